@@ -1,0 +1,197 @@
+/**
+ * The verbs of the product, one file each beside this one. Edges call these and nothing else. Every
+ * write answers with its operation; a refusal that can be known at once is thrown at once.
+ */
+import type { BranchResource } from '../domain/branch.ts'
+import type { EndpointResource, EndpointType } from '../domain/endpoint.ts'
+import type { Identity, IdentityKind, PermissionLevel } from '../domain/identity.ts'
+import type { Lsn } from '../domain/lsn.ts'
+import type {
+  BranchId,
+  BranchPath,
+  EndpointId,
+  EndpointPath,
+  OperationUid,
+  ProjectId,
+  ProjectPath,
+} from '../domain/names.ts'
+import type { OperationResource } from '../domain/operation.ts'
+import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
+import type { Secret } from '../lib/secret.ts'
+import type { EpochMs, Millis } from '../lib/time.ts'
+import type { Narrowing } from '../ports/roles.ts'
+
+/** Who calls, and what is known of the call for logs. */
+export interface Caller {
+  readonly identity: Identity
+  readonly userAgent: string
+  readonly requestId: string
+}
+
+export interface Page {
+  /** 1–1000. */
+  readonly size: number
+  /** Opaque, from the last answer. */
+  readonly token: string | undefined
+}
+
+export interface Listing<T> {
+  readonly items: readonly T[]
+  readonly nextPageToken: string | undefined
+}
+
+export type Suspension =
+  | { readonly kind: 'never' }
+  | { readonly kind: 'after'; readonly timeout: Millis }
+
+export type Expiration =
+  | { readonly kind: 'never' }
+  | { readonly kind: 'ttl'; readonly ttl: Millis }
+  | { readonly kind: 'at'; readonly time: EpochMs }
+
+/** Fields that an update leaves alone are absent (never `undefined`-valued). */
+export interface EndpointDefaultsSpec {
+  readonly minCu?: number
+  readonly maxCu?: number
+  readonly suspension?: Suspension
+  readonly pgSettings?: Readonly<Record<string, string>>
+}
+
+export interface ProjectSpec {
+  readonly displayName?: string
+  readonly historyRetention?: Millis
+  /** Full branch name. */
+  readonly defaultBranch?: string
+  readonly endpointDefaults?: EndpointDefaultsSpec
+  readonly enablePgNativeLogin?: boolean
+  readonly customTags?: readonly CustomTag[]
+  readonly budgetPolicyId?: string
+}
+
+export interface CreateProject {
+  readonly projectId: ProjectId
+  readonly spec: ProjectSpec & { readonly pgVersion?: PostgresMajor }
+  readonly initialBranch: { readonly isProtected?: boolean }
+  readonly initialEndpoint: EndpointDefaultsSpec
+}
+
+export interface BranchSpec {
+  readonly isProtected?: boolean
+  readonly expiration?: Expiration
+}
+
+export interface CreateBranch {
+  readonly project: ProjectId
+  readonly branchId: BranchId
+  readonly spec: BranchSpec & {
+    /** Full name, or a bare branch id of the same project; default: the default branch. */
+    readonly source?: string
+    readonly sourceLsn?: Lsn
+    readonly sourceTime?: EpochMs
+  }
+  readonly replaceExisting: boolean
+}
+
+export interface EndpointSpec {
+  readonly minCu?: number
+  readonly maxCu?: number
+  readonly isDisabled?: boolean
+  readonly suspension?: Suspension
+  readonly pgSettings?: Readonly<Record<string, string>>
+}
+
+export interface CreateEndpoint {
+  readonly branch: BranchPath
+  readonly endpointId: EndpointId
+  readonly type: EndpointType
+  readonly spec: EndpointSpec
+  readonly replaceExisting: boolean
+}
+
+export interface CreateCredential {
+  /** Full endpoint name as sent; refused with a hint when it is not one. */
+  readonly endpoint: string
+  /** From now. Default 1 h. */
+  readonly lifetime?: Millis
+  readonly expireTime?: EpochMs
+  readonly narrowing?: Narrowing
+}
+
+export interface AccessEntry {
+  readonly identity: Identity
+  readonly level: PermissionLevel
+}
+
+export interface Actions {
+  /** Identity of a personal access token; throws UNAUTHENTICATED. */
+  authenticate(token: Secret): Promise<Identity>
+
+  createProject(caller: Caller, input: CreateProject): Promise<OperationResource>
+  getProject(caller: Caller, path: ProjectPath): Promise<ProjectResource>
+  listProjects(
+    caller: Caller,
+    page: Page & { readonly showDeleted: boolean },
+  ): Promise<Listing<ProjectResource>>
+  updateProject(caller: Caller, path: ProjectPath, spec: ProjectSpec): Promise<OperationResource>
+  deleteProject(
+    caller: Caller,
+    path: ProjectPath,
+    options: { readonly purge: boolean },
+  ): Promise<OperationResource>
+  undeleteProject(caller: Caller, path: ProjectPath): Promise<OperationResource>
+
+  createBranch(caller: Caller, input: CreateBranch): Promise<OperationResource>
+  getBranch(caller: Caller, path: BranchPath): Promise<BranchResource>
+  listBranches(
+    caller: Caller,
+    path: ProjectPath,
+    page: Page & { readonly showDeleted: boolean },
+  ): Promise<Listing<BranchResource>>
+  updateBranch(caller: Caller, path: BranchPath, spec: BranchSpec): Promise<OperationResource>
+  deleteBranch(
+    caller: Caller,
+    path: BranchPath,
+    options: { readonly purge: boolean; readonly allowMissing: boolean },
+  ): Promise<OperationResource>
+  undeleteBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+
+  createEndpoint(caller: Caller, input: CreateEndpoint): Promise<OperationResource>
+  getEndpoint(caller: Caller, path: EndpointPath): Promise<EndpointResource>
+  listEndpoints(caller: Caller, path: BranchPath, page: Page): Promise<Listing<EndpointResource>>
+  updateEndpoint(caller: Caller, path: EndpointPath, spec: EndpointSpec): Promise<OperationResource>
+  deleteEndpoint(caller: Caller, path: EndpointPath): Promise<OperationResource>
+
+  /** Waits up to 2 s for an operation that is about to finish. `resource` is the name before `/operations/`. */
+  getOperation(caller: Caller, resource: string, uid: OperationUid): Promise<OperationResource>
+
+  createCredential(
+    caller: Caller,
+    input: CreateCredential,
+  ): Promise<{ readonly token: Secret; readonly expireTime: EpochMs }>
+
+  createIdentity(
+    caller: Caller,
+    input: {
+      readonly kind: IdentityKind
+      readonly loginName: string
+      readonly displayName: string
+    },
+  ): Promise<Identity>
+  getIdentity(caller: Caller, uid: string): Promise<Identity>
+  listIdentities(caller: Caller, kind: IdentityKind): Promise<readonly Identity[]>
+  deleteIdentity(caller: Caller, uid: string): Promise<void>
+  /** A personal access token, shown once. `forLogin`: on behalf of that identity (admins only). */
+  createAccessToken(
+    caller: Caller,
+    input: { readonly comment: string; readonly lifetime?: Millis; readonly forLogin?: string },
+  ): Promise<{ readonly tokenId: string; readonly token: Secret }>
+
+  getAccess(caller: Caller, project: ProjectId): Promise<readonly AccessEntry[]>
+  /** `replace` drops entries that are not named; the caller keeps CAN_MANAGE either way. */
+  setAccess(
+    caller: Caller,
+    project: ProjectId,
+    entries: readonly { readonly loginName: string; readonly level: PermissionLevel }[],
+    options: { readonly replace: boolean },
+  ): Promise<readonly AccessEntry[]>
+}

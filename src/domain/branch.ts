@@ -1,0 +1,83 @@
+/** A branch: a named writable line of data with a source branch and a branch point. */
+import type { EpochMs } from '../lib/time.ts'
+import { days, rfc3339 } from '../lib/time.ts'
+import { formatLsn, type Lsn } from './lsn.ts'
+import {
+  type BranchId,
+  type BranchUid,
+  branchName,
+  type IdentityUid,
+  type ProjectId,
+  type ProjectUid,
+  projectName,
+} from './names.ts'
+
+/**
+ * INIT → READY; READY ⇄ RESETTING; any → DELETED → READY (undelete) or gone (purge).
+ */
+export type BranchState = 'INIT' | 'READY' | 'RESETTING' | 'DELETED'
+
+export interface Branch {
+  readonly uid: BranchUid
+  readonly projectUid: ProjectUid
+  readonly branchId: BranchId
+  readonly state: BranchState
+  readonly pendingState: BranchState | undefined
+  readonly stateChangeTime: EpochMs
+  readonly isProtected: boolean
+  readonly logicalSizeBytes: number
+  /** `undefined`: never. */
+  readonly expireTime: EpochMs | undefined
+  /** The three are absent on a project's first branch. The id is kept for a source that is gone. */
+  readonly sourceBranchUid: BranchUid | undefined
+  readonly sourceBranchId: BranchId | undefined
+  readonly sourceLsn: Lsn | undefined
+  readonly sourceTime: EpochMs | undefined
+  readonly createdBy: IdentityUid
+  readonly createTime: EpochMs
+  readonly updateTime: EpochMs
+  readonly deleteTime: EpochMs | undefined
+  readonly purgeTime: EpochMs | undefined
+}
+
+/** How long a deleted branch can be undeleted. */
+export const branchPurgeAfter = days(7)
+
+export interface BranchView {
+  readonly branch: Branch
+  readonly projectId: ProjectId
+  readonly isDefault: boolean
+}
+
+export type BranchResource = ReturnType<typeof renderBranch>
+
+/** What GET answers. */
+export function renderBranch({ branch, projectId, isDefault }: BranchView) {
+  return {
+    name: branchName(projectId, branch.branchId),
+    branch_id: branch.branchId,
+    parent: projectName(projectId),
+    uid: branch.uid,
+    create_time: rfc3339(branch.createTime),
+    update_time: rfc3339(branch.updateTime),
+    status: {
+      branch_id: branch.branchId,
+      current_state: branch.state,
+      ...(branch.pendingState === undefined ? {} : { pending_state: branch.pendingState }),
+      state_change_time: rfc3339(branch.stateChangeTime),
+      default: isDefault,
+      is_protected: branch.isProtected,
+      logical_size_bytes: branch.logicalSizeBytes,
+      ...(branch.expireTime === undefined ? {} : { expire_time: rfc3339(branch.expireTime) }),
+      ...(branch.sourceBranchId === undefined
+        ? {}
+        : { source_branch: branchName(projectId, branch.sourceBranchId) }),
+      ...(branch.sourceLsn === undefined ? {} : { source_branch_lsn: formatLsn(branch.sourceLsn) }),
+      ...(branch.sourceTime === undefined
+        ? {}
+        : { source_branch_time: rfc3339(branch.sourceTime) }),
+      ...(branch.deleteTime === undefined ? {} : { delete_time: rfc3339(branch.deleteTime) }),
+      ...(branch.purgeTime === undefined ? {} : { purge_time: rfc3339(branch.purgeTime) }),
+    },
+  }
+}

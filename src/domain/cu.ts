@@ -1,0 +1,54 @@
+/**
+ * Compute units: 1 CU is about 2 GB of memory. The Postgres settings that follow from them are one
+ * pure table, so that a resize is a diff of two of its answers.
+ */
+
+/** max_connections of the published sizes, by maximum CU; between them it is linear. */
+const connections: readonly (readonly [cu: number, connections: number])[] = [
+  [0.5, 104],
+  [1, 209],
+  [4, 839],
+  [8, 1678],
+  [16, 3357],
+  [32, 4000],
+]
+
+export function maxConnections(maxCu: number): number {
+  let below = connections[0] ?? [0.5, 104]
+  for (const step of connections) {
+    if (maxCu === step[0]) return step[1]
+    if (maxCu < step[0]) {
+      const share = (maxCu - below[0]) / (step[0] - below[0])
+      return Math.round(below[1] + share * (step[1] - below[1]))
+    }
+    below = step
+  }
+  return below[1]
+}
+
+/**
+ * Settings of a compute of `maxCu`. Shared memory is touched as it is used, so an idle compute costs
+ * what it reads; the operating system's cache serves the rest.
+ */
+export function settingsForCu(maxCu: number): Readonly<Record<string, string>> {
+  return {
+    max_connections: String(maxConnections(maxCu)),
+    shared_buffers: `${Math.round(128 * maxCu)}MB`,
+    effective_cache_size: `${Math.round(1536 * maxCu)}MB`,
+    maintenance_work_mem: `${Math.min(1024, Math.round(64 * Math.max(1, maxCu)))}MB`,
+    work_mem: `${Math.min(64, Math.round(4 * Math.max(1, maxCu)))}MB`,
+  }
+}
+
+export const cuLimits = { min: 0.5, max: 64, spread: 16 } as const
+
+/** What is wrong with a pair of limits, or `undefined`. */
+export function cuProblem(minCu: number, maxCu: number): string | undefined {
+  if (minCu < cuLimits.min) return `autoscaling_limit_min_cu must be at least ${cuLimits.min}`
+  if (maxCu > cuLimits.max) return `autoscaling_limit_max_cu must be at most ${cuLimits.max}`
+  if (maxCu < minCu) return 'autoscaling_limit_max_cu must not be below autoscaling_limit_min_cu'
+  if (maxCu - minCu > cuLimits.spread) {
+    return `autoscaling_limit_max_cu may be at most ${cuLimits.spread} above autoscaling_limit_min_cu`
+  }
+  return undefined
+}

@@ -1,0 +1,91 @@
+/**
+ * Resource names (Google AIP-122): built and parsed here alone, so that a route, a row and a log
+ * line share them. Ids are the caller's; uids are ours and never reused.
+ */
+import type { Brand } from '../lib/brand.ts'
+import { Fault } from './faults.ts'
+
+export type ProjectId = Brand<string, 'ProjectId'>
+export type BranchId = Brand<string, 'BranchId'>
+export type EndpointId = Brand<string, 'EndpointId'>
+
+export type ProjectUid = Brand<string, 'ProjectUid'>
+export type BranchUid = Brand<string, 'BranchUid'>
+export type EndpointUid = Brand<string, 'EndpointUid'>
+export type IdentityUid = Brand<string, 'IdentityUid'>
+export type OperationUid = Brand<string, 'OperationUid'>
+
+export type ProjectName = Brand<`projects/${string}`, 'ProjectName'>
+export type BranchName = Brand<`projects/${string}/branches/${string}`, 'BranchName'>
+export type EndpointName = Brand<
+  `projects/${string}/branches/${string}/endpoints/${string}`,
+  'EndpointName'
+>
+
+const ID = /^[a-z][a-z0-9-]{0,62}$/
+const ID_PATTERN = '^[a-z][a-z0-9-]{0,62}$'
+
+function parseId(field: string, text: string | undefined): string {
+  if (text === undefined || text === '') throw new Fault('FIELD_REQUIRED', { field })
+  if (!ID.test(text)) {
+    throw new Fault('ID_INVALID', { field, pattern: ID_PATTERN, value: printable(text) })
+  }
+  return text
+}
+
+/** What a client sent, safe to print back: short, without control characters. */
+export const printable = (text: string): string =>
+  text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?').slice(0, 100)
+
+export const parseProjectId = (text: string | undefined): ProjectId =>
+  parseId('project_id', text) as ProjectId
+export const parseBranchId = (text: string | undefined): BranchId =>
+  parseId('branch_id', text) as BranchId
+export const parseEndpointId = (text: string | undefined): EndpointId =>
+  parseId('endpoint_id', text) as EndpointId
+
+export const projectName = (project: ProjectId): ProjectName => `projects/${project}` as ProjectName
+export const branchName = (project: ProjectId, branch: BranchId): BranchName =>
+  `projects/${project}/branches/${branch}` as BranchName
+export const endpointName = (
+  project: ProjectId,
+  branch: BranchId,
+  endpoint: EndpointId,
+): EndpointName => `projects/${project}/branches/${branch}/endpoints/${endpoint}` as EndpointName
+
+export interface ProjectPath {
+  readonly project: ProjectId
+}
+export interface BranchPath extends ProjectPath {
+  readonly branch: BranchId
+}
+export interface EndpointPath extends BranchPath {
+  readonly endpoint: EndpointId
+}
+
+export function parseProjectName(text: string): ProjectPath {
+  const match = /^projects\/([^/]*)$/.exec(text)
+  if (match === null) throw nameInvalid(text, 'projects/PROJECT')
+  return { project: parseProjectId(match[1]) }
+}
+
+export function parseBranchName(text: string): BranchPath {
+  const match = /^projects\/([^/]*)\/branches\/([^/]*)$/.exec(text)
+  if (match === null) throw nameInvalid(text, 'projects/PROJECT/branches/BRANCH')
+  return { project: parseProjectId(match[1]), branch: parseBranchId(match[2]) }
+}
+
+export function parseEndpointName(text: string): EndpointPath {
+  const match = /^projects\/([^/]*)\/branches\/([^/]*)\/endpoints\/([^/]*)$/.exec(text)
+  if (match === null) {
+    throw nameInvalid(text, 'projects/PROJECT/branches/BRANCH/endpoints/ENDPOINT')
+  }
+  return {
+    project: parseProjectId(match[1]),
+    branch: parseBranchId(match[2]),
+    endpoint: parseEndpointId(match[3]),
+  }
+}
+
+const nameInvalid = (name: string, form: string): Fault =>
+  new Fault('NAME_INVALID', { name: printable(name), form })

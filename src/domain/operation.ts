@@ -1,0 +1,48 @@
+/**
+ * Long-running operations (Google AIP-151) as clients poll them. The same row is the work that a
+ * worker claims.
+ */
+import { type Fault, type FaultRecord, fromRecord } from './faults.ts'
+import type { OperationUid } from './names.ts'
+
+/** What an operation works on: decides the metadata type that clients see. */
+export type OperationSubject = 'Project' | 'Branch' | 'Endpoint'
+
+export type OperationOutcome =
+  | { readonly kind: 'pending' }
+  | { readonly kind: 'succeeded'; readonly response: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'failed'; readonly fault: FaultRecord }
+
+export interface Operation {
+  readonly uid: OperationUid
+  /** Name of the resource worked on; the operation's own name hangs below it. */
+  readonly resource: string
+  readonly subject: OperationSubject
+  readonly outcome: OperationOutcome
+}
+
+export const operationName = ({ resource, uid }: Pick<Operation, 'resource' | 'uid'>): string =>
+  `${resource}/operations/${uid}`
+
+export const empty = { '@type': 'type.googleapis.com/google.protobuf.Empty' } as const
+
+export type OperationResource = ReturnType<typeof renderOperation>
+
+export function renderOperation(operation: Operation) {
+  const { outcome } = operation
+  return {
+    name: operationName(operation),
+    done: outcome.kind !== 'pending', // explicit false: the modular JavaScript SDK insists on it
+    metadata: {
+      '@type': `type.googleapis.com/databricks.postgres.v1.${operation.subject}OperationMetadata`,
+    },
+    ...(outcome.kind === 'succeeded' ? { response: outcome.response } : {}),
+    ...(outcome.kind === 'failed' ? { error: renderError(fromRecord(outcome.fault)) } : {}),
+  }
+}
+
+const renderError = (fault: Fault) => ({
+  error_code: fault.code,
+  message: fault.text,
+  details: [],
+})

@@ -1,0 +1,54 @@
+/**
+ * Named places where a test may make the process die, fail or wait. Set by `LAKELET_FAILPOINTS`,
+ * a comma-joined list of `name=kill | name=error | name=sleep:MS`, optionally `name=kill@N` for the
+ * N-th passage only (from 1). Without the variable a failpoint costs one map lookup.
+ */
+import { appendFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+
+type Act =
+  | { readonly kind: 'kill' }
+  | { readonly kind: 'error' }
+  | { readonly kind: 'sleep'; ms: number }
+interface Armed {
+  readonly act: Act
+  readonly on: number | undefined
+  passages: number
+}
+
+const armed = new Map<string, Armed>()
+/** Where a test reads which failpoints exist: each first passage is appended as one line. */
+const trace = process.env.LAKELET_FAILPOINT_TRACE
+const traced = new Set<string>()
+
+for (const entry of (process.env.LAKELET_FAILPOINTS ?? '').split(',').filter(Boolean)) {
+  const match = /^([^=]+)=(kill|error|sleep:(\d+))(?:@(\d+))?$/.exec(entry)
+  if (match === null) throw new Error(`LAKELET_FAILPOINTS: cannot read ${JSON.stringify(entry)}`)
+  const [, name = '', kind = '', ms, on] = match
+  const act: Act = kind.startsWith('sleep')
+    ? { kind: 'sleep', ms: Number(ms) }
+    : { kind: kind === 'kill' ? 'kill' : 'error' }
+  armed.set(name, { act, on: on === undefined ? undefined : Number(on), passages: 0 })
+}
+
+/** Passes at once unless a test armed this name. */
+export async function failpoint(name: string): Promise<void> {
+  if (trace !== undefined && !traced.has(name)) {
+    traced.add(name)
+    appendFileSync(trace, `${name}\n`)
+  }
+  const found = armed.get(name)
+  if (found === undefined) return
+  found.passages += 1
+  if (found.on !== undefined && found.passages !== found.on) return
+  switch (found.act.kind) {
+    case 'kill':
+      process.kill(process.pid, 'SIGKILL')
+      await new Promise(() => undefined) // the signal is on its way
+      return
+    case 'error':
+      throw new Error(`failpoint ${name}`)
+    case 'sleep':
+      await delay(found.act.ms)
+  }
+}

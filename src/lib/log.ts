@@ -1,0 +1,22 @@
+/** Structured logs: JSON lines with secrets redacted by path as a second net under `Secret`. */
+import { type Logger, pino } from 'pino'
+
+export type Log = Logger
+
+export function createLog(name: string, destination?: string): Log {
+  const options = {
+    name,
+    level: process.env.LAKELET_LOG_LEVEL ?? 'info',
+    redact: {
+      paths: ['token', 'password', 'secret', '*.token', '*.password', '*.secret', 'authorization'],
+      censor: '[redacted]',
+    },
+    formatters: { level: (label: string) => ({ level: label }) },
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+  }
+  if (destination === undefined) return pino(options)
+  return pino(
+    options,
+    pino.destination({ dest: destination, mkdir: true, sync: false, mode: 0o600 }),
+  )
+}

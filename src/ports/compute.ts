@@ -1,0 +1,92 @@
+/** Computes as the product needs them: one run of stock Postgres per awake endpoint. */
+import type { EndpointUid } from '../domain/names.ts'
+import type { PostgresMajor } from '../domain/project.ts'
+import type { EpochMs, Millis } from '../lib/time.ts'
+
+export interface ComputeSpec {
+  /** Names socket directory and log; the endpoint's uid (or `catalog`). */
+  readonly uid: EndpointUid
+  readonly major: PostgresMajor
+  /** PGDATA. */
+  readonly dataDirectory: string
+  /** Postgres settings on top of our own, effective from the next start. */
+  readonly settings: Readonly<Record<string, string>>
+}
+
+/** `stopped → starting → ready → stopping → stopped`; `crashed` is a stop that nobody asked for. */
+export type ComputeState =
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'ready'; readonly pid: number; readonly since: EpochMs }
+  | { readonly kind: 'stopping' }
+  | { readonly kind: 'crashed'; readonly problem: string }
+
+/** `fast`: sessions are ended, clean shutdown. `immediate`: for a compute whose data is thrown away. */
+export type StopMode = 'fast' | 'immediate'
+
+export interface Activity {
+  /** Client backends, those of this server not counted. */
+  readonly sessions: number
+  /** Sessions in a query or transaction, and replication connections. */
+  readonly busy: number
+  /** Latest end of a query or transaction of a live session. */
+  readonly lastActive: EpochMs | undefined
+}
+
+export interface ToolchainInfo {
+  readonly major: PostgresMajor
+  /** Full version, as `17.10`. */
+  readonly version: string
+  readonly origin: 'embedded'
+}
+
+/** Where a clone of a running source may begin and where it ends. */
+export interface BracketSteps {
+  /** Clone the data directory now. */
+  clone(): Promise<void>
+  /** Copy WAL now; `fromLsn` is where recovery starts. Called after `clone`, before WAL may go. */
+  copyWal(fromLsn: bigint | undefined): Promise<void>
+}
+
+export interface Computes {
+  /** Installed toolchains, best first. */
+  toolchains(): readonly ToolchainInfo[]
+  /** `initdb` into an existing empty directory: superuser `cloud_admin`, UTF-8, trust on the socket. */
+  initialize(major: PostgresMajor, directory: string): Promise<void>
+
+  /**
+   * Starts the compute unless it runs, and resolves when a query was answered. Single flight: a
+   * hundred callers start it once. Throws COMPUTE_FAILED with what Postgres said, COMPUTE_STARTING
+   * when the signal aborted first (the start goes on).
+   */
+  ensureReady(spec: ComputeSpec, signal?: AbortSignal): Promise<void>
+  /** Resolves when no process is left. Stopped already is success. */
+  stop(uid: EndpointUid, mode: StopMode): Promise<void>
+  state(uid: EndpointUid): ComputeState
+  /** Takes over a live postmaster on this data directory, if there is one. */
+  adopt(spec: ComputeSpec): Promise<'adopted' | 'absent'>
+  /** Called for every change of state; returns how to stop listening. */
+  onChange(listener: (uid: EndpointUid, state: ComputeState) => void): () => void
+
+  /** Directory of the Unix socket `.s.PGSQL.5432`; only the service user can reach it. */
+  socketDirectory(uid: EndpointUid): string
+  /** Asked of Postgres itself; the compute must be ready. */
+  activity(uid: EndpointUid): Promise<Activity>
+  /**
+   * Holds the source so that clone and WAL recover to one moment: reserves WAL, checkpoints when more
+   * than 32 MB lie after the last one (kind `atomic`) or enters backup mode (kind `backup`), calls the
+   * steps, lets go. For `backup` the returned label must be written into the clone as `backup_label`.
+   */
+  bracket(
+    uid: EndpointUid,
+    kind: 'atomic' | 'backup',
+    steps: BracketSteps,
+  ): Promise<{ readonly backupLabel: string | undefined; readonly time: EpochMs }>
+  /** End of recovery of a compute that has just started on a clone: its branch point. */
+  recoveredTo(uid: EndpointUid): Promise<bigint>
+  /** Bytes of all databases, as Postgres counts them. */
+  logicalSize(uid: EndpointUid): Promise<number>
+
+  /** How long a start may take before it counts as failed. */
+  readonly startPatience: Millis
+}

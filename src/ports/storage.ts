@@ -1,0 +1,95 @@
+/**
+ * Storage as the product needs it: volumes that hold one PGDATA each, on a copy-on-write pool where
+ * there is one. A volume is made as a draft, which nobody uses and a restart throws away, and
+ * becomes a volume by one atomic rename.
+ */
+import type { Brand } from '../lib/brand.ts'
+
+/** `<project uid>/<branch uid>`, or `templates/<name>`: two path segments of letters, digits, `-`. */
+export type VolumeId = Brand<string, 'VolumeId'>
+/** Names a draft: the uid of the operation that makes it. */
+export type DraftId = Brand<string, 'DraftId'>
+
+export type DriverName = 'btrfs' | 'reflink' | 'copy'
+
+export interface Capabilities {
+  /** The cost of a clone does not grow with the size of the data. */
+  readonly instantClone: boolean
+  /** A clone of a volume in use is one moment of it; else the source must be in backup mode. */
+  readonly atomicClone: boolean
+}
+
+/** Why a rung of the ladder was passed over or taken; shown by `lakelet status`. */
+export interface Rung {
+  readonly driver: DriverName
+  readonly isTaken: boolean
+  readonly because: string
+}
+
+export interface PoolStatus {
+  readonly driver: DriverName
+  readonly can: Capabilities
+  readonly rungs: readonly Rung[]
+  /** The loop image that Lakelet made and mounts itself, if it did. */
+  readonly image: { readonly bytes: number } | undefined
+  readonly totalBytes: number
+  readonly freeBytes: number
+}
+
+/** What a clone must bring along so that recovery of it ends at one moment of the source. */
+export type CloneMode =
+  /** The source is stopped or the driver's clone is atomic: take all files as they are. */
+  | { readonly kind: 'whole' }
+  /** The source is in backup mode: `global/pg_control` is copied last. */
+  | { readonly kind: 'backup' }
+
+export interface Storage {
+  readonly can: Capabilities
+  status(): Promise<PoolStatus>
+  /** Throws STORAGE_UNAVAILABLE when the pool is not there (unmounted), STORAGE_FULL when it is full. */
+  check(): Promise<void>
+
+  /**
+   * Makes an empty directory as draft, owned by the compute user, and returns its path. A draft of
+   * this id that is there already is thrown away first (a step that runs again after a crash).
+   */
+  createDraft(draft: DraftId): Promise<string>
+  /**
+   * Clones the data directory of a volume into a draft and returns the draft's path. The clone has
+   * no postmaster.pid, no replication slots, no contents of pg_wal (the link is removed), and no
+   * recovery signal files. Same rule for a draft that is there already. ENOSPC → STORAGE_FULL.
+   */
+  cloneToDraft(source: VolumeId, draft: DraftId, mode: CloneMode): Promise<string>
+  /** Makes a draft the volume, durably: synced, then renamed. Absent draft and present volume: done. */
+  publish(draft: DraftId, as: VolumeId): Promise<void>
+  /** Absent is success. */
+  deleteDraft(draft: DraftId): Promise<void>
+  /** Moves the volume and its WAL out of the way, durably and at once; bytes go in the background. */
+  deleteVolume(id: VolumeId): Promise<void>
+
+  /** Path of the volume's data directory. */
+  dataDirectory(id: VolumeId): string
+  /** Directory of the volume's live WAL, on the ordinary file system. */
+  walDirectory(id: VolumeId): string
+  /** Makes the (empty, compute user's) live WAL directory and points the draft's `pg_wal` at it. */
+  linkWal(draft: DraftId, to: VolumeId): Promise<void>
+  /**
+   * Copies from the source's live WAL what recovery of the draft needs: from the redo point in the
+   * draft's pg_control (or `fromLsn`) to the last valid page. Returns segments and bytes copied.
+   */
+  copyWal(
+    source: VolumeId,
+    draft: DraftId,
+    to: VolumeId,
+    fromLsn?: bigint,
+  ): Promise<{ readonly segments: number; readonly bytes: number }>
+
+  /** Every volume there is; for the orphan sweep. */
+  listVolumes(): Promise<readonly VolumeId[]>
+  /** Throws away all drafts and finishes deletions that a crash cut short. Called once at start. */
+  recover(): Promise<void>
+  /** Bytes that only this volume holds, where the driver can tell. */
+  exclusiveBytes(id: VolumeId): Promise<number | undefined>
+  /** Resolves when every background deletion has ended. */
+  settle(): Promise<void>
+}
