@@ -4,6 +4,7 @@
  */
 import type { BranchResource } from '../domain/branch.ts'
 import type { EndpointResource, EndpointType } from '../domain/endpoint.ts'
+import type { Expiration } from '../domain/expiration.ts'
 import type { Identity, IdentityKind, PermissionLevel } from '../domain/identity.ts'
 import type { Lsn } from '../domain/lsn.ts'
 import type {
@@ -44,10 +45,7 @@ export type Suspension =
   | { readonly kind: 'never' }
   | { readonly kind: 'after'; readonly timeout: Millis }
 
-export type Expiration =
-  | { readonly kind: 'never' }
-  | { readonly kind: 'ttl'; readonly ttl: Millis }
-  | { readonly kind: 'at'; readonly time: EpochMs }
+export type { Expiration } from '../domain/expiration.ts'
 
 /** Fields that an update leaves alone are absent (never `undefined`-valued). */
 export interface EndpointDefaultsSpec {

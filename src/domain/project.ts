@@ -24,10 +24,8 @@ export interface EndpointDefaults {
   readonly pgSettings: Readonly<Record<string, string>>
 }
 
-export interface CustomTag {
-  readonly key: string
-  readonly value: string
-}
+/** A type, not an interface: it is part of stored JSON. */
+export type CustomTag = { readonly key: string; readonly value: string }
 
 export interface Project {
   readonly uid: ProjectUid

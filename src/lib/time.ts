@@ -18,6 +18,7 @@ export const days = (n: number): Millis => (n * 86_400_000) as Millis
 
 export const epochMs = (n: number): EpochMs => n as EpochMs
 export const after = (moment: EpochMs, length: Millis): EpochMs => (moment + length) as EpochMs
+export const before = (moment: EpochMs, length: Millis): EpochMs => (moment - length) as EpochMs
 export const between = (from: EpochMs, to: EpochMs): Millis => (to - from) as Millis
 
 /** RFC 3339 in UTC with a `Z`, as every answer of the API writes its moments. */

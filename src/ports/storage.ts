@@ -84,6 +84,9 @@ export interface Storage {
     fromLsn?: bigint,
   ): Promise<{ readonly segments: number; readonly bytes: number }>
 
+  /** Puts the label of a backup-mode clone into the draft, where recovery looks for it. */
+  writeBackupLabel(draft: DraftId, label: string): Promise<void>
+
   /** Every volume there is; for the orphan sweep. */
   listVolumes(): Promise<readonly VolumeId[]>
   /** Throws away all drafts and finishes deletions that a crash cut short. Called once at start. */

@@ -1,0 +1,206 @@
+/** Update, delete and undelete of a project. */
+import { Fault } from '../domain/faults.ts'
+import {
+  type BranchUid,
+  type IdentityUid,
+  type ProjectPath,
+  type ProjectUid,
+  parseBranchName,
+  projectName,
+} from '../domain/names.ts'
+import { empty, type OperationResource, renderOperation } from '../domain/operation.ts'
+import { type Project, projectDefaults } from '../domain/project.ts'
+import { after } from '../lib/time.ts'
+import type { Kind } from '../operations/kind.ts'
+import type { CatalogSession, NewWork } from '../ports/catalog.ts'
+import { allow, lockProject } from './access.ts'
+import type { Caller, ProjectSpec } from './actions.ts'
+import { sizing } from './create-project.ts'
+import { closeBranch, eraseBranch } from './delete-branch.ts'
+import { newOperationUid } from './new-uid.ts'
+import type { Services } from './services.ts'
+import { viewProject } from './views.ts'
+import { recordDone } from './work-done.ts'
+
+export async function updateProject(
+  { catalog, clock }: Services,
+  caller: Caller,
+  path: ProjectPath,
+  spec: ProjectSpec,
+): Promise<OperationResource> {
+  return catalog.transaction(async (session) => {
+    const project = await lockProject(session, path, {
+      caller,
+      needs: 'CAN_MANAGE',
+      to: 'change the project',
+    })
+    const now = clock.now()
+    const { defaultBranch, endpointDefaults, ...plain } = spec
+    const changes: Partial<Project> = {
+      ...plain,
+      ...(defaultBranch === undefined
+        ? {}
+        : { defaultBranchUid: await defaultBranchOf(session, project, defaultBranch) }),
+      ...(endpointDefaults === undefined
+        ? {}
+        : { endpointDefaults: sizing(project.endpointDefaults, endpointDefaults) }),
+      updateTime: now,
+    }
+    await session.projects.update(project.uid, changes)
+    return recordDone(session, {
+      caller,
+      kind: 'update-project',
+      resource: projectName(project.projectId),
+      subject: 'Project',
+      projectUid: project.uid,
+      response: await viewProject(session, { ...project, ...changes }),
+      now,
+    })
+  })
+}
+
+async function defaultBranchOf(
+  session: CatalogSession,
+  project: Project,
+  name: string,
+): Promise<BranchUid> {
+  const path = parseBranchName(name)
+  if (path.project !== project.projectId) throw new Fault('SOURCE_OTHER_PROJECT')
+  const branch = await session.branches.byId(project.uid, path.branch)
+  if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
+  if (branch.expireTime !== undefined) throw new Fault('BRANCH_EXPIRES', { kind: 'the default' })
+  return branch.uid
+}
+
+export async function deleteProject(
+  services: Services,
+  caller: Caller,
+  path: ProjectPath,
+  { purge }: { readonly purge: boolean },
+): Promise<OperationResource> {
+  return services.catalog.transaction(async (session) => {
+    const project = await lockProject(session, path, {
+      caller,
+      needs: 'CAN_MANAGE',
+      to: 'delete the project',
+    })
+    const kept = await session.branches.protectedOf(project.uid)
+    if (kept !== undefined) throw new Fault('PROJECT_HAS_PROTECTED', { branch: kept.branchId })
+    const work = await retireProject(services, session, project, {
+      purge,
+      callerUid: caller.identity.uid,
+    })
+    return renderOperation({ ...work, outcome: { kind: 'pending' } })
+  })
+}
+
+/** Takes the project out of sight and inserts the work that ends it. */
+export async function retireProject(
+  { clock }: Pick<Services, 'clock'>,
+  session: CatalogSession,
+  project: Project,
+  { purge, callerUid }: { readonly purge: boolean; readonly callerUid: IdentityUid | undefined },
+): Promise<NewWork> {
+  const now = clock.now()
+  await session.projects.update(project.uid, {
+    updateTime: now,
+    deleteTime: project.deleteTime ?? now,
+    purgeTime: purge ? undefined : after(now, projectDefaults.purgeAfter),
+  })
+  const branches = await session.branches.all(project.uid)
+  const work: NewWork = {
+    uid: newOperationUid(),
+    kind: 'delete-project',
+    resource: projectName(project.projectId),
+    subject: 'Project',
+    projectUid: project.uid,
+    callerUid,
+    keys: [project.uid, ...branches.map(({ uid }) => uid)], // after all that is at work on them
+    input: { project: project.uid, purge },
+    createTime: now,
+  }
+  await session.work.insert(work)
+  return work
+}
+
+export const deleteProjectKind = (services: Services): Kind => ({
+  name: 'delete-project',
+  onFailure: 'retry',
+  steps: [
+    {
+      name: 'close',
+      async run({ row }) {
+        const branches = await services.catalog.branches.all(row.input.project as ProjectUid)
+        for (const { uid } of branches) await closeBranch(services, uid, row.input.purge === true)
+      },
+    },
+    {
+      name: 'erase',
+      async run({ row }) {
+        if (row.input.purge !== true) return
+        const project = row.input.project as ProjectUid
+        for (const { uid } of await services.catalog.branches.all(project)) {
+          await eraseBranch(services, project, uid)
+        }
+        await services.catalog.projects.remove(project)
+      },
+    },
+  ],
+  finish: () => Promise.resolve(empty),
+})
+
+export async function undeleteProject(
+  { catalog, clock }: Services,
+  caller: Caller,
+  path: ProjectPath,
+): Promise<OperationResource> {
+  return catalog.transaction(async (session) => {
+    const found = await session.projects.byId(path.project)
+    if (found === undefined) throw new Fault('PROJECT_NOT_FOUND')
+    await allow(session, found, { caller, needs: 'CAN_MANAGE', to: 'undelete the project' })
+    const project = await session.projects.lock(found.uid)
+    if (project === undefined) throw new Fault('PROJECT_NOT_FOUND')
+    if (project.deleteTime === undefined) throw new Fault('BRANCH_NOT_DELETED', { kind: 'project' })
+    if (project.purgeTime === undefined) throw new Fault('PROJECT_NOT_FOUND') // being purged
+    const now = clock.now()
+    await session.projects.update(project.uid, {
+      updateTime: now,
+      deleteTime: undefined,
+      purgeTime: undefined,
+    })
+    const branches = await session.branches.all(project.uid)
+    const work: NewWork = {
+      uid: newOperationUid(),
+      kind: 'undelete-project',
+      resource: projectName(project.projectId),
+      subject: 'Project',
+      projectUid: project.uid,
+      callerUid: caller.identity.uid,
+      keys: [project.uid, ...branches.map(({ uid }) => uid)],
+      input: { project: project.uid },
+      createTime: now,
+    }
+    await session.work.insert(work)
+    return renderOperation({ ...work, outcome: { kind: 'pending' } })
+  })
+}
+
+export const undeleteProjectKind = (services: Services): Kind => ({
+  name: 'undelete-project',
+  onFailure: 'retry',
+  steps: [
+    {
+      name: 'open',
+      async run({ row }) {
+        const contexts = await services.catalog.endpoints.everyContext()
+        const ours = contexts.filter(({ project }) => project.uid === row.input.project)
+        await services.door.listen(ours.map(({ endpoint }) => endpoint.address))
+      },
+    },
+  ],
+  async finish({ row }) {
+    const project = await services.catalog.projects.byUid(row.input.project as ProjectUid)
+    if (project === undefined) throw new Fault('PROJECT_NOT_FOUND')
+    return viewProject(services.catalog, project)
+  },
+})

@@ -1,0 +1,85 @@
+/** The actions with their services bound, and the kinds of operation that carry them out. */
+import type { Engine } from '../operations/engine.ts'
+import type { Kind } from '../operations/kind.ts'
+import type { Actions } from './actions.ts'
+import {
+  deleteProject,
+  deleteProjectKind,
+  undeleteProject,
+  undeleteProjectKind,
+  updateProject,
+} from './change-project.ts'
+import { createBranch, createBranchKind } from './create-branch.ts'
+import { createProject, createProjectKind } from './create-project.ts'
+import { createCredential } from './credentials.ts'
+import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
+import { createEndpoint, deleteEndpoint, updateEndpoint, updateEndpointKind } from './endpoints.ts'
+import type { Prepared } from './fleet.ts'
+import {
+  authenticate,
+  createAccessToken,
+  createIdentity,
+  deleteIdentity,
+  getAccess,
+  getIdentity,
+  setAccess,
+} from './identities.ts'
+import {
+  getBranch,
+  getEndpoint,
+  getOperation,
+  getProject,
+  listBranches,
+  listEndpoints,
+  listProjects,
+} from './read.ts'
+import type { Services } from './services.ts'
+import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
+import { updateBranch } from './update-branch.ts'
+
+export const createKinds = (services: Services, prepared: Prepared): readonly Kind[] => [
+  createProjectKind(services, prepared),
+  deleteProjectKind(services),
+  undeleteProjectKind(services),
+  createBranchKind(services, prepared),
+  deleteBranchKind(services),
+  undeleteBranchKind(services),
+  updateEndpointKind(services),
+]
+
+export const createActions = (services: Services, engine: Engine): Actions => ({
+  authenticate: (token) => authenticate(services, token),
+
+  createProject: (caller, input) => createProject(services, caller, input),
+  getProject: (caller, path) => getProject(services, caller, path),
+  listProjects: (caller, page) => listProjects(services, caller, page),
+  updateProject: (caller, path, spec) => updateProject(services, caller, path, spec),
+  deleteProject: (caller, path, options) => deleteProject(services, caller, path, options),
+  undeleteProject: (caller, path) => undeleteProject(services, caller, path),
+
+  createBranch: (caller, input) => createBranch(services, caller, input),
+  getBranch: (caller, path) => getBranch(services, caller, path),
+  listBranches: (caller, path, page) => listBranches(services, caller, path, page),
+  updateBranch: (caller, path, spec) => updateBranch(services, caller, path, spec),
+  deleteBranch: (caller, path, options) => deleteBranch(services, caller, path, options),
+  undeleteBranch: (caller, path) => undeleteBranch(services, caller, path),
+
+  createEndpoint: (caller, input) => createEndpoint(services, caller, input),
+  getEndpoint: (caller, path) => getEndpoint(services, caller, path),
+  listEndpoints: (caller, path, page) => listEndpoints(services, caller, path, page),
+  updateEndpoint: (caller, path, spec) => updateEndpoint(services, caller, path, spec),
+  deleteEndpoint: (caller, path) => deleteEndpoint(services, caller, path),
+
+  getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
+  createCredential: (caller, input) => createCredential(services, caller, input),
+
+  createIdentity: (caller, input) => createIdentity(services, caller, input),
+  getIdentity: (caller, uid) => getIdentity(services, caller, uid),
+  listIdentities: (_caller, kind) => services.catalog.identities.list(kind),
+  deleteIdentity: (caller, uid) => deleteIdentity(services, caller, uid),
+  createAccessToken: (caller, input) => createAccessToken(services, caller, input),
+
+  getAccess: (caller, project) => getAccess(services, caller, project),
+  setAccess: (caller, project, entries, options) =>
+    setAccess(services, caller, project, entries, options),
+})

@@ -1,0 +1,322 @@
+/**
+ * Create branch: metadata first, so that a stray volume is always known; then clone, start, verify.
+ * The refusals that can be known at once are thrown before anything is written.
+ */
+import type { Branch } from '../domain/branch.ts'
+import { type Endpoint, primary } from '../domain/endpoint.ts'
+import { expireTimeOf } from '../domain/expiration.ts'
+import { Fault } from '../domain/faults.ts'
+import { lsn } from '../domain/lsn.ts'
+import {
+  type BranchUid,
+  branchName,
+  type EndpointUid,
+  type ProjectId,
+  parseBranchId,
+  parseBranchName,
+} from '../domain/names.ts'
+import { type OperationResource, renderOperation } from '../domain/operation.ts'
+import type { Project } from '../domain/project.ts'
+import { type EpochMs, epochMs } from '../lib/time.ts'
+import type { Kind, StepContext } from '../operations/kind.ts'
+import type { CatalogSession, EndpointContext, NewWork } from '../ports/catalog.ts'
+import type { DraftId } from '../ports/storage.ts'
+import { lockProject } from './access.ts'
+import type { Caller, CreateBranch } from './actions.ts'
+import { computeSpec, type Prepared, volumeOf } from './fleet.ts'
+import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
+import { placeVolume, type Source } from './place-volume.ts'
+import type { Services } from './services.ts'
+import { templateSource } from './template.ts'
+import { changeBranch } from './update-branch.ts'
+import { viewBranch } from './views.ts'
+
+export async function createBranch(
+  services: Services,
+  caller: Caller,
+  input: CreateBranch,
+): Promise<OperationResource> {
+  const { catalog, clock, policy } = services
+  return catalog.transaction(async (session) => {
+    const project = await lockProject(session, input, {
+      caller,
+      needs: 'CAN_BRANCH',
+      to: 'create branches',
+    })
+    const existing = await session.branches.byId(project.uid, input.branchId)
+    if (existing !== undefined) {
+      if (!input.replaceExisting) throw new Fault('BRANCH_EXISTS')
+      return changeBranch(services, session, caller, project, existing, input.spec)
+    }
+    const { spec } = input
+    const now = clock.now()
+    const expiration =
+      spec.expiration ??
+      (policy.defaultBranchTtl === undefined
+        ? undefined
+        : { kind: 'ttl' as const, ttl: policy.defaultBranchTtl })
+    if (expiration === undefined) throw new Fault('EXPIRATION_REQUIRED')
+    const expireTime = expireTimeOf(expiration, {
+      createTime: now,
+      now,
+      maximum: policy.maxBranchTtl,
+    })
+    if (spec.isProtected === true) await mayProtect(session, project, expireTime)
+    const source = await findSource(session, project, spec.source)
+    if (spec.sourceLsn !== undefined && spec.sourceTime !== undefined) {
+      throw new Fault('POINT_AMBIGUOUS')
+    }
+    if (spec.sourceLsn !== undefined || spec.sourceTime !== undefined) {
+      throw new Fault('POINT_UNAVAILABLE')
+    }
+    if (policy.contract === 'strict' && source.expireTime !== undefined) {
+      throw new Fault('EXPIRING_BRANCH_HAS_CHILDREN')
+    }
+    if ((await session.branches.countLive(project.uid)) >= policy.maxBranchesPerProject) {
+      throw new Fault('LIMIT_REACHED', {
+        what: `branches of project ${project.projectId}`,
+        limit: policy.maxBranchesPerProject,
+        setting: 'maxBranchesPerProject',
+      })
+    }
+    const { work } = await reserveBranch(session, {
+      project,
+      branch: {
+        ...newBranch(project, caller, input.branchId, now),
+        isProtected: spec.isProtected ?? false,
+        logicalSizeBytes: source.logicalSizeBytes,
+        expireTime,
+        sourceBranchUid: source.uid,
+        sourceBranchId: source.branchId,
+        sourceTime: now,
+      },
+      kind: 'create-branch',
+      caller,
+      now,
+    })
+    await session.work.insert(work)
+    return renderOperation({ ...work, outcome: { kind: 'pending' } })
+  })
+}
+
+/** The branch named as source, by full name or bare id; default: the default branch. */
+async function findSource(
+  session: CatalogSession,
+  project: Project,
+  source: string | undefined,
+): Promise<Branch> {
+  const branch =
+    source === undefined
+      ? project.defaultBranchUid && (await session.branches.byUid(project.defaultBranchUid))
+      : await session.branches.byId(project.uid, sourceId(project.projectId, source))
+  if (branch === undefined || branch.deleteTime !== undefined) throw new Fault('BRANCH_NOT_FOUND')
+  if (branch.state !== 'READY') {
+    throw new Fault('SOURCE_NOT_READY', { branch: branch.branchId, state: branch.state })
+  }
+  return branch
+}
+
+function sourceId(project: ProjectId, source: string) {
+  if (!source.includes('/')) return parseBranchId(source)
+  const path = parseBranchName(source)
+  if (path.project !== project) throw new Fault('SOURCE_OTHER_PROJECT')
+  return path.branch
+}
+
+export async function mayProtect(
+  session: CatalogSession,
+  project: Project,
+  expireTime: EpochMs | undefined,
+  self?: BranchUid,
+): Promise<void> {
+  if (expireTime !== undefined) throw new Fault('BRANCH_EXPIRES', { kind: 'protected' })
+  const other = await session.branches.protectedOf(project.uid)
+  if (other !== undefined && other.uid !== self) {
+    throw new Fault('SECOND_PROTECTED', { branch: other.branchId })
+  }
+}
+
+/** A branch as it is before anything was made for it. */
+export const newBranch = (
+  project: Project,
+  caller: Caller,
+  branchId: Branch['branchId'],
+  now: EpochMs,
+): Branch => ({
+  uid: newBranchUid(),
+  projectUid: project.uid,
+  branchId,
+  state: 'INIT',
+  pendingState: 'READY',
+  stateChangeTime: now,
+  isProtected: false,
+  logicalSizeBytes: 0,
+  expireTime: undefined,
+  sourceBranchUid: undefined,
+  sourceBranchId: undefined,
+  sourceLsn: undefined,
+  sourceTime: undefined,
+  createdBy: caller.identity.uid,
+  createTime: now,
+  updateTime: now,
+  deleteTime: undefined,
+  purgeTime: undefined,
+})
+
+/** Rows for a branch and its implicit endpoint, and the work that will make them real. */
+export async function reserveBranch(
+  session: CatalogSession,
+  {
+    project,
+    branch,
+    kind,
+    caller,
+    now,
+    resource = branchName(project.projectId, branch.branchId),
+    subject = 'Branch',
+    sizing = project.endpointDefaults,
+  }: {
+    readonly project: Project
+    readonly branch: Branch
+    readonly kind: string
+    readonly caller: Caller
+    readonly now: EpochMs
+    readonly resource?: string
+    readonly subject?: NewWork['subject']
+    readonly sizing?: Project['endpointDefaults']
+  },
+): Promise<{ readonly work: NewWork; readonly endpoint: Endpoint }> {
+  const endpoint: Endpoint = {
+    uid: newEndpointUid(),
+    branchUid: branch.uid,
+    endpointId: primary,
+    type: 'ENDPOINT_TYPE_READ_WRITE',
+    ...sizing,
+    isDisabled: false,
+    address: await session.endpoints.nextAddress(),
+    lastActiveTime: now,
+    createTime: now,
+    updateTime: now,
+  }
+  await session.branches.insert(branch)
+  await session.endpoints.insert(endpoint)
+  return {
+    endpoint,
+    work: {
+      uid: newOperationUid(),
+      kind,
+      resource,
+      subject,
+      projectUid: project.uid,
+      callerUid: caller.identity.uid,
+      keys: [branch.uid],
+      input: { branch: branch.uid, endpoint: endpoint.uid },
+      createTime: now,
+    },
+  }
+}
+
+/** The steps that make a reserved branch real; shared by branch and project creation. */
+export const branchSteps = (services: Services, prepared: Prepared): Kind['steps'] => [
+  {
+    name: 'clone',
+    async run(context) {
+      const { project, branch } = await rowsOf(services, context)
+      const source = await sourceOf(services, project, branch)
+      const time = await placeVolume(
+        services,
+        source,
+        volumeOf(project, branch),
+        context.row.uid as string as DraftId,
+      )
+      context.memory = { ...context.memory, time }
+    },
+    async undo(context) {
+      const found = await services.catalog.endpoints.context(endpointUid(context))
+      await services.storage.deleteDraft(context.row.uid as string as DraftId)
+      if (found !== undefined)
+        await services.storage.deleteVolume(volumeOf(found.project, found.branch))
+    },
+  },
+  {
+    name: 'start',
+    async run(context) {
+      const { project, branch, endpoint } = await rowsOf(services, context)
+      const failed = await services.door.listen([endpoint.address])
+      for (const { address, problem } of failed) {
+        services.log.warn({ address, problem }, 'cannot listen on an endpoint address')
+      }
+      await services.volumes.run(branch.uid, () =>
+        services.computes.ensureReady(computeSpec(services, project, branch, endpoint)),
+      )
+    },
+    async undo(context) {
+      const found = await services.catalog.endpoints.context(endpointUid(context))
+      await services.computes.stop(endpointUid(context), 'immediate')
+      if (found !== undefined) await services.door.unlisten([found.endpoint.address])
+    },
+  },
+  {
+    name: 'prepare',
+    async run(context) {
+      const { branch, endpoint } = await rowsOf(services, context)
+      const creator = await services.catalog.identities.byUid(branch.createdBy)
+      const [reached] = await Promise.all([
+        services.computes.recoveredTo(endpoint.uid),
+        creator && prepared.manager(services, endpoint.uid, creator),
+      ])
+      context.memory = { ...context.memory, lsn: String(reached) }
+    },
+  },
+  {
+    name: 'record',
+    async run(context) {
+      const { branch } = await rowsOf(services, context)
+      const now = services.clock.now()
+      const { time, lsn: reached } = context.memory
+      await services.catalog.branches.update(branch.uid, {
+        state: 'READY',
+        pendingState: undefined,
+        stateChangeTime: now,
+        ...(branch.sourceBranchUid === undefined
+          ? {}
+          : { sourceLsn: lsn(BigInt(String(reached))), sourceTime: epochMs(Number(time)) }),
+      })
+    },
+    async undo(context) {
+      await services.catalog.branches.remove(branchUid(context))
+    },
+  },
+]
+
+export const createBranchKind = (services: Services, prepared: Prepared): Kind => ({
+  name: 'create-branch',
+  onFailure: 'undo',
+  steps: branchSteps(services, prepared),
+  async finish(context) {
+    const { project, branch } = await rowsOf(services, context)
+    return viewBranch(project, branch)
+  },
+})
+
+const branchUid = ({ row }: StepContext): BranchUid => row.input.branch as BranchUid
+const endpointUid = ({ row }: StepContext): EndpointUid => row.input.endpoint as EndpointUid
+
+async function rowsOf({ catalog }: Services, context: StepContext): Promise<EndpointContext> {
+  const found = await catalog.endpoints.context(endpointUid(context))
+  if (found === undefined) throw new Error('the rows of a branch in the making are gone')
+  return found
+}
+
+/** Where the branch's data comes from: its source branch, or the template of its Postgres major. */
+async function sourceOf(services: Services, project: Project, branch: Branch): Promise<Source> {
+  if (branch.sourceBranchUid === undefined) return templateSource(services, project.pgVersion)
+  const endpoints = await services.catalog.endpoints.ofBranch(branch.sourceBranchUid)
+  const writer = endpoints.find(({ type }) => type === 'ENDPOINT_TYPE_READ_WRITE')
+  if (writer === undefined) throw new Fault('BRANCH_NOT_FOUND') // deleted since it was accepted
+  return {
+    volume: volumeOf(project, { uid: branch.sourceBranchUid }),
+    lock: branch.sourceBranchUid,
+    compute: writer.uid,
+  }
+}

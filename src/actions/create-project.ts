@@ -1,0 +1,120 @@
+/** Create project: rows, then its first branch `production` with endpoint `primary`. */
+import { cuProblem } from '../domain/cu.ts'
+import { Fault } from '../domain/faults.ts'
+import { type BranchId, type ProjectUid, projectName } from '../domain/names.ts'
+import { type OperationResource, renderOperation } from '../domain/operation.ts'
+import { type EndpointDefaults, type Project, projectDefaults } from '../domain/project.ts'
+import type { Kind } from '../operations/kind.ts'
+import type { Caller, CreateProject, EndpointDefaultsSpec } from './actions.ts'
+import { branchSteps, newBranch, reserveBranch } from './create-branch.ts'
+import type { Prepared } from './fleet.ts'
+import { newProjectUid } from './new-uid.ts'
+import type { Services } from './services.ts'
+import { viewProject } from './views.ts'
+
+const production = 'production' as BranchId
+
+export async function createProject(
+  { catalog, clock, policy, computes }: Services,
+  caller: Caller,
+  { projectId, spec, initialBranch, initialEndpoint }: CreateProject,
+): Promise<OperationResource> {
+  const pgVersion = spec.pgVersion ?? policy.defaultMajor
+  const available = computes.toolchains().map(({ major }) => major)
+  if (!available.includes(pgVersion)) {
+    throw new Fault('TOOLCHAIN_MISSING', { major: pgVersion, available: available.join(', ') })
+  }
+  const endpointDefaults = sizing(projectDefaults.endpoint, spec.endpointDefaults ?? {})
+  const now = clock.now()
+  const project: Project = {
+    uid: newProjectUid(),
+    projectId,
+    displayName: spec.displayName ?? projectId,
+    pgVersion,
+    ownerUid: caller.identity.uid,
+    historyRetention: spec.historyRetention ?? projectDefaults.historyRetention,
+    defaultBranchUid: undefined,
+    endpointDefaults,
+    enablePgNativeLogin: spec.enablePgNativeLogin ?? false,
+    customTags: spec.customTags ?? [],
+    budgetPolicyId: spec.budgetPolicyId,
+    createTime: now,
+    updateTime: now,
+    deleteTime: undefined,
+    purgeTime: undefined,
+  }
+  const branch = {
+    ...newBranch(project, caller, production, now),
+    isProtected: initialBranch.isProtected ?? false,
+  }
+  return catalog.transaction(async (session) => {
+    if ((await session.projects.byId(projectId)) !== undefined) throw new Fault('PROJECT_EXISTS')
+    if ((await session.projects.count()) >= policy.maxProjects) {
+      throw new Fault('LIMIT_REACHED', {
+        what: 'projects',
+        limit: policy.maxProjects,
+        setting: 'maxProjects',
+      })
+    }
+    await session.projects.insert({ ...project, defaultBranchUid: branch.uid })
+    await session.permissions.set(project.uid, caller.identity.uid, 'CAN_MANAGE')
+    const { work } = await reserveBranch(session, {
+      project,
+      branch,
+      kind: 'create-project',
+      caller,
+      now,
+      resource: projectName(projectId),
+      subject: 'Project',
+      sizing: sizing(endpointDefaults, initialEndpoint),
+    })
+    const withProject = {
+      ...work,
+      keys: [project.uid, branch.uid],
+      input: { ...work.input, project: project.uid },
+    }
+    await session.work.insert(withProject)
+    return renderOperation({ ...withProject, outcome: { kind: 'pending' } })
+  })
+}
+
+export const createProjectKind = (services: Services, prepared: Prepared): Kind => ({
+  name: 'create-project',
+  onFailure: 'undo',
+  steps: [
+    {
+      name: 'reserve', // done when accepted; here for its undo, which must come last
+      run: () => Promise.resolve(),
+      async undo({ row }) {
+        await services.catalog.projects.remove(row.input.project as ProjectUid)
+      },
+    },
+    ...branchSteps(services, prepared),
+  ],
+  async finish({ row }) {
+    const project = await services.catalog.projects.byUid(row.input.project as ProjectUid)
+    if (project === undefined) throw new Error('the row of a project in the making is gone')
+    return viewProject(services.catalog, project)
+  },
+})
+
+/** The defaults with what a request says laid over them; refuses sizes that do not fit together. */
+export function sizing(base: EndpointDefaults, spec: EndpointDefaultsSpec): EndpointDefaults {
+  const minCu = spec.minCu ?? Math.min(base.minCu, spec.maxCu ?? base.maxCu)
+  const maxCu = spec.maxCu ?? Math.max(base.maxCu, minCu)
+  const problem = cuProblem(minCu, maxCu)
+  if (problem !== undefined) {
+    throw new Fault('FIELD_INVALID', { field: 'autoscaling_limit_max_cu', problem })
+  }
+  return {
+    minCu,
+    maxCu,
+    suspendTimeout:
+      spec.suspension === undefined
+        ? base.suspendTimeout
+        : spec.suspension.kind === 'never'
+          ? undefined
+          : spec.suspension.timeout,
+    pgSettings: spec.pgSettings ?? base.pgSettings,
+  }
+}

@@ -1,0 +1,64 @@
+/** Database credentials: a token whose scope says what the session can really do. */
+import { sayDuration } from '../domain/duration.ts'
+import { Fault } from '../domain/faults.ts'
+import { branchName, type EndpointPath, parseEndpointName, printable } from '../domain/names.ts'
+import type { Secret } from '../lib/secret.ts'
+import { after, between, type EpochMs } from '../lib/time.ts'
+import { findEndpoint, mayRunDdl } from './access.ts'
+import type { Caller, CreateCredential } from './actions.ts'
+import { newOperationUid } from './new-uid.ts'
+import type { Services } from './services.ts'
+
+/** What a session with this token may do, in the words of its `scope` claim. */
+export const scopes = {
+  /** DDL on every object of the branch: identities that may manage the project. */
+  full: 'postgres:ddl postgres:write postgres:read',
+  /** What the identity's role was granted in SQL, nothing more. */
+  granted: 'postgres:connect',
+  readOnly: 'postgres:read',
+} as const
+
+export async function createCredential(
+  { catalog, clock, tokens, policy }: Services,
+  caller: Caller,
+  input: CreateCredential,
+): Promise<{ readonly token: Secret; readonly expireTime: EpochMs }> {
+  const path = endpointPath(input.endpoint)
+  const found = await findEndpoint(catalog, path, {
+    caller,
+    needs: 'CAN_USE',
+    to: 'use the project',
+  })
+  const { project, branch, endpoint } = found
+  const { identity } = caller
+  const now = clock.now()
+  const expiresAt = input.expireTime ?? after(now, input.lifetime ?? policy.credentialTtl.default)
+  const lifetime = between(now, expiresAt)
+  const { min, max } = policy.credentialTtl
+  // A second of grace on either side: clients compute expire_time by a clock of their own.
+  if (lifetime < min - 1000 || lifetime > max + 1000) {
+    throw new Fault('TTL_OUT_OF_RANGE', { minimum: sayDuration(min), maximum: sayDuration(max) })
+  }
+  const isManager = await mayRunDdl(catalog, project, branch, identity)
+  const token = await tokens.sign({
+    subject: identity.loginName,
+    audience: endpoint.uid,
+    scope: input.narrowing ? scopes.readOnly : isManager ? scopes.full : scopes.granted,
+    branch: branchName(project.projectId, branch.branchId),
+    endpoint: input.endpoint,
+    tables: input.narrowing?.tables,
+    tokenId: newOperationUid(),
+    issuedAt: now,
+    expiresAt,
+  })
+  return { token, expireTime: expiresAt }
+}
+
+/** A branch name in place of an endpoint name is the common mistake: say so. */
+function endpointPath(text: string): EndpointPath {
+  if (text === '') throw new Fault('FIELD_REQUIRED', { field: 'endpoint' })
+  if (text.split('/').length !== 6) {
+    throw new Fault('CREDENTIAL_ENDPOINT_FORM', { value: printable(text) })
+  }
+  return parseEndpointName(text)
+}

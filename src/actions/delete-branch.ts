@@ -1,0 +1,155 @@
+/**
+ * Delete branch: the id is free and the branch out of sight the moment the delete is accepted; the
+ * operation then ends its sessions and compute and, for a purge, its bytes. Expiry comes here too.
+ */
+import { type Branch, branchPurgeAfter } from '../domain/branch.ts'
+import { Fault } from '../domain/faults.ts'
+import {
+  type BranchPath,
+  type BranchUid,
+  branchName,
+  type IdentityUid,
+  type ProjectUid,
+} from '../domain/names.ts'
+import { empty, type OperationResource, renderOperation } from '../domain/operation.ts'
+import type { Project } from '../domain/project.ts'
+import { after } from '../lib/time.ts'
+import type { Kind } from '../operations/kind.ts'
+import type { CatalogSession, NewWork } from '../ports/catalog.ts'
+import { lockProject } from './access.ts'
+import type { Caller } from './actions.ts'
+import { suspend, volumeOf } from './fleet.ts'
+import { newOperationUid } from './new-uid.ts'
+import type { Services } from './services.ts'
+import { recordDone } from './work-done.ts'
+
+export async function deleteBranch(
+  services: Services,
+  caller: Caller,
+  path: BranchPath,
+  { purge, allowMissing }: { readonly purge: boolean; readonly allowMissing: boolean },
+): Promise<OperationResource> {
+  return services.catalog.transaction(async (session) => {
+    const project = await lockProject(session, path, {
+      caller,
+      needs: 'CAN_BRANCH',
+      to: 'delete branches',
+    })
+    const branch = await session.branches.byId(project.uid, path.branch)
+    if (branch === undefined) {
+      if (!allowMissing) throw new Fault('BRANCH_NOT_FOUND')
+      return recordDone(session, {
+        caller,
+        kind: 'delete-branch',
+        resource: branchName(path.project, path.branch),
+        subject: 'Branch',
+        projectUid: project.uid,
+        response: empty,
+        now: services.clock.now(),
+      })
+    }
+    await mayDelete(session, project, branch)
+    const work = await retireBranch(services, session, project, branch, {
+      purge,
+      callerUid: caller.identity.uid,
+    })
+    return renderOperation({ ...work, outcome: { kind: 'pending' } })
+  })
+}
+
+async function mayDelete(session: CatalogSession, project: Project, branch: Branch): Promise<void> {
+  if (branch.isProtected) throw new Fault('BRANCH_PROTECTED')
+  if (branch.sourceBranchUid === undefined) {
+    throw new Fault('BRANCH_IS_ROOT', { branch: branch.branchId })
+  }
+  if (branch.uid === project.defaultBranchUid) throw new Fault('BRANCH_IS_DEFAULT')
+  const children = await session.branches.children(branch.uid)
+  if (children.length > 0) {
+    throw new Fault('BRANCH_HAS_CHILDREN', {
+      children: children
+        .slice(0, 10)
+        .map(({ branchId }) => branchId)
+        .join(', '),
+    })
+  }
+}
+
+/** Takes the branch out of sight and inserts the work that ends it. Holds the project already. */
+export async function retireBranch(
+  { clock }: Pick<Services, 'clock'>,
+  session: CatalogSession,
+  project: Project,
+  branch: Branch,
+  { purge, callerUid }: { readonly purge: boolean; readonly callerUid: IdentityUid | undefined },
+): Promise<NewWork> {
+  const now = clock.now()
+  await session.branches.update(branch.uid, {
+    state: 'DELETED',
+    pendingState: undefined,
+    stateChangeTime: now,
+    updateTime: now,
+    deleteTime: branch.deleteTime ?? now,
+    purgeTime: purge ? undefined : after(now, branchPurgeAfter),
+  })
+  const work: NewWork = {
+    uid: newOperationUid(),
+    kind: 'delete-branch',
+    resource: branchName(project.projectId, branch.branchId),
+    subject: 'Branch',
+    projectUid: project.uid,
+    callerUid,
+    keys: [branch.uid],
+    input: { project: project.uid, branch: branch.uid, purge },
+    createTime: now,
+  }
+  await session.work.insert(work)
+  return work
+}
+
+export const deleteBranchKind = (services: Services): Kind => ({
+  name: 'delete-branch',
+  onFailure: 'retry',
+  steps: [
+    {
+      name: 'close',
+      run: async ({ row }) =>
+        closeBranch(services, row.input.branch as BranchUid, row.input.purge === true),
+    },
+    {
+      name: 'erase',
+      async run({ row }) {
+        if (row.input.purge !== true) return
+        await eraseBranch(services, row.input.project as ProjectUid, row.input.branch as BranchUid)
+      },
+    },
+  ],
+  finish: () => Promise.resolve(empty),
+})
+
+/** Nobody can connect any more and nothing runs. */
+export async function closeBranch(
+  services: Services,
+  branch: BranchUid,
+  isPurge: boolean,
+): Promise<void> {
+  const endpoints = await services.catalog.endpoints.ofBranch(branch)
+  await services.door.unlisten(endpoints.map(({ address }) => address))
+  for (const endpoint of endpoints) {
+    await services.door.endSessions(endpoint.uid)
+    await suspend(
+      services,
+      { branch: { uid: branch } as Branch, endpoint },
+      isPurge ? 'immediate' : 'fast',
+    )
+  }
+}
+
+/** Bytes first, row last: a volume without a row would be nobody's. */
+export async function eraseBranch(
+  { storage, catalog, volumes }: Pick<Services, 'storage' | 'catalog' | 'volumes'>,
+  project: ProjectUid,
+  branch: BranchUid,
+): Promise<void> {
+  await volumes.run(branch, () => storage.deleteVolume(volumeOf({ uid: project }, { uid: branch })))
+  await catalog.branches.remove(branch)
+}

@@ -1,0 +1,151 @@
+/** Create, update and delete of endpoints. A branch has one read-write endpoint, made with it. */
+
+import type { Branch } from '../domain/branch.ts'
+import { cuProblem } from '../domain/cu.ts'
+import type { Endpoint } from '../domain/endpoint.ts'
+import { Fault } from '../domain/faults.ts'
+import { type EndpointPath, type EndpointUid, endpointName } from '../domain/names.ts'
+import { type OperationResource, renderOperation } from '../domain/operation.ts'
+import type { Project } from '../domain/project.ts'
+import type { Kind } from '../operations/kind.ts'
+import type { CatalogSession, NewWork } from '../ports/catalog.ts'
+import { findEndpoint, lockProject } from './access.ts'
+import type { Caller, CreateEndpoint, EndpointSpec } from './actions.ts'
+import { suspend, wake } from './fleet.ts'
+import { newOperationUid } from './new-uid.ts'
+import type { Services } from './services.ts'
+import { viewEndpoint } from './views.ts'
+
+export async function createEndpoint(
+  services: Services,
+  caller: Caller,
+  input: CreateEndpoint,
+): Promise<OperationResource> {
+  return services.catalog.transaction(async (session) => {
+    const project = await lockProject(session, input.branch, {
+      caller,
+      needs: 'CAN_MANAGE',
+      to: 'create endpoints',
+    })
+    const branch = await session.branches.byId(project.uid, input.branch.branch)
+    if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
+    const existing = await session.endpoints.byId(branch.uid, input.endpointId)
+    if (existing !== undefined) {
+      if (!input.replaceExisting) throw new Fault('ENDPOINT_EXISTS')
+      if (existing.type !== input.type)
+        throw new Fault('FIELD_IMMUTABLE', { field: 'endpoint_type' })
+      return changeEndpoint(services, session, caller, project, branch, existing, input.spec)
+    }
+    if (input.type === 'ENDPOINT_TYPE_READ_WRITE') throw new Fault('READ_WRITE_ENDPOINT_EXISTS')
+    throw new Fault('NOT_IMPLEMENTED', {
+      what: 'A read-only endpoint',
+      instead: 'Read from the read-write endpoint with a READ_ONLY credential.',
+    })
+  })
+}
+
+export async function updateEndpoint(
+  services: Services,
+  caller: Caller,
+  path: EndpointPath,
+  spec: EndpointSpec,
+): Promise<OperationResource> {
+  return services.catalog.transaction(async (session) => {
+    const project = await lockProject(session, path, {
+      caller,
+      needs: 'CAN_MANAGE',
+      to: 'change endpoints',
+    })
+    const branch = await session.branches.byId(project.uid, path.branch)
+    if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
+    const endpoint = await session.endpoints.byId(branch.uid, path.endpoint)
+    if (endpoint === undefined) throw new Fault('ENDPOINT_NOT_FOUND')
+    return changeEndpoint(services, session, caller, project, branch, endpoint, spec)
+  })
+}
+
+async function changeEndpoint(
+  { clock }: Pick<Services, 'clock'>,
+  session: CatalogSession,
+  caller: Caller,
+  project: Project,
+  branch: Branch,
+  endpoint: Endpoint,
+  spec: EndpointSpec,
+): Promise<OperationResource> {
+  const minCu = spec.minCu ?? Math.min(endpoint.minCu, spec.maxCu ?? endpoint.maxCu)
+  const maxCu = spec.maxCu ?? Math.max(endpoint.maxCu, minCu)
+  const problem = cuProblem(minCu, maxCu)
+  if (problem !== undefined) {
+    throw new Fault('FIELD_INVALID', { field: 'spec.autoscaling_limit_max_cu', problem })
+  }
+  const now = clock.now()
+  await session.endpoints.update(endpoint.uid, {
+    minCu,
+    maxCu,
+    isDisabled: spec.isDisabled ?? endpoint.isDisabled,
+    suspendTimeout:
+      spec.suspension === undefined
+        ? endpoint.suspendTimeout
+        : spec.suspension.kind === 'never'
+          ? undefined
+          : spec.suspension.timeout,
+    pgSettings: spec.pgSettings ?? endpoint.pgSettings,
+    updateTime: now,
+  })
+  const needsRestart = maxCu !== endpoint.maxCu || spec.pgSettings !== undefined
+  const work: NewWork = {
+    uid: newOperationUid(),
+    kind: 'update-endpoint',
+    resource: endpointName(project.projectId, branch.branchId, endpoint.endpointId),
+    subject: 'Endpoint',
+    projectUid: project.uid,
+    callerUid: caller.identity.uid,
+    keys: [branch.uid],
+    input: { endpoint: endpoint.uid, needsRestart },
+    createTime: now,
+  }
+  await session.work.insert(work)
+  return renderOperation({ ...work, outcome: { kind: 'pending' } })
+}
+
+export const updateEndpointKind = (services: Services): Kind => ({
+  name: 'update-endpoint',
+  onFailure: 'retry',
+  steps: [
+    {
+      name: 'apply',
+      async run({ row }) {
+        const uid = row.input.endpoint as EndpointUid
+        const context = await services.catalog.endpoints.context(uid)
+        if (context === undefined) return
+        const isUp = services.computes.state(uid).kind === 'ready'
+        if (context.endpoint.isDisabled) {
+          await services.door.endSessions(uid)
+          await suspend(services, context)
+        } else if (isUp && row.input.needsRestart === true) {
+          await suspend(services, context)
+          await wake(services, context)
+        }
+      },
+    },
+  ],
+  async finish({ row }) {
+    const context = await services.catalog.endpoints.context(row.input.endpoint as EndpointUid)
+    if (context === undefined) throw new Fault('ENDPOINT_NOT_FOUND')
+    return viewEndpoint(services, context.project, context.branch, context.endpoint)
+  },
+})
+
+export async function deleteEndpoint(
+  { catalog }: Services,
+  caller: Caller,
+  path: EndpointPath,
+): Promise<OperationResource> {
+  const { endpoint } = await findEndpoint(catalog, path, {
+    caller,
+    needs: 'CAN_MANAGE',
+    to: 'delete endpoints',
+  })
+  throw new Fault('READ_WRITE_ENDPOINT_STAYS', { endpoint: endpoint.endpointId })
+}

@@ -1,0 +1,81 @@
+/**
+ * The heart of branching: a volume that holds exactly the commits of its source up to one moment.
+ * The clone is made as a draft, so whatever dies on the way leaves nothing that anyone would use.
+ */
+import type { EndpointUid } from '../domain/names.ts'
+import { type EpochMs, epochMs } from '../lib/time.ts'
+import type { DraftId, VolumeId } from '../ports/storage.ts'
+import type { Services } from './services.ts'
+
+export interface Source {
+  readonly volume: VolumeId
+  /** What guards the volume; see `Services.volumes`. */
+  readonly lock: string
+  /** The compute that may be writing to it. */
+  readonly compute: EndpointUid
+}
+
+/** Clones `source` into the volume `target`; returns the moment of the clone. */
+export async function placeVolume(
+  {
+    storage,
+    computes,
+    volumes,
+    clock,
+  }: Pick<Services, 'storage' | 'computes' | 'volumes' | 'clock'>,
+  source: Source,
+  target: VolumeId,
+  draft: DraftId,
+): Promise<EpochMs> {
+  await storage.check()
+  await storage.deleteVolume(target) // of an attempt that a crash cut short
+  return volumes.run(source.lock, async () => {
+    const { kind } = computes.state(source.compute)
+    const time =
+      kind === 'ready'
+        ? await cloneRunning({ storage, computes }, source, target, draft)
+        : await cloneStopped({ storage, clock }, source, target, draft)
+    await storage.publish(draft, target)
+    return time
+  })
+}
+
+/** A stopped volume is consistent as it lies; one that crashed recovers on the branch. */
+async function cloneStopped(
+  { storage, clock }: Pick<Services, 'storage' | 'clock'>,
+  source: Source,
+  target: VolumeId,
+  draft: DraftId,
+): Promise<EpochMs> {
+  const time = epochMs(clock.now())
+  await storage.cloneToDraft(source.volume, draft, { kind: 'whole' })
+  await storage.linkWal(draft, target)
+  await storage.copyWal(source.volume, draft, target)
+  return time
+}
+
+/**
+ * Data first, WAL after it: WAL is always ahead of the data it describes, so recovery brings the
+ * clone to the end of the copied WAL, which is the branch point.
+ */
+async function cloneRunning(
+  { storage, computes }: Pick<Services, 'storage' | 'computes'>,
+  source: Source,
+  target: VolumeId,
+  draft: DraftId,
+): Promise<EpochMs> {
+  const kind = storage.can.atomicClone ? 'atomic' : 'backup'
+  const { time, backupLabel } = await computes.bracket(source.compute, kind, {
+    async clone() {
+      await storage.cloneToDraft(source.volume, draft, {
+        kind: kind === 'atomic' ? 'whole' : 'backup',
+      })
+      await storage.linkWal(draft, target)
+    },
+    async copyWal(fromLsn) {
+      await storage.copyWal(source.volume, draft, target, fromLsn)
+    },
+  })
+  if (backupLabel !== undefined) await storage.writeBackupLabel(draft, backupLabel)
+  return time
+}

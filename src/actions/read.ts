@@ -1,0 +1,130 @@
+/** Reads: get and list of projects, branches and endpoints, and operations as clients poll them. */
+import type { BranchResource } from '../domain/branch.ts'
+import type { EndpointResource } from '../domain/endpoint.ts'
+import { Fault } from '../domain/faults.ts'
+import type { BranchPath, EndpointPath, OperationUid, ProjectPath } from '../domain/names.ts'
+import { type OperationResource, renderOperation } from '../domain/operation.ts'
+import { parseCursor, printCursor } from '../domain/page-cursor.ts'
+import type { ProjectResource } from '../domain/project.ts'
+import { seconds } from '../lib/time.ts'
+import type { Engine } from '../operations/engine.ts'
+import { type Access, findBranch, findEndpoint, findProject } from './access.ts'
+import type { Caller, Listing, Page } from './actions.ts'
+import type { Services } from './services.ts'
+import { viewBranch, viewEndpoint, viewProject } from './views.ts'
+
+const seeing = (caller: Caller): Access => ({ caller, needs: 'CAN_USE', to: 'see the project' })
+
+export async function getProject(
+  { catalog }: Services,
+  caller: Caller,
+  path: ProjectPath,
+): Promise<ProjectResource> {
+  return viewProject(catalog, await findProject(catalog, path.project, seeing(caller)))
+}
+
+export async function listProjects(
+  { catalog }: Services,
+  caller: Caller,
+  page: Page & { readonly showDeleted: boolean },
+): Promise<Listing<ProjectResource>> {
+  const rows = await catalog.projects.list({
+    after: parseCursor('projects', page.token),
+    limit: page.size + 1,
+    visibleTo: caller.identity.isAdmin ? undefined : caller.identity.uid,
+    showDeleted: page.showDeleted,
+  })
+  const { shown, nextPageToken } = cut('projects', rows, page.size, (row) => row.projectId)
+  return { items: await Promise.all(shown.map((row) => viewProject(catalog, row))), nextPageToken }
+}
+
+export async function getBranch(
+  { catalog }: Services,
+  caller: Caller,
+  path: BranchPath,
+): Promise<BranchResource> {
+  const { project, branch } = await findBranch(catalog, path, seeing(caller))
+  return viewBranch(project, branch)
+}
+
+export async function listBranches(
+  { catalog }: Services,
+  caller: Caller,
+  path: ProjectPath,
+  page: Page & { readonly showDeleted: boolean },
+): Promise<Listing<BranchResource>> {
+  const project = await findProject(catalog, path.project, seeing(caller))
+  const list = `branches of ${project.uid}`
+  const rows = await catalog.branches.list(project.uid, {
+    after: parseCursor(list, page.token),
+    limit: page.size + 1,
+    showDeleted: page.showDeleted,
+  })
+  const { shown, nextPageToken } = cut(list, rows, page.size, (row) => `${row.branchId}/${row.uid}`)
+  return { items: shown.map((row) => viewBranch(project, row)), nextPageToken }
+}
+
+export async function getEndpoint(
+  services: Services,
+  caller: Caller,
+  path: EndpointPath,
+): Promise<EndpointResource> {
+  const { project, branch, endpoint } = await findEndpoint(services.catalog, path, seeing(caller))
+  return viewEndpoint(services, project, branch, endpoint)
+}
+
+export async function listEndpoints(
+  services: Services,
+  caller: Caller,
+  path: BranchPath,
+  page: Page,
+): Promise<Listing<EndpointResource>> {
+  const { project, branch } = await findBranch(services.catalog, path, seeing(caller))
+  const list = `endpoints of ${branch.uid}`
+  const rows = await services.catalog.endpoints.list(branch.uid, {
+    after: parseCursor(list, page.token),
+    limit: page.size + 1,
+  })
+  const { shown, nextPageToken } = cut(list, rows, page.size, (row) => row.endpointId)
+  return { items: shown.map((row) => viewEndpoint(services, project, branch, row)), nextPageToken }
+}
+
+/** One row more than the page was read: it says whether there is a next page. */
+function cut<Row>(
+  list: string,
+  rows: readonly Row[],
+  size: number,
+  key: (row: Row) => string,
+): { readonly shown: readonly Row[]; readonly nextPageToken: string | undefined } {
+  const shown = rows.slice(0, size)
+  const last = shown.at(-1)
+  const hasMore = rows.length > size && last !== undefined
+  return { shown, nextPageToken: hasMore ? printCursor(list, key(last)) : undefined }
+}
+
+/**
+ * SDKs poll once at once and then back off by up to a second: so the first poll of an operation that
+ * is about to finish is worth holding.
+ */
+const pollPatience = seconds(2)
+
+export async function getOperation(
+  { catalog }: Services,
+  engine: Pick<Engine, 'wait'>,
+  caller: Caller,
+  resource: string,
+  uid: OperationUid,
+): Promise<OperationResource> {
+  const over = engine.wait(uid, pollPatience) // listens before it looks: nothing slips between
+  const first = await catalog.work.byUid(uid)
+  if (first === undefined || first.resource !== resource) throw new Fault('OPERATION_NOT_FOUND')
+  const { identity } = caller
+  const mayRead =
+    identity.isAdmin ||
+    first.callerUid === identity.uid ||
+    (await catalog.permissions.levelOf(first.projectUid, identity.uid)) !== undefined
+  if (!mayRead) throw new Fault('OPERATION_NOT_FOUND')
+  if (first.outcome.kind !== 'pending') return renderOperation(first)
+  await over
+  return renderOperation((await catalog.work.byUid(uid)) ?? first)
+}

@@ -1,0 +1,43 @@
+/** What actions work with: the ports, and the settings that decide. Built once, in `main/`. */
+
+import type { Endpoint } from '../domain/endpoint.ts'
+import type { PostgresMajor } from '../domain/project.ts'
+import type { KeyedMutex } from '../lib/keyed-mutex.ts'
+import type { Log } from '../lib/log.ts'
+import type { Clock, Millis } from '../lib/time.ts'
+import type { Catalog } from '../ports/catalog.ts'
+import type { Computes } from '../ports/compute.ts'
+import type { Roles } from '../ports/roles.ts'
+import type { Storage } from '../ports/storage.ts'
+import type { Tokens } from '../ports/tokens.ts'
+import type { GatewayControl } from './session.ts'
+
+export interface Policy {
+  /** Longest expiration of a branch, from now. */
+  readonly maxBranchTtl: Millis
+  /** Given to branches whose create names no expiration; `undefined`: such a create is refused. */
+  readonly defaultBranchTtl: Millis | undefined
+  /** `strict`: where we are more generous than the service, answer as it does. */
+  readonly contract: 'generous' | 'strict'
+  readonly maxProjects: number
+  readonly maxBranchesPerProject: number
+  readonly credentialTtl: { readonly min: Millis; readonly max: Millis; readonly default: Millis }
+  readonly defaultMajor: PostgresMajor
+}
+
+export interface Services {
+  readonly catalog: Catalog
+  readonly storage: Storage
+  readonly computes: Computes
+  readonly roles: Roles
+  readonly tokens: Tokens
+  readonly clock: Clock
+  readonly log: Log
+  readonly policy: Policy
+  /** Guards each branch's volume: who starts, stops, clones or deletes it holds its uid. */
+  readonly volumes: KeyedMutex
+  /** The gateway's listening addresses and sessions. */
+  readonly door: Pick<GatewayControl, 'listen' | 'unlisten' | 'endSessions'>
+  /** What a client's libpq dials for this endpoint. */
+  hostOf(endpoint: Endpoint): string
+}

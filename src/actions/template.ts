@@ -1,0 +1,45 @@
+/**
+ * A fresh cluster takes seconds to initialise, so it is made once per Postgres major and kept as a
+ * volume; a project's first branch is a clone of it like any other. Made as a volume of another name
+ * first: the template's name appears only when it is complete.
+ */
+import type { EndpointUid } from '../domain/names.ts'
+import type { PostgresMajor } from '../domain/project.ts'
+import type { DraftId, VolumeId } from '../ports/storage.ts'
+import { placeVolume, type Source } from './place-volume.ts'
+import type { Services } from './services.ts'
+
+/** The template as a clone source; made first when it is not there. */
+export async function templateSource(services: Services, major: PostgresMajor): Promise<Source> {
+  const { storage, computes, roles, volumes } = services
+  const template = `templates/postgres-${major}` as VolumeId
+  const source: Source = {
+    volume: template,
+    lock: template,
+    compute: `template-${major}` as EndpointUid, // never runs
+  }
+  const making = `templates/postgres-${major}-making` as VolumeId
+  const compute = `making-${major}` as EndpointUid
+  const draft = `template-${major}` as DraftId
+  await volumes.run(`make ${template}`, async () => {
+    if ((await storage.listVolumes()).includes(template)) return
+    services.log.info({ major }, 'initialising a fresh Postgres cluster')
+    await computes.stop(compute, 'immediate')
+    await storage.deleteVolume(making)
+    const directory = await storage.createDraft(draft)
+    await computes.initialize(major, directory)
+    await storage.linkWal(draft, making)
+    await storage.publish(draft, making)
+    await computes.ensureReady({
+      uid: compute,
+      major,
+      dataDirectory: storage.dataDirectory(making),
+      settings: {},
+    })
+    await roles.prepareCluster(computes.socketDirectory(compute))
+    await computes.stop(compute, 'fast')
+    await placeVolume(services, { volume: making, lock: making, compute }, template, draft)
+    await storage.deleteVolume(making)
+  })
+  return source
+}

@@ -1,0 +1,82 @@
+/** Undelete branch: back in sight, without an expiration, with the same endpoint and host. */
+import { Fault } from '../domain/faults.ts'
+import { type BranchPath, type BranchUid, branchName } from '../domain/names.ts'
+import { type OperationResource, renderOperation } from '../domain/operation.ts'
+import type { Kind } from '../operations/kind.ts'
+import type { NewWork } from '../ports/catalog.ts'
+import { lockProject } from './access.ts'
+import type { Caller } from './actions.ts'
+import { wake } from './fleet.ts'
+import { newOperationUid } from './new-uid.ts'
+import type { Services } from './services.ts'
+import { viewBranch } from './views.ts'
+
+export async function undeleteBranch(
+  { catalog, clock }: Services,
+  caller: Caller,
+  path: BranchPath,
+): Promise<OperationResource> {
+  return catalog.transaction(async (session) => {
+    const project = await lockProject(session, path, {
+      caller,
+      needs: 'CAN_BRANCH',
+      to: 'undelete branches',
+    })
+    const live = await session.branches.byId(project.uid, path.branch)
+    const branch = await session.branches.lastDeleted(project.uid, path.branch)
+    if (branch === undefined) {
+      if (live === undefined) throw new Fault('BRANCH_NOT_FOUND')
+      throw new Fault('BRANCH_NOT_DELETED', { kind: 'branch' })
+    }
+    if (live !== undefined) throw new Fault('BRANCH_EXISTS')
+    const now = clock.now()
+    await session.branches.update(branch.uid, {
+      state: 'READY',
+      pendingState: undefined,
+      stateChangeTime: now,
+      updateTime: now,
+      expireTime: undefined,
+      deleteTime: undefined,
+      purgeTime: undefined,
+    })
+    const work: NewWork = {
+      uid: newOperationUid(),
+      kind: 'undelete-branch',
+      resource: branchName(project.projectId, branch.branchId),
+      subject: 'Branch',
+      projectUid: project.uid,
+      callerUid: caller.identity.uid,
+      keys: [branch.uid], // after the delete, should that still be at it
+      input: { branch: branch.uid },
+      createTime: now,
+    }
+    await session.work.insert(work)
+    return renderOperation({ ...work, outcome: { kind: 'pending' } })
+  })
+}
+
+export const undeleteBranchKind = (services: Services): Kind => ({
+  name: 'undelete-branch',
+  onFailure: 'retry',
+  steps: [
+    {
+      name: 'open',
+      async run({ row }) {
+        for (const endpoint of await services.catalog.endpoints.ofBranch(
+          row.input.branch as BranchUid,
+        )) {
+          await services.door.listen([endpoint.address])
+          const context = await services.catalog.endpoints.context(endpoint.uid)
+          // Ready means it answers SQL; a disabled endpoint stays down.
+          if (context !== undefined && !endpoint.isDisabled) await wake(services, context)
+        }
+      },
+    },
+  ],
+  async finish({ row }) {
+    const branch = await services.catalog.branches.byUid(row.input.branch as BranchUid)
+    const project = branch && (await services.catalog.projects.byUid(branch.projectUid))
+    if (branch === undefined || project === undefined) throw new Fault('BRANCH_NOT_FOUND')
+    return viewBranch(project, branch)
+  },
+})

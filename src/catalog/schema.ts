@@ -1,0 +1,138 @@
+/** The catalog's tables as kysely sees them; `migrations.ts` makes them. */
+import type { ColumnType, Generated, JSONColumnType } from 'kysely'
+import type { FaultRecord } from '../domain/faults.ts'
+import type { CustomTag } from '../domain/project.ts'
+import type { JsonObject } from '../ports/catalog.ts'
+
+/** timestamptz: a Date on both sides. */
+type Moment = Date
+type Int8 = ColumnType<string, number | bigint | string, number | bigint | string>
+
+export interface SettingsTable {
+  name: string
+  value: string
+}
+
+export interface IdentitiesTable {
+  uid: string
+  kind: string
+  login_name: string
+  display_name: string
+  is_admin: boolean
+  is_active: boolean
+  create_time: Moment
+}
+
+export interface AccessTokensTable {
+  token_id: string
+  hash: string
+  identity_uid: string
+  comment: string
+  create_time: Moment
+  expire_time: Moment | null
+}
+
+export interface ProjectsTable {
+  uid: string
+  project_id: string
+  display_name: string
+  pg_version: number
+  owner_uid: string
+  history_retention_ms: Int8
+  default_branch_uid: string | null
+  min_cu: number
+  max_cu: number
+  suspend_timeout_ms: Int8 | null
+  pg_settings: JSONColumnType<Record<string, string>>
+  enable_pg_native_login: boolean
+  custom_tags: JSONColumnType<readonly CustomTag[]>
+  budget_policy_id: string | null
+  create_time: Moment
+  update_time: Moment
+  delete_time: Moment | null
+  purge_time: Moment | null
+}
+
+export interface PermissionsTable {
+  project_uid: string
+  identity_uid: string
+  level: string
+}
+
+export interface BranchesTable {
+  uid: string
+  project_uid: string
+  branch_id: string
+  state: string
+  pending_state: string | null
+  state_change_time: Moment
+  is_protected: boolean
+  logical_size_bytes: Int8
+  expire_time: Moment | null
+  source_branch_uid: string | null
+  source_branch_id: string | null
+  source_lsn: string | null
+  source_time: Moment | null
+  created_by: string
+  create_time: Moment
+  update_time: Moment
+  delete_time: Moment | null
+  purge_time: Moment | null
+}
+
+export interface EndpointsTable {
+  uid: string
+  branch_uid: string
+  endpoint_id: string
+  type: string
+  min_cu: number
+  max_cu: number
+  is_disabled: boolean
+  suspend_timeout_ms: Int8 | null
+  pg_settings: JSONColumnType<Record<string, string>>
+  address: string
+  last_active_time: Moment | null
+  create_time: Moment
+  update_time: Moment
+}
+
+export interface PasswordVerifiersTable {
+  branch_uid: string
+  role: string
+  verifier: string
+}
+
+export interface OperationsTable {
+  seq: Generated<string>
+  uid: string
+  kind: string
+  resource: string
+  subject: string
+  project_uid: string
+  caller_uid: string | null
+  keys: string[]
+  input: JSONColumnType<JsonObject>
+  memory: JSONColumnType<JsonObject>
+  state: string
+  step: string | null
+  attempt: number
+  response: JSONColumnType<JsonObject> | null
+  fault: JSONColumnType<FaultRecord> | null
+  lease_token: number
+  lease_until: Moment | null
+  next_at: Moment
+  create_time: Moment
+  end_time: Moment | null
+}
+
+export interface Schema {
+  settings: SettingsTable
+  identities: IdentitiesTable
+  access_tokens: AccessTokensTable
+  projects: ProjectsTable
+  permissions: PermissionsTable
+  branches: BranchesTable
+  endpoints: EndpointsTable
+  password_verifiers: PasswordVerifiersTable
+  operations: OperationsTable
+}

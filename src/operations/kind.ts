@@ -1,0 +1,32 @@
+/**
+ * A kind of operation is its steps. The row comes first, then the work; a crash at any line is a
+ * resume, not a repair.
+ */
+import type { JsonObject, WorkRow } from '../ports/catalog.ts'
+
+export interface StepContext {
+  readonly row: WorkRow
+  /** What steps tell later ones; saved with the step that wrote it. */
+  memory: JsonObject
+}
+
+export interface Step {
+  /** Stored; renaming one is a migration. */
+  readonly name: string
+  /** May run again after a crash: recognises finished work, or undoes and redoes it. */
+  run(context: StepContext, signal: AbortSignal): Promise<void>
+  /** Undoes a finished or half-finished `run`. Absent is success. */
+  undo?(context: StepContext): Promise<void>
+}
+
+export interface Kind {
+  readonly name: string
+  readonly steps: readonly Step[]
+  /**
+   * What a failing step leads to. `undo`: everything is undone, the operation fails. `retry`: tried
+   * again, later each time, for ever: for what must end, such as a delete.
+   */
+  readonly onFailure: 'undo' | 'retry'
+  /** The finished operation's response. Runs after the last step, perhaps more than once. */
+  finish(context: StepContext): Promise<JsonObject>
+}

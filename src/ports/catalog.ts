@@ -1,0 +1,244 @@
+/**
+ * Our own metadata, as actions and the engine need it. Everything that must agree happens inside one
+ * `transaction`; a row lock on the project makes the rules of its branches race-free.
+ */
+import type { Branch } from '../domain/branch.ts'
+import type { Endpoint } from '../domain/endpoint.ts'
+import type { FaultRecord } from '../domain/faults.ts'
+import type { Identity, IdentityKind, PermissionLevel } from '../domain/identity.ts'
+import type {
+  BranchId,
+  BranchUid,
+  EndpointId,
+  EndpointUid,
+  IdentityUid,
+  OperationUid,
+  ProjectId,
+  ProjectUid,
+} from '../domain/names.ts'
+import type { Operation, OperationSubject } from '../domain/operation.ts'
+import type { Project } from '../domain/project.ts'
+import type { EpochMs } from '../lib/time.ts'
+
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json }
+export type JsonObject = { readonly [key: string]: Json }
+
+/** Rows after the one with this key, in key order. */
+export interface Slice {
+  readonly after: string | undefined
+  readonly limit: number
+}
+
+export interface Projects {
+  insert(project: Project): Promise<void>
+  /** Holds the row until the transaction ends. */
+  lock(uid: ProjectUid): Promise<Project | undefined>
+  /** Live and soft-deleted: the id stays taken until the purge. */
+  byId(id: ProjectId): Promise<Project | undefined>
+  byUid(uid: ProjectUid): Promise<Project | undefined>
+  /** Projects that the identity may see, or all for `undefined`. */
+  list(
+    query: Slice & { readonly visibleTo: IdentityUid | undefined; readonly showDeleted: boolean },
+  ): Promise<readonly Project[]>
+  update(uid: ProjectUid, changes: Partial<Project>): Promise<void>
+  remove(uid: ProjectUid): Promise<void>
+  count(): Promise<number>
+  /** Soft-deleted ones whose purge is due. */
+  duePurge(now: EpochMs): Promise<readonly Project[]>
+}
+
+export interface Branches {
+  insert(branch: Branch): Promise<void>
+  /** The live branch of this id. */
+  byId(project: ProjectUid, id: BranchId): Promise<Branch | undefined>
+  byUid(uid: BranchUid): Promise<Branch | undefined>
+  /** The soft-deleted branch of this id that was deleted last. */
+  lastDeleted(project: ProjectUid, id: BranchId): Promise<Branch | undefined>
+  /** Keyed by id, then uid: several deleted ones may share an id. */
+  list(
+    project: ProjectUid,
+    query: Slice & { readonly showDeleted: boolean },
+  ): Promise<readonly Branch[]>
+  /** Every branch row of the project, deleted ones too. */
+  all(project: ProjectUid): Promise<readonly Branch[]>
+  children(of: BranchUid): Promise<readonly Branch[]>
+  countLive(project: ProjectUid): Promise<number>
+  protectedOf(project: ProjectUid): Promise<Branch | undefined>
+  update(uid: BranchUid, changes: Partial<Branch>): Promise<void>
+  remove(uid: BranchUid): Promise<void>
+  /** Live branches whose end has come. */
+  dueExpiry(now: EpochMs): Promise<readonly Branch[]>
+  /** Soft-deleted branches of live projects whose purge is due. */
+  duePurge(now: EpochMs): Promise<readonly Branch[]>
+  /** The next moment at which `dueExpiry` or `duePurge` (projects included) has something new. */
+  nextDue(): Promise<EpochMs | undefined>
+  everyUid(): Promise<readonly { readonly uid: BranchUid; readonly projectUid: ProjectUid }[]>
+}
+
+/** An endpoint with what surrounds it, in one read: what logins and wakes need. */
+export interface EndpointContext {
+  readonly endpoint: Endpoint
+  readonly branch: Branch
+  readonly project: Project
+}
+
+export interface Endpoints {
+  insert(endpoint: Endpoint): Promise<void>
+  byId(branch: BranchUid, id: EndpointId): Promise<Endpoint | undefined>
+  ofBranch(branch: BranchUid): Promise<readonly Endpoint[]>
+  /** Read-write first, then by id. Key: the id. */
+  list(branch: BranchUid, query: Slice): Promise<readonly Endpoint[]>
+  update(uid: EndpointUid, changes: Partial<Endpoint>): Promise<void>
+  remove(uid: EndpointUid): Promise<void>
+  context(uid: EndpointUid): Promise<EndpointContext | undefined>
+  contextByAddress(address: string): Promise<EndpointContext | undefined>
+  /** Of live branches; for adoption and listening at start. */
+  everyContext(): Promise<readonly EndpointContext[]>
+  /** The latest activity of any endpoint of the project. */
+  lastActive(project: ProjectUid): Promise<EpochMs | undefined>
+  /** A free loopback address `127.88.x.y`. */
+  nextAddress(): Promise<string>
+  /** SCRAM verifiers of password roles, as last seen in the branch's Postgres. */
+  saveVerifiers(branch: BranchUid, verifiers: Readonly<Record<string, string>>): Promise<void>
+  verifier(branch: BranchUid, role: string): Promise<string | undefined>
+}
+
+export interface Identities {
+  insert(identity: Identity): Promise<void>
+  byUid(uid: IdentityUid): Promise<Identity | undefined>
+  byLoginName(name: string): Promise<Identity | undefined>
+  list(kind: IdentityKind): Promise<readonly Identity[]>
+  remove(uid: IdentityUid): Promise<void>
+  count(): Promise<number>
+}
+
+export interface AccessTokens {
+  insert(token: {
+    readonly tokenId: string
+    readonly hash: string
+    readonly identityUid: IdentityUid
+    readonly comment: string
+    readonly createTime: EpochMs
+    readonly expireTime: EpochMs | undefined
+  }): Promise<void>
+  /** The active identity behind an unexpired token. */
+  identityOf(hash: string, now: EpochMs): Promise<Identity | undefined>
+}
+
+export interface Permissions {
+  levelOf(project: ProjectUid, identity: IdentityUid): Promise<PermissionLevel | undefined>
+  list(
+    project: ProjectUid,
+  ): Promise<readonly { readonly identity: Identity; readonly level: PermissionLevel }[]>
+  set(project: ProjectUid, identity: IdentityUid, level: PermissionLevel): Promise<void>
+  removeAll(project: ProjectUid): Promise<void>
+}
+
+/**
+ * `pending → running → succeeded | undoing → failed`. `step` is the last finished step when going
+ * forward, and the last one undone when going back.
+ */
+export type WorkState = 'pending' | 'running' | 'undoing' | 'succeeded' | 'failed'
+
+export interface WorkRow {
+  readonly uid: OperationUid
+  readonly kind: string
+  readonly resource: string
+  readonly subject: OperationSubject
+  readonly projectUid: ProjectUid
+  readonly callerUid: IdentityUid | undefined
+  /** Operations that share a key run one after another, in the order they were accepted. */
+  readonly keys: readonly string[]
+  readonly input: JsonObject
+  /** What finished steps want later ones to know. */
+  readonly memory: JsonObject
+  readonly state: WorkState
+  readonly step: string | undefined
+  readonly attempt: number
+  readonly response: JsonObject | undefined
+  readonly fault: FaultRecord | undefined
+  readonly createTime: EpochMs
+}
+
+export type NewWork = Pick<
+  WorkRow,
+  | 'uid'
+  | 'kind'
+  | 'resource'
+  | 'subject'
+  | 'projectUid'
+  | 'callerUid'
+  | 'keys'
+  | 'input'
+  | 'createTime'
+>
+
+/** A claim: every write names its fencing token, so a worker that lost its lease changes nothing. */
+export interface WorkLease {
+  readonly row: WorkRow
+  readonly token: number
+}
+
+export interface Work {
+  /** Wakes the workers when the transaction commits. */
+  insert(work: NewWork): Promise<void>
+  /** For writes that need no work: an operation that is over when it is accepted. */
+  insertDone(work: NewWork, response: JsonObject): Promise<void>
+  byUid(
+    uid: OperationUid,
+  ): Promise<(Operation & Pick<WorkRow, 'projectUid' | 'callerUid'>) | undefined>
+  /** Claims due rows whose keys no earlier unfinished row holds. */
+  claim(now: EpochMs, until: EpochMs, limit: number): Promise<readonly WorkLease[]>
+  /** When the next unclaimed row falls due, after `now`. */
+  nextDue(now: EpochMs): Promise<EpochMs | undefined>
+  /** `false`: the lease is lost. */
+  renew(lease: WorkLease, until: EpochMs): Promise<boolean>
+  /** Records progress; `false`: the lease is lost, stop. Ending states wake those who wait. */
+  save(
+    lease: WorkLease,
+    changes: Partial<
+      Pick<WorkRow, 'state' | 'step' | 'memory' | 'attempt' | 'response' | 'fault'>
+    > & {
+      /** Gives the row back, to be claimed at this moment. */
+      readonly releaseUntil?: EpochMs
+    },
+  ): Promise<boolean>
+  /** At start, under the server's lock: leases of a server that is gone are void. */
+  releaseAll(): Promise<number>
+  /** Forgets operations that ended before this moment. */
+  forget(before: EpochMs): Promise<number>
+  /** Whether an unfinished row holds this key. */
+  isBusy(key: string): Promise<boolean>
+}
+
+export interface CatalogSession {
+  readonly projects: Projects
+  readonly branches: Branches
+  readonly endpoints: Endpoints
+  readonly identities: Identities
+  readonly accessTokens: AccessTokens
+  readonly permissions: Permissions
+  readonly work: Work
+}
+
+/** What is told when something commits. */
+export type CatalogEvent =
+  /** There is work to claim. */
+  | { readonly kind: 'work' }
+  | { readonly kind: 'done'; readonly operation: OperationUid }
+  /** An end or purge time was set. */
+  | { readonly kind: 'due' }
+
+export interface Catalog extends CatalogSession {
+  transaction<T>(work: (session: CatalogSession) => Promise<T>): Promise<T>
+  onEvent(listener: (event: CatalogEvent) => void): () => void
+  /** Sixteen digits, the same for ever. */
+  readonly workspaceId: string
+  close(): Promise<void>
+}

@@ -1,0 +1,63 @@
+/**
+ * A level-triggered loop: runs at once, when poked, when the time that it asked for comes, and on a
+ * slow tick in any case. One run at a time; a poke during a run means one more run.
+ */
+import type { Log } from '../lib/log.ts'
+import { type Clock, type EpochMs, type Millis, millis, seconds, timer } from '../lib/time.ts'
+
+export interface Loop {
+  poke(): void
+  /** Resolves when the run in progress, if any, has ended. */
+  stop(): Promise<void>
+}
+
+export function startLoop(options: {
+  readonly name: string
+  /** Returns when it wants to run next; `undefined`: at the slow tick. */
+  readonly run: () => Promise<EpochMs | undefined>
+  readonly slowest: Millis
+  readonly clock: Clock
+  readonly log: Log
+}): Loop {
+  const { name, run, slowest, clock, log } = options
+  let isStopped = false
+  let isPoked = false
+  let current: Promise<void> | undefined
+  let next: { cancel(): void } | undefined
+
+  const begin = () => {
+    if (isStopped) return
+    if (current !== undefined) {
+      isPoked = true
+      return
+    }
+    next?.cancel()
+    isPoked = false
+    current = run()
+      .then(
+        (at) => wait(at),
+        (error: unknown) => {
+          log.error({ err: error, loop: name }, 'reconcile loop failed')
+          next = timer(seconds(1), begin)
+        },
+      )
+      .finally(() => {
+        current = undefined
+        if (isPoked) begin()
+      })
+  }
+  const wait = (at: EpochMs | undefined) => {
+    const length = at === undefined ? slowest : Math.max(10, at - clock.now())
+    next = timer(millis(Math.min(length, slowest)), begin)
+  }
+
+  begin()
+  return {
+    poke: begin,
+    async stop() {
+      isStopped = true
+      next?.cancel()
+      await current
+    },
+  }
+}
