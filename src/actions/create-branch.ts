@@ -271,16 +271,21 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
   {
     name: 'record',
     async run(context) {
-      const { branch } = await rowsOf(services, context)
-      const now = services.clock.now()
+      const { project } = await rowsOf(services, context)
       const { time, lsn: reached } = context.memory
-      await services.catalog.branches.update(branch.uid, {
-        state: 'READY',
-        pendingState: undefined,
-        stateChangeTime: now,
-        ...(branch.sourceBranchUid === undefined
-          ? {}
-          : { sourceLsn: lsn(BigInt(String(reached))), sourceTime: epochMs(Number(time)) }),
+      await services.catalog.transaction(async (session) => {
+        await session.projects.lock(project.uid)
+        const branch = await session.branches.byUid(branchUid(context))
+        // Deleted while it was made: the delete waits for us and must find it as it left it.
+        if (branch === undefined || branch.deleteTime !== undefined) return
+        await session.branches.update(branch.uid, {
+          state: 'READY',
+          pendingState: undefined,
+          stateChangeTime: services.clock.now(),
+          ...(branch.sourceBranchUid === undefined
+            ? {}
+            : { sourceLsn: lsn(BigInt(String(reached))), sourceTime: epochMs(Number(time)) }),
+        })
       })
     },
     async undo(context) {

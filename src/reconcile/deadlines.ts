@@ -42,6 +42,9 @@ async function retire(services: Services, uid: Parameters<typeof load>[1]): Prom
       branch.deleteTime === undefined && branch.expireTime !== undefined && branch.expireTime <= now
     const isPurgeable = branch.purgeTime !== undefined && branch.purgeTime <= now
     if (!isExpired && !isPurgeable) return
+    // A child that is being cloned from it finishes first; it needs a moment only.
+    const children = await session.branches.children(branch.uid)
+    if (children.some(({ state }) => state === 'INIT')) return
     await retireBranch(services, session, project, branch, { purge: true, callerUid: undefined })
   })
 }

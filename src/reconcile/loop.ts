@@ -47,7 +47,7 @@ export function startLoop(options: {
       })
   }
   const wait = (at: EpochMs | undefined) => {
-    const length = at === undefined ? slowest : Math.max(10, at - clock.now())
+    const length = at === undefined ? slowest : Math.max(50, at - clock.now())
     next = timer(millis(Math.min(length, slowest)), begin)
   }
 

@@ -1,13 +1,13 @@
 /**
- * At start: volumes that no row knows. They can only be left-overs of a delete whose row went first
- * by hand or by a restored catalog, so they are reported and moved out of the way, never silently
- * kept. Templates are ours.
+ * At start: volumes that no row knows. Metadata comes first and goes last, so there should be none;
+ * if there are, someone changed the catalog or the pool by hand. They are reported, never touched:
+ * the mistake may be in the catalog, and the data is then all that is left.
  */
 import { volumeOf } from '../actions/fleet.ts'
 import type { Services } from '../actions/services.ts'
 
-/** Ids of the volumes that were found and removed. */
-export async function sweepOrphans(services: Services): Promise<readonly string[]> {
+/** Ids of the volumes that no branch owns. */
+export async function findOrphans(services: Services): Promise<readonly string[]> {
   const { catalog, storage, log } = services
   const known = new Set<string>(
     (await catalog.branches.everyUid()).map(({ uid, projectUid }) =>
@@ -17,9 +17,6 @@ export async function sweepOrphans(services: Services): Promise<readonly string[
   const orphans = (await storage.listVolumes()).filter(
     (id) => !known.has(id) && !id.startsWith('templates/'),
   )
-  for (const id of orphans) {
-    log.warn({ volume: id }, 'removing a volume that no branch owns')
-    await storage.deleteVolume(id)
-  }
+  if (orphans.length > 0) log.warn({ volumes: orphans }, 'volumes that no branch owns')
   return orphans
 }

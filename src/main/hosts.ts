@@ -1,0 +1,55 @@
+/**
+ * Host names of endpoints: something that the caller's own libpq can dial. A configured domain (with
+ * wildcard DNS) comes first; on one machine `*.localhost` where the resolver knows it, else an own
+ * loopback address for each endpoint (Linux answers on all of 127.0.0.0/8), else plain `localhost`,
+ * where the credential says which endpoint is meant.
+ */
+import { lookup } from 'node:dns/promises'
+import type { Endpoint } from '../domain/endpoint.ts'
+
+export type HostStyle =
+  | { readonly kind: 'domain'; readonly domain: string }
+  | { readonly kind: 'addresses' }
+  | { readonly kind: 'localhost' }
+
+export async function findHostStyle(domain: string | undefined): Promise<HostStyle> {
+  if (domain !== undefined) return { kind: 'domain', domain }
+  if (await resolvesToLoopback('ep-probe-name-00000000.localhost')) {
+    return { kind: 'domain', domain: 'localhost' }
+  }
+  return process.platform === 'linux' ? { kind: 'addresses' } : { kind: 'localhost' }
+}
+
+async function resolvesToLoopback(name: string): Promise<boolean> {
+  try {
+    const found = await lookup(name, { all: true })
+    return (
+      found.length > 0 && found.every(({ address }) => address === '127.0.0.1' || address === '::1')
+    )
+  } catch {
+    return false
+  }
+}
+
+export function hostOf(style: HostStyle, endpoint: Pick<Endpoint, 'uid' | 'address'>): string {
+  switch (style.kind) {
+    case 'domain':
+      return `${endpoint.uid}.${style.domain}`
+    case 'addresses':
+      return endpoint.address
+    case 'localhost':
+      return 'localhost'
+  }
+}
+
+/** For the start screen and `lakelet status`. */
+export function sayHostStyle(style: HostStyle): string {
+  switch (style.kind) {
+    case 'domain':
+      return `<endpoint>.${style.domain}`
+    case 'addresses':
+      return 'an own loopback address for each endpoint (127.88.x.y)'
+    case 'localhost':
+      return 'localhost; the credential says which endpoint is meant'
+  }
+}
