@@ -10,7 +10,7 @@ import type { OperationUid } from '../domain/names.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import { type Clock, seconds } from '../lib/time.ts'
-import type { Catalog, CatalogEvent, CatalogSession } from '../ports/catalog.ts'
+import type { Catalog, CatalogEvent, CatalogSession, Notes } from '../ports/catalog.ts'
 import { branchesIn } from './branches.ts'
 import { endpointsIn } from './endpoints.ts'
 import { accessTokensIn, identitiesIn } from './identities.ts'
@@ -120,6 +120,7 @@ export async function openCatalog(
 }
 
 const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
+  notes: notesIn(db),
   projects: projectsIn(db),
   branches: branchesIn(db),
   endpoints: endpointsIn(db),
@@ -127,6 +128,24 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   accessTokens: accessTokensIn(db),
   permissions: permissionsIn(db),
   work: workIn(db),
+})
+
+const notesIn = (db: Kysely<Schema>): Notes => ({
+  async get(name) {
+    const row = await db
+      .selectFrom('settings')
+      .select('value')
+      .where('name', '=', name)
+      .executeTakeFirst()
+    return row?.value
+  },
+  async set(name, value) {
+    await db
+      .insertInto('settings')
+      .values({ name, value })
+      .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+      .execute()
+  },
 })
 
 async function connectionOf(address: CatalogAddress): Promise<pg.ClientConfig> {

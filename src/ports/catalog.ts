@@ -217,7 +217,14 @@ export interface Work {
   isBusy(key: string): Promise<boolean>
 }
 
+/** Small facts about the installation itself. */
+export interface Notes {
+  get(name: string): Promise<string | undefined>
+  set(name: string, value: string): Promise<void>
+}
+
 export interface CatalogSession {
+  readonly notes: Notes
   readonly projects: Projects
   readonly branches: Branches
   readonly endpoints: Endpoints
