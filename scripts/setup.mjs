@@ -11,15 +11,16 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const modules = join(root, 'node_modules')
@@ -189,10 +190,9 @@ function isStale(lock, owner) {
   }
 }
 
+// Compared by real path: the clone may be reached through a link.
 const isProgram =
-  process.argv[1] !== undefined &&
-  pathToFileURL(resolve(process.argv[1])).href ===
-    pathToFileURL(fileURLToPath(import.meta.url)).href
+  process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)
 if (isProgram) {
   try {
     const problem = nodeProblem()
