@@ -59,7 +59,7 @@ export async function ensureBuild() {
     say('Building Lakelet…')
     // Taken before the compiler reads: what is saved meanwhile counts as newer than this build. A
     // clock that was wrong when a file was saved must not make every start a build.
-    const began = Math.max(Date.now(), newestSource())
+    const began = Math.ceil(Math.max(Date.now(), newestSource()))
     const tsc = join(modules, 'typescript', 'bin', 'tsc')
     await runStep(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')])
     writeFileSync(buildStamp, '')
