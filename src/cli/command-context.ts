@@ -1,7 +1,6 @@
 /** What every command gets beside its own arguments: the process, and the options that all share. */
 import type { Command } from 'commander'
 import type { LakeletClient } from '../client/lakelet-client.ts'
-import { clientFor, connect } from './connection.ts'
 import type { CliIo } from './terminal.ts'
 
 export interface SharedOptions {
@@ -28,6 +27,8 @@ export const sharedOptions = (command: Command): SharedOptions =>
   command.optsWithGlobals<SharedOptions>()
 
 export async function clientOf(command: Command, { io }: CommandContext): Promise<LakeletClient> {
+  // Loaded late: help and version need no server, and shall not wait for the code that finds one.
+  const { clientFor, connect } = await import('./connection.ts')
   const options = sharedOptions(command)
   return clientFor(await connect(options, io), options, io)
 }

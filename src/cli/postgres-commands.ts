@@ -265,7 +265,9 @@ function checkName(argument: string, name: string, form: string): void {
   const pattern = new RegExp(`^${shape}$`)
   if (!pattern.test(name)) {
     throw new Refusal(
-      name === '' ? `${argument} is empty` : `${argument} ${JSON.stringify(name)} has another form`,
+      name === ''
+        ? `${argument} is empty`
+        : `${argument} ${JSON.stringify(name)} is not such a name`,
       `It looks like ${form}.`,
     )
   }
