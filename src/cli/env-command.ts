@@ -1,0 +1,55 @@
+/**
+ * `lakelet env`: the variables that Databricks tools, Postgres clients and Node programs read, so that
+ * `eval "$(lakelet env)"` points a whole shell at the server of this machine.
+ */
+import { Option } from 'commander'
+import { type FillCommand, sharedOptions } from './command-context.ts'
+import { settingFlags } from './connection.ts'
+import {
+  findStateDir,
+  howToStart,
+  isRunning,
+  localUrl,
+  readLocalServer,
+  readOwnerToken,
+} from './local-server.ts'
+import { Refusal } from './refusal.ts'
+import { exportLine, type Shell, shells } from './shell-quote.ts'
+import { printJson } from './terminal.ts'
+
+const details = `
+Use it with:
+  eval "$(lakelet env)"                                      sh, bash, zsh
+  lakelet env --shell fish | source                          fish
+  lakelet env --shell powershell | Out-String | iex          PowerShell
+
+The output holds an access token: do not write it to a log.`
+
+export const fillEnv: FillCommand = (command, { io }) => {
+  command
+    .addOption(new Option('--shell <shell>', 'syntax').choices([...shells]).default('sh'))
+    .addHelpText('after', details)
+    .action(async ({ shell }: { readonly shell: Shell }) => {
+      const options = sharedOptions(command)
+      const stateDir = await findStateDir(settingFlags(options), io)
+      const server = await readLocalServer(stateDir)
+      if (server === undefined || !(await isRunning(server))) {
+        throw new Refusal(`the Lakelet server of ${stateDir} is not running`, howToStart)
+      }
+      const token = await readOwnerToken(stateDir)
+      if (token === undefined) {
+        throw new Refusal(`${stateDir} has no owner-token`, 'Restart the server, which makes one.')
+      }
+      const variables: Readonly<Record<string, string>> = {
+        DATABRICKS_HOST: localUrl(server),
+        DATABRICKS_TOKEN: token.reveal(),
+        PGSSLROOTCERT: server.caFile,
+        NODE_EXTRA_CA_CERTS: server.caFile,
+        ...(server.pgPort === 5432 ? {} : { PGPORT: String(server.pgPort) }),
+      }
+      if (options.output === 'json') return printJson(variables, io)
+      for (const [name, value] of Object.entries(variables)) {
+        io.stdout.write(`${exportLine(shell, name, value)}\n`)
+      }
+    })
+}

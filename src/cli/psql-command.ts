@@ -1,0 +1,135 @@
+/**
+ * `lakelet psql`: finds the endpoint, gets a fresh credential for it, and becomes psql as far as a Node
+ * program can: same terminal, same signals, same exit code. The password travels in the environment,
+ * where other users cannot see it, never in the arguments.
+ */
+import { spawn } from 'node:child_process'
+import { access, constants } from 'node:fs/promises'
+import { constants as osConstants } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { type FillCommand, sharedOptions } from './command-context.ts'
+import { clientFor, connect } from './connection.ts'
+import { findEndpoint, readTarget } from './psql-target.ts'
+import { Refusal } from './refusal.ts'
+import type { CliIo } from './terminal.ts'
+
+const details = `
+TARGET is PROJECT/BRANCH, a branch id, or a full branch or endpoint name. Without it --project and
+--branch count, and where there is only one, that one is taken.
+
+Examples:
+  lakelet psql app/dev
+  lakelet psql app/dev -- -c 'select version()'`
+
+interface PsqlFlags {
+  readonly project?: string
+  readonly branch?: string
+  readonly database: string
+  readonly port?: string
+}
+
+export const fillPsql: FillCommand = (command, context) => {
+  const { io } = context
+  command
+    .argument('[TARGET]', 'which branch')
+    .argument('[PSQL_ARGS...]', 'after --: arguments of psql itself')
+    .option('--project <id>', 'id of the project')
+    .option('--branch <id>', 'id of the branch')
+    .option('-d, --database <name>', 'database', 'databricks_postgres')
+    .option('--port <port>', "port for Postgres clients; default: the server's own, else 5432")
+    .addHelpText('after', details)
+    .action(async (_target: unknown, _psqlArgs: unknown, flags: PsqlFlags) => {
+      // The parser takes the words after `--` for arguments like the others.
+      const { afterDashes: psqlArgs } = context
+      const own = command.args.slice(0, command.args.length - psqlArgs.length)
+      if (own.length > 1) {
+        throw new Refusal(`unexpected argument ${own[1]}`, "psql's own arguments go after --.")
+      }
+      const psql = await findPsql(io)
+      const options = sharedOptions(command)
+      const connection = await connect(options, io)
+      const client = clientFor(connection, options, io)
+      const { project, branch, database } = flags
+      const target = readTarget(own[0], {
+        ...(project === undefined ? {} : { project }),
+        ...(branch === undefined ? {} : { branch }),
+      })
+      const endpoint = await findEndpoint(client, target)
+      const host = hostOf(endpoint.name, endpoint.status, io)
+      const [{ userName }, credential] = await Promise.all([
+        client.me(),
+        client.generateDatabaseCredential({ endpoint: endpoint.name }),
+      ])
+      const port = flags.port ?? connection.local?.pgPort ?? (io.env.PGPORT || 5432)
+      const hasPort = psqlArgs.some((arg) => /^(-p.*|--port(=.*)?)$/.test(arg))
+      const args = [
+        ...['--host', host, '--username', userName, '--dbname', database],
+        ...(hasPort ? [] : ['--port', String(port)]),
+        ...psqlArgs,
+      ]
+      const mode = io.env.PGSSLMODE ?? ''
+      context.setExitCode(
+        await become(psql, args, {
+          ...io.env,
+          PGPASSWORD: credential.token,
+          // What verifies more than we ask for stays.
+          PGSSLMODE: /^verify-(ca|full)$/.test(mode) ? mode : 'require',
+        }),
+      )
+    })
+}
+
+function hostOf(
+  name: string,
+  status: { readonly current_state?: string; readonly hosts?: { readonly host?: string } } = {},
+  io: CliIo,
+): string {
+  const { current_state: state = 'unknown', hosts } = status
+  if ((state !== 'ACTIVE' && state !== 'IDLE') || hosts?.host === undefined) {
+    throw new Refusal(
+      `endpoint is not ready for accepting connections: ${name} is ${state}`,
+      'Try again in a moment.',
+    )
+  }
+  if (state === 'IDLE' && io.stderr.isTTY) io.stderr.write('The endpoint is idle, waking up…\n')
+  return hosts.host
+}
+
+async function findPsql({ env }: CliIo): Promise<string> {
+  for (const directory of (env.PATH ?? '').split(delimiter).filter(Boolean)) {
+    const path = join(directory, 'psql')
+    const found = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    )
+    if (found) return path
+  }
+  throw new Refusal(
+    'psql is not installed: it is not on your PATH',
+    'Install it (Debian: apt install postgresql-client; macOS: brew install libpq), or use any Postgres client with a password from: lakelet postgres generate-database-credential',
+  )
+}
+
+/** Runs it on our terminal. Ctrl-C reaches both of us; what it means is for psql alone to say. */
+function become(path: string, args: readonly string[], env: CliIo['env']): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(path, args, { stdio: 'inherit', env })
+    const ignore = () => undefined
+    const forward = (signal: NodeJS.Signals) => child.kill(signal)
+    const passed = ['SIGTERM', 'SIGHUP'] as const
+    process.on('SIGINT', ignore)
+    for (const signal of passed) process.on(signal, forward)
+    const settle = () => {
+      process.off('SIGINT', ignore)
+      for (const signal of passed) process.off(signal, forward)
+    }
+    child.once('error', (error) => {
+      settle()
+      reject(error)
+    })
+    child.once('exit', (code, signal) => {
+      settle()
+      resolve(code ?? 128 + (signal === null ? 0 : osConstants.signals[signal]))
+    })
+  })
+}

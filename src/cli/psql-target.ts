@@ -1,0 +1,79 @@
+/**
+ * Which endpoint `lakelet psql` means: a full endpoint or branch name, `PROJECT/BRANCH`, a bare branch
+ * id, or nothing at all when there is only one to mean.
+ */
+import type { LakeletClient } from '../client/lakelet-client.ts'
+import type { Endpoint } from '../client/resources.ts'
+import { Refusal } from './refusal.ts'
+
+export interface Target {
+  readonly project?: string
+  readonly branch?: string
+  readonly endpoint?: string
+}
+
+/** Pure: what the words on the line say, the flags filling what TARGET leaves open. */
+export function readTarget(text: string | undefined, flags: Target): Target {
+  const named = text === undefined ? {} : parseTarget(text)
+  for (const key of ['project', 'branch'] as const) {
+    if (named[key] !== undefined && flags[key] !== undefined && named[key] !== flags[key]) {
+      throw new Refusal(`TARGET says ${key} ${named[key]}, but --${key} says ${flags[key]}`)
+    }
+  }
+  return { ...flags, ...named }
+}
+
+function parseTarget(text: string): Target {
+  const full = /^projects\/([^/]+)(?:\/branches\/([^/]+)(?:\/endpoints\/([^/]+))?)?$/.exec(text)
+  const short = full ?? /^(?:([^/]+)\/)?([^/]+)$/.exec(text)
+  if (short === null) {
+    throw new Refusal(
+      `${JSON.stringify(text)} names no branch`,
+      'Give PROJECT/BRANCH, projects/PROJECT/branches/BRANCH, or a full endpoint name.',
+    )
+  }
+  const [, project, branch, endpoint] = short
+  return {
+    ...(project === undefined ? {} : { project }),
+    ...(branch === undefined ? {} : { branch }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+  }
+}
+
+/** Asks the server for what the target leaves open; one candidate is taken, several are listed. */
+export async function findEndpoint(client: LakeletClient, target: Target): Promise<Endpoint> {
+  const project =
+    target.project === undefined
+      ? await only('project', client.projects.list(''))
+      : `projects/${target.project}`
+  const branch =
+    target.branch === undefined
+      ? await only('branch', client.branches.list(project))
+      : `${project}/branches/${target.branch}`
+  if (target.endpoint !== undefined) {
+    return client.endpoints.get(`${branch}/endpoints/${target.endpoint}`)
+  }
+  const endpoints: Endpoint[] = []
+  for await (const endpoint of client.endpoints.list(branch)) endpoints.push(endpoint)
+  const chosen =
+    endpoints.find(({ status }) => status?.endpoint_type === 'ENDPOINT_TYPE_READ_WRITE') ??
+    endpoints[0]
+  if (chosen === undefined) throw new Refusal(`${branch} has no endpoint`)
+  return chosen
+}
+
+async function only(noun: string, list: AsyncIterable<{ readonly name: string }>): Promise<string> {
+  const names: string[] = []
+  for await (const { name } of list) names.push(name)
+  const [first, second] = names
+  if (first === undefined) {
+    throw new Refusal(`there is no ${noun} yet`, `Create one: lakelet postgres create-${noun}`)
+  }
+  if (second === undefined) return first
+  const ids = names.slice(0, 20).map((name) => name.slice(name.lastIndexOf('/') + 1))
+  const rest = names.length > ids.length ? `, and ${names.length - ids.length} more` : ''
+  throw new Refusal(
+    `there are ${names.length} to choose from: ${ids.join(', ')}${rest}`,
+    `Say which ${noun}: lakelet psql PROJECT/BRANCH, or --${noun}.`,
+  )
+}

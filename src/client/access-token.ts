@@ -1,0 +1,101 @@
+/**
+ * Where the bearer token of a request comes from: a personal access token as it is, or one that the
+ * server's OAuth issuer gives for a client id and secret (machine to machine, RFC 6749 §4.4).
+ */
+import { Secret } from '../lib/secret.ts'
+import {
+  after,
+  type Clock,
+  deadline,
+  type EpochMs,
+  epochMs,
+  minutes,
+  seconds,
+} from '../lib/time.ts'
+import { ApiError, ConnectionFailed, readErrorBody } from './api-error.ts'
+
+export type AccessTokenSource = () => Promise<Secret>
+
+export const personalAccessToken =
+  (token: Secret): AccessTokenSource =>
+  async () =>
+    token
+
+export interface ClientCredentials {
+  readonly host: string
+  readonly clientId: string
+  readonly clientSecret: Secret
+  readonly userAgent: string
+  readonly clock: Clock
+}
+
+/** Asks once and keeps the token until a minute before its end. */
+export function clientCredentialsToken(options: ClientCredentials): AccessTokenSource {
+  let kept: { readonly token: Secret; readonly until: EpochMs } | undefined
+  return async () => {
+    if (kept === undefined || options.clock.now() >= kept.until) kept = await askFor(options)
+    return kept.token
+  }
+}
+
+async function askFor(options: ClientCredentials): Promise<{ token: Secret; until: EpochMs }> {
+  const { host, clientId, clientSecret, clock } = options
+  const discovery = await call(options, `${host}/oidc/.well-known/oauth-authorization-server`, {})
+  const endpoint = discovery.token_endpoint
+  if (typeof endpoint !== 'string' || !URL.canParse(endpoint)) {
+    throw new Error(`${host} does not say where its token endpoint is`)
+  }
+  const basic = Buffer.from(
+    `${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret.reveal())}`,
+  ).toString('base64')
+  const answer = await call(options, endpoint, {
+    method: 'POST',
+    headers: {
+      authorization: `Basic ${basic}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    body: 'grant_type=client_credentials&scope=all-apis',
+  })
+  if (typeof answer.access_token !== 'string') throw new Error(`${endpoint} gave no access_token`)
+  const lifetime = Number(answer.expires_in ?? 0)
+  const now = clock.now()
+  return {
+    token: new Secret(answer.access_token),
+    until: Number.isFinite(lifetime) ? epochMs(after(now, seconds(lifetime)) - minutes(1)) : now,
+  }
+}
+
+async function call(
+  { host, userAgent }: ClientCredentials,
+  url: string,
+  init: RequestInit,
+): Promise<Readonly<Record<string, unknown>>> {
+  let response: Response
+  let text: string
+  try {
+    response = await fetch(url, {
+      ...init,
+      headers: {
+        accept: 'application/json',
+        'user-agent': userAgent,
+        ...(init.headers as Record<string, string> | undefined),
+      },
+      signal: deadline(seconds(30)),
+    })
+    text = await response.text()
+  } catch (error) {
+    throw new ConnectionFailed(host, error)
+  }
+  if (!response.ok) {
+    throw new ApiError({
+      method: init.method ?? 'GET',
+      url,
+      status: response.status,
+      statusText: response.statusText,
+      ...readErrorBody(text, response.statusText),
+    })
+  }
+  const value: unknown = JSON.parse(text)
+  if (typeof value !== 'object' || value === null) throw new Error(`${url} gave no JSON object`)
+  return value as Readonly<Record<string, unknown>>
+}

@@ -1,0 +1,120 @@
+/**
+ * Typed client of the published API. It knows the contract alone, so it works against Lakelet and
+ * against anything else that serves it.
+ */
+import { type Clock, type Millis, millis, minutes, systemClock } from '../lib/time.ts'
+import { version } from '../lib/version.ts'
+import type { AccessTokenSource } from './access-token.ts'
+import { OperationFailed, WaitTimedOut } from './api-error.ts'
+import {
+  apiRoot,
+  asOperation,
+  asResource,
+  pathOf,
+  ResourceCollection,
+} from './resource-collection.ts'
+import type {
+  Branch,
+  CurrentUser,
+  DatabaseCredential,
+  Endpoint,
+  Operation,
+  Project,
+} from './resources.ts'
+import { type ApiRequest, type Body, type Reply, Transport } from './transport.ts'
+
+export const userAgent = `lakelet/${version}`
+
+export interface ClientOptions {
+  readonly host: string
+  readonly token: AccessTokenSource
+  readonly clock?: Clock
+  readonly trace?: (line: string) => void
+}
+
+export interface WaitOptions {
+  /** How long to wait in all; default 30 minutes. */
+  readonly patience?: Millis
+  /** How the length reads in the refusal when it runs out. */
+  readonly sayPatience?: string
+}
+
+export class LakeletClient {
+  readonly projects: ResourceCollection<Project>
+  readonly branches: ResourceCollection<Branch>
+  readonly endpoints: ResourceCollection<Endpoint>
+  readonly #transport: Transport
+
+  constructor({ host, token, clock = systemClock, trace }: ClientOptions) {
+    const transport = new Transport({
+      host,
+      token,
+      clock,
+      userAgent,
+      ...(trace === undefined ? {} : { trace }),
+    })
+    this.#transport = transport
+    this.projects = new ResourceCollection(transport, 'projects', 'project_id')
+    this.branches = new ResourceCollection(transport, 'branches', 'branch_id')
+    this.endpoints = new ResourceCollection(transport, 'endpoints', 'endpoint_id')
+  }
+
+  get host(): string {
+    return this.#transport.host
+  }
+
+  /** Any method and path of the API. */
+  send(request: ApiRequest): Promise<Reply> {
+    return this.#transport.send(request)
+  }
+
+  /** Who the token belongs to. */
+  async me(): Promise<CurrentUser> {
+    const path = '/api/2.0/preview/scim/v2/Me'
+    return asResource<CurrentUser>((await this.send({ method: 'GET', path })).json)
+  }
+
+  async generateDatabaseCredential(body: Body): Promise<DatabaseCredential> {
+    const reply = await this.send({ method: 'POST', path: `${apiRoot}/credentials`, body })
+    return asResource<DatabaseCredential>(reply.json)
+  }
+
+  async getOperation(name: string): Promise<Operation> {
+    return asOperation((await this.send({ method: 'GET', path: pathOf(name) })).json)
+  }
+
+  /**
+   * The response of a finished operation. The first look is at once, since the server holds the
+   * question for up to 2 s while the work goes on; after that the pauses grow from 50 ms to 1 s.
+   */
+  async wait(
+    operation: Operation,
+    { patience = minutes(30), sayPatience = '30m' }: WaitOptions = {},
+  ): Promise<unknown> {
+    const { clock } = this.#transport
+    const end = clock.monotonic() + patience
+    let current = operation
+    for (let pause = 25; ; pause = Math.min(pause * 2, 1000)) {
+      if (current.done === true) return responseOf(current)
+      const left = end - clock.monotonic()
+      if (left <= 0) throw new WaitTimedOut(operation.name, sayPatience)
+      if (current !== operation) await clock.sleep(millis(Math.min(pause, left)))
+      current = await this.getOperation(operation.name)
+    }
+  }
+}
+
+function responseOf({ name, error, response }: Operation): unknown {
+  if (error !== undefined && error !== null) {
+    throw new OperationFailed(
+      name,
+      error.error_code ?? 'UNKNOWN',
+      error.message ?? 'no message',
+      error.details ?? [],
+    )
+  }
+  if (response === undefined || response === null) {
+    throw new Error('operation completed but no response available')
+  }
+  return response
+}

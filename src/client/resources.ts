@@ -1,0 +1,68 @@
+/**
+ * The published resources as a reader may count on them. Everything that the contract does not always
+ * send is optional, and fields unknown to this build are kept as they came.
+ */
+
+interface Resource {
+  readonly name: string
+  readonly uid?: string
+  readonly create_time?: string
+  readonly update_time?: string
+  readonly [field: string]: unknown
+}
+
+export interface Project extends Resource {
+  readonly project_id?: string
+  readonly status?: {
+    readonly default_branch?: string
+    readonly owner?: string
+    readonly [field: string]: unknown
+  }
+}
+
+export interface Branch extends Resource {
+  readonly branch_id?: string
+  readonly parent?: string
+  readonly status?: {
+    readonly current_state?: string
+    readonly default?: boolean
+    readonly expire_time?: string
+    readonly source_branch?: string
+    readonly [field: string]: unknown
+  }
+}
+
+export interface Endpoint extends Resource {
+  readonly endpoint_id?: string
+  readonly parent?: string
+  readonly status?: {
+    readonly current_state?: string
+    readonly endpoint_type?: string
+    readonly hosts?: { readonly host?: string; readonly [field: string]: unknown }
+    readonly [field: string]: unknown
+  }
+}
+
+export interface DatabaseCredential {
+  readonly token: string
+  readonly expire_time: string
+  readonly [field: string]: unknown
+}
+
+export interface CurrentUser {
+  readonly userName: string
+  readonly [field: string]: unknown
+}
+
+/** Work that goes on after the answer; exactly one of `response` and `error` when done. */
+export interface Operation {
+  readonly name: string
+  readonly done?: boolean
+  readonly response?: unknown
+  readonly error?: {
+    readonly error_code?: string
+    readonly message?: string
+    readonly details?: readonly unknown[]
+  }
+  readonly [field: string]: unknown
+}

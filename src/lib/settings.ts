@@ -1,0 +1,261 @@
+/**
+ * What an operator may set, parsed once into a frozen object. One table names each setting, and its
+ * flag, its environment variable, its key in the settings file and its line in the help all follow
+ * from that name. Precedence: flag, then environment, then file, then default. Every bad value and
+ * every unknown key is reported, all together. Pure: whoever calls brings the sources.
+ */
+import { join, resolve } from 'node:path'
+import { parseByteSize } from './byte-size.ts'
+import { humanDurationForms, parseHumanDuration } from './human-duration.ts'
+import { Secret } from './secret.ts'
+import { days, type Millis } from './time.ts'
+
+export const storageChoices = ['btrfs', 'reflink', 'copy'] as const
+export type StorageChoice = (typeof storageChoices)[number]
+
+export interface Settings {
+  readonly stateDir: string
+  readonly apiHost: string
+  readonly apiPort: number
+  readonly pgPort: number
+  /** `undefined`: the best that works here. */
+  readonly storage: StorageChoice | undefined
+  /** Bytes of a pool that is made here; `undefined`: a share of the free space. */
+  readonly poolSize: number | undefined
+  /** `undefined`: the embedded catalog. A secret because it may hold a password. */
+  readonly catalogUrl: Secret | undefined
+  readonly computeUser: string
+  /** `undefined`: found out at start. */
+  readonly domain: string | undefined
+  readonly maxBranchTtl: Millis
+}
+
+/** The machine and account that defaults depend on. */
+export interface Surroundings {
+  readonly cwd: string
+  readonly home: string
+  readonly isRoot: boolean
+  readonly xdgDataHome?: string
+}
+
+interface Setting<T> {
+  /** Kebab-case: `--state-dir`, `LAKELET_STATE_DIR`, `state-dir = …`. */
+  readonly name: string
+  /** What stands for the value in the help. */
+  readonly value: string
+  readonly say: string
+  /** The default as the help shows it. */
+  readonly otherwise: string
+  /** Throws an Error that says what is wrong; its text follows the setting's name. */
+  parse(text: string, around: Surroundings): T
+  fallback(around: Surroundings): T
+}
+
+type Table = { readonly [K in keyof Settings]: Setting<Settings[K]> }
+
+export const settingsTable: Table = {
+  stateDir: {
+    name: 'state-dir',
+    value: 'DIR',
+    say: 'Where everything is kept.',
+    otherwise: '/var/lib/lakelet as root, else ~/.local/share/lakelet',
+    parse: (text, { cwd, home }) =>
+      resolve(cwd, text.startsWith('~/') ? join(home, text.slice(2)) : text),
+    fallback: ({ home, isRoot, xdgDataHome }) =>
+      isRoot ? '/var/lib/lakelet' : join(xdgDataHome || join(home, '.local/share'), 'lakelet'),
+  },
+  apiHost: {
+    name: 'api-host',
+    value: 'ADDRESS',
+    say: 'Address on which the HTTP API listens.',
+    otherwise: '127.0.0.1',
+    parse: (text) => matching(text, /^[A-Za-z0-9.:-]{1,253}$/, 'an IP address or a host name'),
+    fallback: () => '127.0.0.1',
+  },
+  apiPort: {
+    name: 'api-port',
+    value: 'PORT',
+    say: 'Port of the HTTP API.',
+    otherwise: '7430',
+    parse: parsePort,
+    fallback: () => 7430,
+  },
+  pgPort: {
+    name: 'pg-port',
+    value: 'PORT',
+    say: 'Port for Postgres clients.',
+    otherwise: '5432',
+    parse: parsePort,
+    fallback: () => 5432,
+  },
+  storage: {
+    name: 'storage',
+    value: 'DRIVER',
+    say: `Copy-on-write driver: ${storageChoices.join(', ')}.`,
+    otherwise: 'the best that works here',
+    parse: (text) => {
+      const found = storageChoices.find((choice) => choice === text)
+      if (found === undefined) throw new Error(`must be one of ${storageChoices.join(', ')}`)
+      return found
+    },
+    fallback: () => undefined,
+  },
+  poolSize: {
+    name: 'pool-size',
+    value: 'SIZE',
+    say: 'Size of the storage pool when Lakelet makes one, such as 20GB.',
+    otherwise: 'by the free space',
+    parse: (text) => {
+      const bytes = parseByteSize(text)
+      if (bytes === undefined || bytes === 0) throw new Error('must be a size such as 20GB')
+      return bytes
+    },
+    fallback: () => undefined,
+  },
+  catalogUrl: {
+    name: 'catalog-url',
+    value: 'URL',
+    say: "Postgres that keeps Lakelet's own records.",
+    otherwise: 'an embedded one',
+    parse: (text) => {
+      if (!/^postgres(ql)?:$/.test(URL.canParse(text) ? new URL(text).protocol : '')) {
+        throw new Error('must be a URL such as postgresql://user@host/database')
+      }
+      return new Secret(text)
+    },
+    fallback: () => undefined,
+  },
+  computeUser: {
+    name: 'compute-user',
+    value: 'NAME',
+    say: 'Operating system user that runs Postgres when the server is root.',
+    otherwise: 'postgres',
+    parse: (text) => matching(text, /^[a-z_][a-z0-9_.-]{0,31}$/i, 'a user name'),
+    fallback: () => 'postgres',
+  },
+  domain: {
+    name: 'domain',
+    value: 'NAME',
+    say: 'Domain below which endpoints get their host names.',
+    otherwise: 'found out at start',
+    parse: (text) =>
+      matching(
+        text,
+        /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i,
+        'a domain',
+      ).toLowerCase(),
+    fallback: () => undefined,
+  },
+  maxBranchTtl: {
+    name: 'max-branch-ttl',
+    value: 'TIME',
+    say: 'The longest a branch may be asked to live.',
+    otherwise: '30d',
+    parse: (text) => {
+      const length = parseHumanDuration(text)
+      if (length === undefined || length === 0) throw new Error(`must be ${humanDurationForms}`)
+      return length
+    },
+    fallback: () => days(30),
+  },
+}
+
+export const settingNames: readonly string[] = Object.values(settingsTable).map(({ name }) => name)
+
+export const environmentName = (name: string): string =>
+  `LAKELET_${name.toUpperCase().replaceAll('-', '_')}`
+
+export interface SettingSources {
+  /** By setting name without the dashes in front. */
+  readonly flags: Readonly<Record<string, string | undefined>>
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Parsed settings file, and how to call it in a message. */
+  readonly file?: { readonly path: string; readonly values: Readonly<Record<string, unknown>> }
+}
+
+/** All that is wrong with the settings, one line each. */
+export class SettingsInvalid extends Error {
+  override readonly name = 'SettingsInvalid'
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(problems.length === 1 ? problems[0] : `settings:\n${problems.map(indent).join('\n')}`)
+    this.problems = problems
+  }
+}
+
+const indent = (line: string): string => `  ${line}`
+
+export function parseSettings(sources: SettingSources, around: Surroundings): Settings {
+  const problems = unknownKeys(sources)
+  const read = <T>(setting: Setting<T>): T => {
+    const found = lookUp(setting.name, sources)
+    if (found === undefined) return setting.fallback(around)
+    try {
+      return setting.parse(found.text, around)
+    } catch (error) {
+      // The value itself is not repeated: it may be a secret.
+      problems.push(`${found.origin} ${error instanceof Error ? error.message : String(error)}.`)
+      return setting.fallback(around)
+    }
+  }
+  const table = settingsTable
+  const settings: Settings = {
+    stateDir: read(table.stateDir),
+    apiHost: read(table.apiHost),
+    apiPort: read(table.apiPort),
+    pgPort: read(table.pgPort),
+    storage: read(table.storage),
+    poolSize: read(table.poolSize),
+    catalogUrl: read(table.catalogUrl),
+    computeUser: read(table.computeUser),
+    domain: read(table.domain),
+    maxBranchTtl: read(table.maxBranchTtl),
+  }
+  if (settings.apiPort !== 0 && settings.apiPort === settings.pgPort) {
+    problems.push(`api-port and pg-port are both ${settings.apiPort}; they must differ.`)
+  }
+  if (problems.length > 0) throw new SettingsInvalid(problems)
+  return Object.freeze(settings)
+}
+
+function unknownKeys({ flags, file }: SettingSources): string[] {
+  const known = new Set(settingNames)
+  const list = [...known].join(', ')
+  return [
+    ...Object.keys(flags)
+      .filter((name) => !known.has(name))
+      .map((name) => `--${name} is not a setting. Known: ${list}.`),
+    ...Object.keys(file?.values ?? {})
+      .filter((name) => !known.has(name))
+      .map((name) => `${file?.path}: "${name}" is not a setting. Known: ${list}.`),
+  ]
+}
+
+/** The first source that names it; an empty environment variable counts as not set. */
+function lookUp(
+  name: string,
+  { flags, env, file }: SettingSources,
+): { text: string; origin: string } | undefined {
+  const flag = flags[name]
+  if (flag !== undefined) return { text: flag, origin: `--${name}` }
+  const variable = environmentName(name)
+  const fromEnv = env[variable]
+  if (fromEnv !== undefined && fromEnv !== '') return { text: fromEnv, origin: variable }
+  const value = file?.values[name]
+  if (file === undefined || value === undefined) return undefined
+  // TOML has numbers; every other kind fails in the setting's own parser with its own words.
+  const text = typeof value === 'string' || typeof value === 'number' ? String(value) : ''
+  return { text, origin: `${file.path}: ${name}` }
+}
+
+function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (!(port <= 65_535)) throw new Error('must be a port from 1 to 65535, or 0 for any free one')
+  return port
+}
+
+function matching(text: string, pattern: RegExp, what: string): string {
+  if (!pattern.test(text)) throw new Error(`must be ${what}`)
+  return text
+}
