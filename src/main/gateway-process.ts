@@ -14,8 +14,8 @@ process.on('SIGHUP', () => undefined)
 
 const log = createLog('gateway', logFile)
 if (user !== undefined && user !== '' && process.getuid?.() === 0) {
-  const [name = '', uid, gid] = user.split(':')
-  process.initgroups?.(name, Number(gid))
+  const [, uid, gid] = user.split(':')
+  process.setgroups?.([Number(gid)])
   process.setgid?.(Number(gid))
   process.setuid?.(Number(uid))
 }
