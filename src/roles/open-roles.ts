@@ -52,9 +52,7 @@ export function openRoles({ clock, log }: { readonly clock: Clock; readonly log:
     ) {
       checkLoginName(loginName)
       const role = narrowedRoleName(loginName, database, narrowing)
-      const tables = narrowing.tables
-        ?.map(parseTableName)
-        .filter((name) => name !== undefined)
+      const tables = narrowing.tables?.map(parseTableName).filter((name) => name !== undefined)
       const values = [
         role,
         loginName,

@@ -112,6 +112,16 @@ BEGIN
     ELSIF made.kind IS NOT NULL THEN
       EXECUTE format('ALTER %s %s OWNER TO %I', made.kind, made.object_identity, '${ownerRole}');
     END IF;
+    IF made.kind = 'TYPE' THEN
+      -- Up to Postgres 16 the multirange type of a range does not follow it by itself.
+      FOR made IN
+        SELECT i.identity FROM pg_range g JOIN pg_type m ON m.oid = g.rngmultitypid,
+          pg_identify_object('pg_type'::regclass, m.oid, 0) i
+        WHERE g.rngtypid = made.objid AND m.typowner <> shared
+      LOOP
+        EXECUTE format('ALTER TYPE %s OWNER TO %I', made.identity, '${ownerRole}');
+      END LOOP;
+    END IF;
   END LOOP;
 END`
 

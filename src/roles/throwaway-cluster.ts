@@ -125,8 +125,10 @@ export async function throwawayPostgres(major: PostgresMajor): Promise<Throwaway
       const directory = await place()
       await run(
         join(native, 'bin/initdb'),
-        ['-D', join(directory, 'data'), '-U', 'cloud_admin', '-A', 'trust', '-E', 'UTF8']
-          .concat(['--locale=C.UTF-8', '--no-sync']),
+        ['-D', join(directory, 'data'), '-U', 'cloud_admin', '-A', 'trust', '-E', 'UTF8'].concat([
+          '--locale=C.UTF-8',
+          '--no-sync',
+        ]),
         { ...asUser, cwd: root },
       )
       await configure(directory, settings)
