@@ -23,23 +23,37 @@ export interface Narrowing {
 
 export interface Roles {
   /**
-   * Makes a fresh cluster ours: `databricks_superuser`, the ownership trigger in `template1`, the
-   * database `databricks_postgres` with its owner role, and `postgres` reachable too.
+   * Makes a fresh cluster ours (or an older one up to date): `databricks_superuser`, the owner role,
+   * the ownership triggers in every database and both templates, the database `databricks_postgres`
+   * that belongs to the owner role, and `postgres` usable too.
    */
   prepareCluster(socketDirectory: string): Promise<void>
   /**
    * Makes sure that the identity can log in and may run DDL on every object: LOGIN, CREATEDB,
-   * CREATEROLE, BYPASSRLS, REPLICATION, member of `databricks_superuser` and of every owner role.
+   * CREATEROLE, BYPASSRLS, REPLICATION, member of `databricks_superuser` and of the owner role. One
+   * connection and one round trip when nothing is to do.
    */
   ensureManager(socketDirectory: string, identity: LoginIdentity): Promise<void>
-  /** The role (SQL name) that a narrowed credential of this identity logs in as; made if missing. */
+  /**
+   * Takes away what `ensureManager` gave, for an identity that may no longer manage the project. Its
+   * role stays, and can still do what was granted to it by SQL. No such role is success.
+   */
+  endManager(socketDirectory: string, loginName: string): Promise<void>
+  /**
+   * The role (SQL name) that a narrowed credential of this identity logs in as; made if missing. It
+   * never reaches further than the identity's own role does, so that role must be there: call
+   * `ensureManager` first for a manager.
+   */
   ensureNarrowed(
     socketDirectory: string,
     identity: LoginIdentity,
     database: string,
     narrowing: Narrowing,
   ): Promise<string>
-  /** Gives databases that SQL made (they belong to their maker) to an owner role of their own. */
+  /**
+   * Gives databases that members made by SQL (they belong to their maker) to the owner role, and lets
+   * every member administer the roles that one of them made. Part of `ensureManager` as well.
+   */
   adoptDatabases(socketDirectory: string): Promise<void>
   /** Roles that log in with a password. */
   passwordVerifiers(socketDirectory: string): Promise<readonly PasswordVerifier[]>

@@ -1,0 +1,125 @@
+/**
+ * Short sessions of `cloud_admin` on a compute's Unix socket. A member may own the database that we
+ * visit, so nothing of theirs may steer us: settings that `ALTER DATABASE … SET` could have planted
+ * are overruled in the startup packet, above all `search_path`.
+ */
+import pg from 'pg'
+import type { Log } from '../lib/log.ts'
+import { type Millis, seconds } from '../lib/time.ts'
+import { adminDatabase, lockKey, superuser } from './role-names.ts'
+
+export interface AdminSession {
+  rows<T extends object>(sql: string, values?: readonly unknown[]): Promise<readonly T[]>
+  run(statement: string): Promise<void>
+  /** In one transaction that no other session of ours overlaps (in this database). */
+  alone<T>(work: () => Promise<T>): Promise<T>
+}
+
+const patience: Millis = seconds(30)
+
+const settings: Readonly<Record<string, string>> = {
+  search_path: 'pg_catalog,pg_temp',
+  default_transaction_read_only: 'off',
+  default_transaction_isolation: 'read\\ committed',
+  role: 'none',
+  row_security: 'off',
+  quote_all_identifiers: 'off',
+  standard_conforming_strings: 'on',
+  statement_timeout: String(patience),
+  lock_timeout: '10s',
+  idle_in_transaction_session_timeout: String(patience),
+}
+const options = Object.entries(settings)
+  .map(([name, value]) => `-c ${name}=${value}`)
+  .join(' ')
+
+export class AdminDoor {
+  readonly #log: Log
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  /** Opens a session, does the work, closes it. */
+  async visit<T>(
+    socketDirectory: string,
+    work: (session: AdminSession) => Promise<T>,
+    database: string = adminDatabase,
+  ): Promise<T> {
+    const client = new pg.Client({
+      host: socketDirectory,
+      port: 5432,
+      user: superuser,
+      database,
+      options,
+      application_name: 'lakelet roles',
+      connectionTimeoutMillis: patience,
+    })
+    // A connection that breaks between two queries must not take the server down.
+    client.on('error', (error) => this.#log.debug({ err: error }, 'admin session broke'))
+    await client.connect()
+    try {
+      return await work(sessionOf(client))
+    } finally {
+      await client.end().catch(() => undefined) // the work's own outcome is what counts
+    }
+  }
+}
+
+function sessionOf(client: pg.Client): AdminSession {
+  const rows = async <T extends object>(sql: string, values: readonly unknown[] = []) =>
+    (await client.query<T>(sql, [...values])).rows
+  const run = async (statement: string) => {
+    await client.query(statement)
+  }
+  return {
+    rows,
+    run,
+    async alone(work) {
+      await run('BEGIN')
+      try {
+        await rows('SELECT pg_advisory_xact_lock($1::bigint)', [lockKey])
+        const result = await work()
+        await run('COMMIT')
+        return result
+      } catch (error) {
+        await run('ROLLBACK').catch(() => undefined) // the first error is the one to tell
+        throw error
+      }
+    },
+  }
+}
+
+export interface Planned {
+  readonly statement: string
+}
+
+/**
+ * Plan, then act: `plan` is one query that answers with the statements which are still needed, built
+ * by `format('%I')` inside Postgres. Nothing to do costs one round trip and takes no lock.
+ */
+export async function settle(
+  session: AdminSession,
+  plan: string,
+  values: readonly unknown[] = [],
+): Promise<number> {
+  if ((await session.rows<Planned>(plan, values)).length === 0) return 0
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await session.alone(async () => {
+        const steps = await session.rows<Planned>(plan, values)
+        for (const { statement } of steps) await session.run(statement)
+        return steps.length
+      })
+    } catch (error) {
+      // Our lock keeps us apart from ourselves, not from a member who grants the same role right now.
+      if (attempt === 3 || !isCollision(error)) throw error
+    }
+  }
+}
+
+const isCollision = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError &&
+  (error.code === '23505' ||
+    error.code === '40P01' ||
+    (error.code === 'XX000' && /concurrently (updated|deleted)/.test(error.message)))

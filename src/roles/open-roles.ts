@@ -1,0 +1,110 @@
+/** Roles, ownership and grants inside a running Postgres, through its Unix socket as `cloud_admin`. */
+import pg from 'pg'
+import type { Log } from '../lib/log.ts'
+import type { Clock } from '../lib/time.ts'
+import type { LoginIdentity, Narrowing, PasswordVerifier, Roles } from '../ports/roles.ts'
+import { AdminDoor, type AdminSession, settle } from './admin-session.ts'
+import { adoptionPlan } from './adoption-plan.ts'
+import { managerEndPlan } from './manager-end-plan.ts'
+import { managerPlan } from './manager-plan.ts'
+import { narrowedPlan } from './narrowed-plan.ts'
+import { narrowedRoleName, parseTableName } from './narrowed-role.ts'
+import { prepareCluster } from './prepare-cluster.ts'
+import { adminDatabase, checkLoginName, markers, narrowedMarker } from './role-names.ts'
+
+export function openRoles({ clock, log }: { readonly clock: Clock; readonly log: Log }): Roles {
+  const door = new AdminDoor(log)
+
+  /** Says in the log what was changed and how long it took; silent when nothing was. */
+  const settled = async (
+    what: string,
+    session: AdminSession,
+    plan: string,
+    values: readonly unknown[],
+  ): Promise<void> => {
+    const start = clock.monotonic()
+    const steps = await settle(session, plan, values)
+    if (steps > 0) log.info({ steps, ms: Math.round(clock.monotonic() - start) }, what)
+  }
+
+  return {
+    prepareCluster: (socketDirectory) => prepareCluster(door, socketDirectory),
+
+    async ensureManager(socketDirectory: string, { loginName, kind }: LoginIdentity) {
+      checkLoginName(loginName)
+      await door.visit(socketDirectory, (session) =>
+        settled('made an identity a manager', session, managerPlan, [loginName, markers[kind]]),
+      )
+    },
+
+    async endManager(socketDirectory: string, loginName: string) {
+      checkLoginName(loginName)
+      await door.visit(socketDirectory, (session) =>
+        settled('ended a manager', session, managerEndPlan, [loginName]),
+      )
+    },
+
+    async ensureNarrowed(
+      socketDirectory: string,
+      { loginName }: LoginIdentity,
+      database: string,
+      narrowing: Narrowing,
+    ) {
+      checkLoginName(loginName)
+      const role = narrowedRoleName(loginName, database, narrowing)
+      const tables = narrowing.tables?.map(parseTableName).filter((name) => name !== undefined)
+      const values = [
+        role,
+        loginName,
+        tables?.map(({ schema }) => schema) ?? null,
+        tables?.map(({ table }) => table) ?? null,
+      ]
+      const narrow = (session: AdminSession) =>
+        settled('narrowed a credential', session, narrowedPlan, values)
+      try {
+        await door.visit(socketDirectory, narrow, database)
+      } catch (error) {
+        if (!(error instanceof pg.DatabaseError && error.code === '3D000')) throw error
+        // No such database: Postgres itself will say so to the client, when the role logs in.
+        await door.visit(socketDirectory, narrow, adminDatabase)
+      }
+      return role
+    },
+
+    async adoptDatabases(socketDirectory: string) {
+      await door.visit(socketDirectory, (session) =>
+        settled('adopted what members made by SQL', session, adoptionPlan, []),
+      )
+    },
+
+    passwordVerifiers: (socketDirectory) =>
+      door.visit(socketDirectory, (session) =>
+        session.rows<PasswordVerifier>(passwordVerifiers, [
+          [...Object.values(markers), narrowedMarker],
+        ]),
+      ),
+
+    async hasIdentityRole(socketDirectory: string, loginName: string) {
+      const found = await door.visit(socketDirectory, (session) =>
+        session.rows(identityRole, [loginName, Object.values(markers)]),
+      )
+      return found.length > 0
+    },
+  }
+}
+
+/** The gateway logs in by trust, so whatever Postgres would have refused must be left out here. */
+const passwordVerifiers = `
+SELECT a.rolname AS role, a.rolpassword AS verifier
+FROM pg_authid a
+WHERE a.rolcanlogin AND NOT a.rolsuper AND starts_with(a.rolpassword, 'SCRAM-SHA-256$')
+  AND (a.rolvaliduntil IS NULL OR a.rolvaliduntil > now())
+  AND NOT EXISTS (SELECT FROM pg_auth_members m JOIN pg_authid g ON g.oid = m.roleid
+                  WHERE m.member = a.oid AND g.rolname = ANY ($1::text[]))
+ORDER BY a.rolname`
+
+const identityRole = `
+SELECT a.oid FROM pg_authid a
+WHERE a.rolname = $1::text AND a.rolcanlogin AND NOT a.rolsuper
+  AND EXISTS (SELECT FROM pg_auth_members m JOIN pg_authid g ON g.oid = m.roleid
+              WHERE m.member = a.oid AND g.rolname = ANY ($2::text[]))`
