@@ -24,8 +24,8 @@ export const neighbourRoutes: readonly Route[] = [
   ]),
 ]
 
-const unavailable = (method: Method, path: string, kind: 'roles' | 'databases'): Route =>
-  route({
+function unavailable(method: Method, path: string, kind: 'roles' | 'databases'): Route {
+  return route({
     method,
     path,
     summary: `Not available: ${kind} as resources`,
@@ -40,3 +40,4 @@ const unavailable = (method: Method, path: string, kind: 'roles' | 'databases'):
       })
     },
   })
+}
