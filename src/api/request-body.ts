@@ -8,15 +8,21 @@ import { printable } from '../domain/names.ts'
 
 export const bodyLimit = 1024 * 1024
 
+/** How much more of a refused body is taken off the wire, so that its sender can read the answer. */
+const discardLimit = 16 * 1024 * 1024
+
 /** `undefined`: there is no body, or only white space. */
-export async function readJsonBody(request: Request): Promise<JsonObject | undefined> {
+export async function readJsonBody(
+  request: Request,
+  { anyType = false } = {},
+): Promise<JsonObject | undefined> {
   const encoding = request.headers.get('content-encoding')
   if (encoding !== null && encoding.toLowerCase() !== 'identity') {
     throw notJson(`Content-Encoding '${printable(encoding)}' is not supported`)
   }
   const text = await readText(request)
   if (text.trim() === '') return undefined
-  checkContentType(request.headers.get('content-type'))
+  if (!anyType) checkContentType(request.headers.get('content-type'))
   const value = parseJson(text)
   if (!isJsonObject(value)) throw notJson(`an object is expected, not ${sayKind(value)}`)
   return value
@@ -61,12 +67,26 @@ async function readStream(request: Request): Promise<Uint8Array> {
     if (done) break
     length += value.byteLength
     if (length > bodyLimit) {
-      await reader.cancel().catch(() => undefined) // whatever it says, we are done with it
+      void discard(reader)
       throw tooLarge()
     }
     chunks.push(value)
   }
   return Buffer.concat(chunks)
+}
+
+/** Runs beside the answer; a sender that is cut off here gets a broken connection at worst. */
+async function discard(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  try {
+    for (let length = 0; length < discardLimit; ) {
+      const { done, value } = await reader.read()
+      if (done) return
+      length += value.byteLength
+    }
+    await reader.cancel()
+  } catch {
+    // The client went away: there is nobody left to tell.
+  }
 }
 
 /** A client that goes away in the middle is no fault of ours. */

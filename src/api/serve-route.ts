@@ -99,8 +99,10 @@ async function readBody(
   declaration: BodyDeclaration,
   updateMask: string | undefined,
 ): Promise<unknown> {
-  const sent = await readSentBody(context, declaration)
-  if (declaration.isLenient) return readWith(declaration.schema, sent)
+  if (declaration.isLenient) {
+    return readWith(declaration.schema, await readWhateverCame(context.req.raw))
+  }
+  const sent = (await readJsonBody(context.req.raw)) ?? {}
   const body = tolerateBody(sent, declaration)
   if (declaration.mask === undefined) return readWith(declaration.schema, body)
   if (body.spec !== undefined && !isJsonObject(body.spec)) {
@@ -110,14 +112,11 @@ async function readBody(
   return readWith(declaration.schema, pickLeaves(body, leaves))
 }
 
-async function readSentBody(
-  context: Context<Edge>,
-  declaration: BodyDeclaration,
-): Promise<JsonObject> {
+async function readWhateverCame(request: Request): Promise<JsonObject> {
   try {
-    return (await readJsonBody(context.req.raw)) ?? {}
+    return (await readJsonBody(request, { anyType: true })) ?? {}
   } catch (error) {
-    if (declaration.isLenient && error instanceof Fault) return {}
+    if (error instanceof Fault) return {}
     throw error
   }
 }

@@ -11,7 +11,7 @@ export const telemetryRoutes: readonly Route[] = [
     path: '/telemetry-ext',
     summary: 'Accept and forget telemetry',
     access: 'public',
-    body: { schema: z.object({ protoLogs: z.unknown() }), isLenient: true },
+    body: { schema: z.object({ protoLogs: z.unknown().optional() }), isLenient: true },
     handle: ({ body: { protoLogs } }) =>
       ok({ errors: [], numProtoSuccess: Array.isArray(protoLogs) ? protoLogs.length : 0 }),
   }),
