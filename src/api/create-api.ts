@@ -79,7 +79,7 @@ export function createApi(options: ApiOptions): Api {
     const isRead = context.req.method === 'GET' || context.req.method === 'HEAD'
     log[isRead ? 'debug' : 'info'](
       {
-        requestId: trace.requestId,
+        ...trace,
         method: context.req.method,
         route: context.get('route'),
         path: printable(context.req.path),
@@ -105,13 +105,21 @@ export function createApi(options: ApiOptions): Api {
 
   app.notFound((context) => refuse(context, unknownPath(context)))
   app.onError((error, context) => {
-    if (error instanceof Fault) return refuse(context, error)
-    const { requestId } = context.get('trace')
-    log.error(
-      { err: error, requestId, method: context.req.method, route: context.get('route') },
-      'failed to answer request',
-    )
-    return refuse(context, new Fault('INTERNAL', { request: requestId }))
+    const trace = context.get('trace')
+    const about = {
+      err: error,
+      ...trace,
+      method: context.req.method,
+      route: context.get('route'),
+      identity: context.get('identityUid'),
+    }
+    if (!(error instanceof Fault)) {
+      log.error(about, 'failed to answer request')
+      return refuse(context, new Fault('INTERNAL', { request: trace.requestId }))
+    }
+    // What the machine could not do has its cause here and nowhere else.
+    if (statusOf(error) === 500) log.warn(about, 'could not do what was asked')
+    return refuse(context, error)
   })
   return { fetch: (request) => app.fetch(request) }
 }

@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { Fault } from '../domain/faults.ts'
-import { minutes, seconds, timer } from '../lib/time.ts'
+import { millis, minutes, seconds, timer } from '../lib/time.ts'
 import type { Api } from './create-api.ts'
 import { renderFault } from './render-fault.ts'
 import { newTrace } from './trace.ts'
@@ -40,13 +40,7 @@ export async function serveApi(
       keepAliveTimeout: seconds(75), // longer than the pools of common proxies and clients
       connectionsCheckingInterval: seconds(5),
     },
-    (incoming, outgoing) => {
-      // After `close` began, a connection ends with the answer that it waits for.
-      outgoing.once('close', () => {
-        if (!server.listening) setImmediate(() => server.closeIdleConnections())
-      })
-      void answer(incoming, outgoing)
-    },
+    (incoming, outgoing) => void answer(incoming, outgoing),
   )
   server.on('clientError', refuseGarbage)
   const port = await listen(server, address)
@@ -84,14 +78,21 @@ function sayListenError(code: string | undefined, host: string, port: number): s
 }
 
 function close(server: Server): Promise<void> {
-  const impatience = timer(closePatience, () => server.closeAllConnections())
   return new Promise((resolve) => {
+    const impatience = timer(closePatience, () => server.closeAllConnections())
+    let sweep: ReturnType<typeof timer> | undefined
+    // Connections become idle one by one, as their last request ends.
+    const sweepIdle = (): void => {
+      server.closeIdleConnections()
+      sweep = timer(millis(20), sweepIdle)
+    }
     // The error of a server that is closed already is success.
     server.close(() => {
       impatience.cancel()
+      sweep?.cancel()
       resolve()
     })
-    server.closeIdleConnections()
+    sweepIdle()
   })
 }
 

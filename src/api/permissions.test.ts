@@ -41,6 +41,11 @@ describe("a project's permissions", () => {
     expect(await inputsOf('PATCH', permissions, body)).toEqual(['app', entries, { replace: false }])
   })
 
+  test('are not replaced by a list that is missing', async () => {
+    const { message } = await refusalOf('PUT', permissions, {})
+    expect(message).toContain("Field 'access_control_list' is required")
+  })
+
   test.each([
     [{ user_name: 'a', permission_level: 'CAN_FLY' }, 400, 'must be one of CAN_USE'],
     [{ user_name: 'a' }, 400, 'permission_level'],

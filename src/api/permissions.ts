@@ -18,7 +18,8 @@ const entry = z.object({
   permission_level: z.enum(permissionLevels),
 })
 
-const accessList = z.object({ access_control_list: z.array(entry).max(1000).default([]) })
+// Required, so that a PUT that forgot the list does not take everyone's access away.
+const accessList = z.object({ access_control_list: z.array(entry).max(1000) })
 
 export const permissionRoutes = (actions: Actions): readonly Route[] => [
   route({

@@ -56,7 +56,7 @@ export function recordedApi(answers: Answers = {}) {
     (fields: Record<string, unknown>, text: string): void => {
       lines.push({ ...fields, level, text })
     }
-  for (const level of ['debug', 'info', 'error'] as const) {
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) {
     Object.defineProperty(log, level, { value: remember(level) })
   }
 
