@@ -83,6 +83,10 @@ export const reasons = {
     say: 'page_token is not one that this list returned.',
     next: 'Start again without a page_token.',
   },
+  REQUEST_UNREADABLE: {
+    code: 'MALFORMED_REQUEST',
+    say: 'The request cannot be read: {problem}.',
+  },
   BODY_NOT_JSON: {
     code: 'MALFORMED_REQUEST',
     say: 'The request body is not valid JSON: {problem}.',

@@ -1,0 +1,2 @@
+/** Where the Postgres API lives. */
+export const base = '/api/2.0/postgres'

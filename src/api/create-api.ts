@@ -1,0 +1,144 @@
+/**
+ * The HTTP edge as one web-standard `fetch`: routes, and around them what every answer has in
+ * common: a request id, JSON for every error, one line in the log.
+ */
+
+import type { Context } from 'hono'
+import { Hono } from 'hono'
+import type { Actions } from '../actions/actions.ts'
+import { Fault } from '../domain/faults.ts'
+import { printable } from '../domain/names.ts'
+import type { Log } from '../lib/log.ts'
+import { type Clock, systemClock } from '../lib/time.ts'
+import { branchRoutes } from './branches.ts'
+import { credentialRoutes } from './credentials.ts'
+import { endpointRoutes } from './endpoints.ts'
+import { neighbourRoutes } from './neighbours.ts'
+import { operationRoutes } from './operations.ts'
+import { permissionRoutes } from './permissions.ts'
+import { projectRoutes } from './projects.ts'
+import { renderFault, statusOf } from './render-fault.ts'
+import type { Route } from './route.ts'
+import { scimRoutes } from './scim.ts'
+import { type Edge, serveRoute, userAgentOf } from './serve-route.ts'
+import { statusRoutes } from './status.ts'
+import { telemetryRoutes } from './telemetry.ts'
+import { tokenRoutes } from './tokens.ts'
+import { newTrace } from './trace.ts'
+import { wellKnownRoutes } from './well-known.ts'
+
+export interface ApiOptions {
+  readonly actions: Actions
+  /** Digits, the same for ever. */
+  readonly workspaceId: string
+  /** `iss` of our tokens, when it is not `{apiUrl}/oidc`. */
+  readonly issuer?: string
+  readonly status: () => Promise<Record<string, unknown>>
+  readonly jwks: () => Promise<unknown>
+  readonly apiUrl: () => string
+  readonly log: Log
+  readonly version: string
+  readonly clock?: Clock
+}
+
+export interface Api {
+  readonly fetch: (request: Request) => Response | Promise<Response>
+}
+
+export function allRoutes(options: ApiOptions): readonly Route[] {
+  const { actions, workspaceId, issuer, apiUrl, jwks, clock = systemClock } = options
+  return [
+    ...wellKnownRoutes({ workspaceId, issuer, apiUrl, jwks }),
+    ...operationRoutes(actions), // before resources: they hang below them
+    ...projectRoutes(actions),
+    ...branchRoutes(actions),
+    ...endpointRoutes(actions),
+    ...credentialRoutes(actions),
+    ...scimRoutes(actions, workspaceId),
+    ...tokenRoutes(actions, clock),
+    ...permissionRoutes(actions),
+    ...telemetryRoutes,
+    ...statusRoutes(options.status),
+    ...neighbourRoutes,
+  ]
+}
+
+export function createApi(options: ApiOptions): Api {
+  const { actions, log, version, clock = systemClock } = options
+  // The path stays encoded while routes are matched, so that `%2F` never makes a segment.
+  const app = new Hono<Edge>({ getPath: (request) => new URL(request.url).pathname })
+
+  app.use(async (context, next) => {
+    const begun = clock.monotonic()
+    const trace = newTrace(context.req.header('traceparent'))
+    context.set('trace', trace)
+    await next()
+    context.header('x-request-id', trace.requestId)
+    context.header('server', `lakelet/${version}`)
+    if (!context.res.headers.has('cache-control')) context.header('cache-control', 'no-store')
+    const isRead = context.req.method === 'GET' || context.req.method === 'HEAD'
+    log[isRead ? 'debug' : 'info'](
+      {
+        ...trace,
+        method: context.req.method,
+        route: context.get('route'),
+        path: printable(context.req.path),
+        status: context.res.status,
+        ms: Math.round((clock.monotonic() - begun) * 10) / 10,
+        identity: context.get('identityUid'),
+        userAgent: userAgentOf(context),
+      },
+      'answered request',
+    )
+  })
+
+  const methods = new Map<string, Set<string>>()
+  for (const route of allRoutes(options)) {
+    const path = honoPath(route.path)
+    app.on(route.method, path, serveRoute(route, actions))
+    methods.set(path, (methods.get(path) ?? new Set(['OPTIONS'])).add(route.method))
+  }
+  for (const [path, allowed] of methods) {
+    if (allowed.has('GET')) allowed.add('HEAD')
+    app.options(path, (context) => context.body(null, 204, { allow: [...allowed].join(', ') }))
+  }
+
+  app.notFound((context) => refuse(context, unknownPath(context)))
+  app.onError((error, context) => {
+    const trace = context.get('trace')
+    const about = {
+      err: error,
+      ...trace,
+      method: context.req.method,
+      route: context.get('route'),
+      identity: context.get('identityUid'),
+    }
+    if (!(error instanceof Fault)) {
+      log.error(about, 'failed to answer request')
+      return refuse(context, new Fault('INTERNAL', { request: trace.requestId }))
+    }
+    // What the machine could not do has its cause here and nowhere else.
+    if (statusOf(error) === 500) log.warn(about, 'could not do what was asked')
+    return refuse(context, error)
+  })
+  return { fetch: (request) => app.fetch(request) }
+}
+
+function refuse(context: Context<Edge>, fault: Fault): Response {
+  const status = statusOf(fault)
+  if (status === 401) context.header('www-authenticate', 'Bearer realm="lakelet"')
+  if (status === 429 || status === 503) context.header('retry-after', '1')
+  return context.json(renderFault(fault, context.get('trace')), status)
+}
+
+/** The service's own texts leave the version prefix out. */
+function unknownPath({ req }: Context<Edge>): Fault {
+  const path = req.path.replace(/^\/api\/2\.\d(?=\/)/, '')
+  return new Fault('API_UNKNOWN', { method: req.method, path: printable(path) })
+}
+
+/** `{name}` → `:name`, `{+name}` → the rest of the path. */
+const honoPath = (path: string): string =>
+  path.replace(/\{(\+?)(\w+)\}/g, (_, greedy: string, name: string) =>
+    greedy === '' ? `:${name}` : `:${name}{.+}`,
+  )

@@ -1,0 +1,111 @@
+/** Endpoints. */
+import { z } from 'zod'
+import type { Actions, EndpointSpec } from '../actions/actions.ts'
+import type { MaskFields } from '../domain/field-mask.ts'
+import { parseEndpointId } from '../domain/names.ts'
+import { base } from './base-path.ts'
+import { checkGroup, group, readSizing, sizing } from './endpoint-settings.ts'
+import { defined, flag, pgSettings, queryFlag } from './fields.ts'
+import { pageQuery, readPage, renderPage } from './page-query.ts'
+import { ok, type Route, route } from './route.ts'
+
+const spec = z.object({
+  ...sizing,
+  disabled: flag.optional(),
+  group: group.optional(),
+  settings: z.object({ pg_settings: pgSettings.optional() }).optional(),
+})
+
+const creation = z.object({
+  spec: spec.extend({
+    endpoint_type: z.enum(['ENDPOINT_TYPE_READ_WRITE', 'ENDPOINT_TYPE_READ_ONLY']),
+  }),
+})
+
+const update = z.object({ spec: spec.default({}) })
+
+const suspensionMembers = ['spec.no_suspension', 'spec.suspend_timeout_duration']
+
+export const endpointMask: MaskFields = {
+  leaves: [
+    'spec.autoscaling_limit_min_cu',
+    'spec.autoscaling_limit_max_cu',
+    'spec.disabled',
+    'spec.group.min',
+    'spec.group.max',
+    'spec.group.enable_readable_secondaries',
+    'spec.settings.pg_settings',
+    ...suspensionMembers,
+  ],
+  groups: { 'spec.suspension': suspensionMembers },
+  immutable: ['spec.endpoint_type'],
+  ignored: [],
+}
+
+const parent = `${base}/projects/{project}/branches/{branch}/endpoints` as const
+const one = `${parent}/{endpoint}` as const
+
+export const endpointRoutes = (actions: Actions): readonly Route[] => [
+  route({
+    method: 'POST',
+    path: parent,
+    summary: 'Create an endpoint',
+    access: 'identity',
+    query: z.object({
+      endpoint_id: z.string().optional().transform(parseEndpointId),
+      replace_existing: queryFlag.optional(),
+    }),
+    body: { schema: creation, wrapper: 'endpoint' },
+    handle: async ({ caller, params, query, body: { spec } }) =>
+      ok(
+        await actions.createEndpoint(caller, {
+          branch: params,
+          endpointId: query.endpoint_id,
+          type: spec.endpoint_type,
+          spec: readSpec(spec),
+          replaceExisting: query.replace_existing ?? false,
+        }),
+      ),
+  }),
+  route({
+    method: 'GET',
+    path: parent,
+    summary: 'List endpoints',
+    access: 'identity',
+    query: pageQuery,
+    handle: async ({ caller, params, query }) =>
+      ok(renderPage('endpoints', await actions.listEndpoints(caller, params, readPage(query)))),
+  }),
+  route({
+    method: 'GET',
+    path: one,
+    summary: 'Get an endpoint',
+    access: 'identity',
+    handle: async ({ caller, params }) => ok(await actions.getEndpoint(caller, params)),
+  }),
+  route({
+    method: 'PATCH',
+    path: one,
+    summary: 'Update an endpoint',
+    access: 'identity',
+    query: z.object({ update_mask: z.string().optional() }),
+    body: { schema: update, wrapper: 'endpoint', mask: endpointMask },
+    handle: async ({ caller, params, body: { spec } }) =>
+      ok(await actions.updateEndpoint(caller, params, readSpec(spec))),
+  }),
+  route({
+    method: 'DELETE',
+    path: one,
+    summary: 'Delete an endpoint',
+    access: 'identity',
+    handle: async ({ caller, params }) => ok(await actions.deleteEndpoint(caller, params)),
+  }),
+]
+
+function readSpec(fields: z.output<typeof spec>): EndpointSpec {
+  checkGroup(fields.group, 'spec')
+  return {
+    ...readSizing(fields, 'spec'),
+    ...defined({ isDisabled: fields.disabled, pgSettings: fields.settings?.pg_settings }),
+  }
+}

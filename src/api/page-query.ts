@@ -1,0 +1,33 @@
+/** The query of a list. */
+import { z } from 'zod'
+import type { Page } from '../actions/actions.ts'
+import { pageLimits, readPageSize, readPageToken } from '../domain/page.ts'
+import { queryFlag } from './fields.ts'
+
+export const pageQuery = z.object({
+  page_size: z
+    .string()
+    .optional()
+    .transform((text) => readPageSize(text))
+    .meta({ type: 'integer', minimum: 0, maximum: pageLimits.max }),
+  page_token: z
+    .string()
+    .optional()
+    .transform((text) => readPageToken(text)),
+})
+
+export const deletedPageQuery = pageQuery.extend({ show_deleted: queryFlag.optional() })
+
+export const readPage = (query: z.output<typeof pageQuery>): Page => ({
+  size: query.page_size,
+  token: query.page_token,
+})
+
+/** The key of the list is there even when it is empty; the token only when there is more. */
+export const renderPage = <Key extends string>(
+  key: Key,
+  listing: { readonly items: readonly unknown[]; readonly nextPageToken: string | undefined },
+) => ({
+  [key]: listing.items,
+  ...(listing.nextPageToken === undefined ? {} : { next_page_token: listing.nextPageToken }),
+})

@@ -1,0 +1,81 @@
+/** Who may do what with a project. Paths hold the bare project id, as clients send it. */
+import { z } from 'zod'
+import type { AccessEntry, Actions } from '../actions/actions.ts'
+import { Fault } from '../domain/faults.ts'
+import { type PermissionLevel, permissionLevels } from '../domain/identity.ts'
+import type { ProjectId } from '../domain/names.ts'
+import { line } from './fields.ts'
+import { ok, type Route, route } from './route.ts'
+
+const path = '/api/2.0/permissions/database-projects/{project}'
+
+const principals = ['user_name', 'service_principal_name', 'group_name'] as const
+
+const entry = z.object({
+  user_name: line(1, 256).optional(),
+  service_principal_name: line(1, 256).optional(),
+  group_name: line(1, 256).optional(),
+  permission_level: z.enum(permissionLevels),
+})
+
+// Required, so that a PUT that forgot the list does not take everyone's access away.
+const accessList = z.object({ access_control_list: z.array(entry).max(1000) })
+
+export const permissionRoutes = (actions: Actions): readonly Route[] => [
+  route({
+    method: 'GET',
+    path,
+    summary: "Get a project's permissions",
+    access: 'identity',
+    handle: async ({ caller, params: { project } }) =>
+      ok(render(project, await actions.getAccess(caller, project))),
+  }),
+  ...(['PUT', 'PATCH'] as const).map((method) =>
+    route({
+      method,
+      path,
+      summary:
+        method === 'PUT' ? "Replace a project's permissions" : 'Add permissions to a project',
+      access: 'identity',
+      body: { schema: accessList },
+      async handle({ caller, params: { project }, body }) {
+        const entries = body.access_control_list.map(readEntry)
+        const options = { replace: method === 'PUT' }
+        return ok(render(project, await actions.setAccess(caller, project, entries, options)))
+      },
+    }),
+  ),
+]
+
+function readEntry(
+  given: z.output<typeof entry>,
+  index: number,
+): { readonly loginName: string; readonly level: PermissionLevel } {
+  const field = `access_control_list.${index}`
+  const named = principals.filter((principal) => given[principal] !== undefined)
+  if (named.length > 1) {
+    const problem = `only one of ${named.join(' and ')} may be set`
+    throw new Fault('FIELD_INVALID', { field, problem })
+  }
+  if (given.group_name !== undefined) {
+    throw new Fault('NOT_IMPLEMENTED', {
+      what: 'Permission for a group',
+      instead: 'Name users (user_name) and service principals (service_principal_name).',
+    })
+  }
+  const loginName = given.user_name ?? given.service_principal_name
+  if (loginName === undefined) throw new Fault('FIELD_REQUIRED', { field: `${field}.user_name` })
+  return { loginName, level: given.permission_level }
+}
+
+const render = (project: ProjectId, entries: readonly AccessEntry[]) => ({
+  object_id: `/database-projects/${project}`,
+  object_type: 'database-projects',
+  access_control_list: entries.map(({ identity, level }) => ({
+    ...(identity.kind === 'USER'
+      ? { user_name: identity.loginName }
+      : { service_principal_name: identity.loginName }),
+    display_name: identity.displayName,
+    all_permissions: [{ permission_level: level, inherited: false }],
+  })),
+})

@@ -1,0 +1,165 @@
+/**
+ * Actions for tests of the edge: they remember what they were called with and answer with plain
+ * values. What the verbs really do is tested with the whole server.
+ */
+import type { Actions } from '../actions/actions.ts'
+import { Fault } from '../domain/faults.ts'
+import type { Identity, IdentityKind } from '../domain/identity.ts'
+import type { IdentityUid } from '../domain/names.ts'
+import { createLog } from '../lib/log.ts'
+import { Secret } from '../lib/secret.ts'
+import { type Clock, epochMs, millis } from '../lib/time.ts'
+import { createApi } from './create-api.ts'
+
+export const workspaceId = '900800700600'
+
+export const owner: Identity = {
+  uid: '7b1d0f0e-0000-4000-8000-000000000001' as IdentityUid,
+  kind: 'USER',
+  loginName: 'jane.doe@example.com',
+  displayName: 'Jane Doe',
+  isAdmin: true,
+  isActive: true,
+  createTime: epochMs(0),
+}
+
+export const robot: Identity = {
+  ...owner,
+  uid: '7b1d0f0e-0000-4000-8000-000000000002' as IdentityUid,
+  kind: 'SERVICE_PRINCIPAL',
+  loginName: '0b7c1f6e-1111-4222-8333-444455556666',
+  displayName: 'robot',
+  isAdmin: false,
+}
+
+export interface Recorded {
+  readonly verb: string
+  readonly input: readonly unknown[]
+}
+
+type Answers = Partial<Record<keyof Actions, () => unknown>>
+
+const stoppedClock: Clock = {
+  now: () => epochMs(1_800_000_000_000),
+  monotonic: () => millis(0),
+  sleep: () => Promise.resolve(),
+}
+
+/** An API over recording actions; `answers` replaces what a verb answers, or throws. */
+export function recordedApi(answers: Answers = {}) {
+  const calls: Recorded[] = []
+  const lines: Record<string, unknown>[] = []
+  const log = createLog('test')
+  log.level = 'debug'
+  const remember =
+    (level: string) =>
+    (fields: Record<string, unknown>, text: string): void => {
+      lines.push({ ...fields, level, text })
+    }
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) {
+    Object.defineProperty(log, level, { value: remember(level) })
+  }
+
+  const defaults: Answers = {
+    listProjects: () => ({ items: [], nextPageToken: undefined }),
+    listBranches: () => ({ items: [], nextPageToken: undefined }),
+    listEndpoints: () => ({ items: [], nextPageToken: undefined }),
+    createCredential: () => ({
+      token: new Secret('header.payload.signature'),
+      expireTime: epochMs(1_800_003_600_000),
+    }),
+    createIdentity: () => owner,
+    getIdentity: () => owner,
+    deleteIdentity: () => undefined,
+    createAccessToken: () => ({ tokenId: 'token-1', token: new Secret('dapi-secret') }),
+    getAccess: () => [{ identity: owner, level: 'CAN_MANAGE' }],
+    setAccess: () => [
+      { identity: owner, level: 'CAN_MANAGE' },
+      { identity: robot, level: 'CAN_USE' },
+    ],
+  }
+  const actions = new Proxy({} as Actions, {
+    get:
+      (_, verb: keyof Actions) =>
+      async (first: unknown, ...input: unknown[]) => {
+        if (verb === 'authenticate') {
+          if (answers.authenticate !== undefined) return answers.authenticate()
+          if (first instanceof Secret && first.reveal() === 'good') return owner
+          throw new Fault('UNAUTHENTICATED', { problem: 'it is unknown or has ended' })
+        }
+        calls.push({ verb, input })
+        if (verb === 'listIdentities' && answers[verb] === undefined) {
+          const kind = input[0] as IdentityKind
+          return [owner, robot].filter((identity) => identity.kind === kind)
+        }
+        return (answers[verb] ?? defaults[verb] ?? (() => ({ answeredBy: verb })))()
+      },
+  })
+
+  const app = createApi({
+    actions,
+    workspaceId,
+    status: async () => ({ version: '0.1.0' }),
+    jwks: async () => ({ keys: [{ kty: 'EC', kid: 'one' }] }),
+    apiUrl: () => 'http://127.0.0.1:8080',
+    log,
+    version: '0.1.0',
+    clock: stoppedClock,
+  })
+
+  /** Sends with a good token unless told otherwise; a body that is no string is sent as JSON. */
+  async function send(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    const hasBody = body !== undefined
+    const response = await app.fetch(
+      new Request(`http://localhost${path}`, {
+        method,
+        headers: {
+          authorization: 'Bearer good',
+          ...(hasBody ? { 'content-type': 'application/json' } : {}),
+          ...headers,
+        },
+        ...(hasBody
+          ? {
+              body:
+                typeof body === 'string' || body instanceof Uint8Array
+                  ? (body as string)
+                  : JSON.stringify(body),
+            }
+          : {}),
+      }),
+    )
+    const text = await response.text()
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      json: (text === '' ? undefined : JSON.parse(text)) as unknown,
+    }
+  }
+
+  /** The inputs of the one action that a good request led to. */
+  async function inputsOf(method: string, path: string, body?: unknown) {
+    calls.length = 0
+    const answer = await send(method, path, body)
+    const [call] = calls
+    if (call === undefined || calls.length > 1 || answer.status >= 300) {
+      throw new Error(`${method} ${path} led to ${calls.length} calls and ${answer.text}`)
+    }
+    return call.input
+  }
+
+  /** Code and message of a refusal; no action may have been called. */
+  async function refusalOf(method: string, path: string, body?: unknown) {
+    calls.length = 0
+    const { status, json } = await send(method, path, body)
+    const { error_code, message } = json as { error_code?: string; message?: string }
+    if (calls.length > 0 || status < 400) throw new Error(`${method} ${path} was not refused`)
+    return { status, code: error_code, message: message ?? '' }
+  }
+  return { app, calls, lines, send, inputsOf, refusalOf }
+}

@@ -1,0 +1,138 @@
+/**
+ * Runs one declared route: authenticate, then ids, then query, then body, then the handler. The
+ * order is part of the contract: who may not ask learns nothing about what they sent.
+ */
+import type { Context, Handler } from 'hono'
+import type { Actions, Caller } from '../actions/actions.ts'
+import { isJsonObject, type JsonObject, tolerateBody } from '../domain/body-tolerance.ts'
+import { Fault } from '../domain/faults.ts'
+import { pickLeaves, resolveMask } from '../domain/field-mask.ts'
+import { parseBranchId, parseEndpointId, parseProjectId, printable } from '../domain/names.ts'
+import { Secret } from '../lib/secret.ts'
+import { readWith } from './fields.ts'
+import type { Trace } from './render-fault.ts'
+import { readJsonBody } from './request-body.ts'
+import type { BodyDeclaration, Reply, Route } from './route.ts'
+
+export interface Edge {
+  Variables: {
+    readonly trace: Trace
+    identityUid: string | undefined
+    route: string | undefined
+  }
+}
+
+/** Longer than any token that we or an OIDC issuer would make. */
+const maxTokenLength = 8192
+
+const idParsers: Readonly<Record<string, (text: string | undefined) => string>> = {
+  project: parseProjectId,
+  branch: parseBranchId,
+  endpoint: parseEndpointId,
+}
+
+export function serveRoute(route: Route, actions: Pick<Actions, 'authenticate'>): Handler<Edge> {
+  return async (context) => {
+    context.set('route', route.path)
+    const caller = route.access === 'public' ? undefined : await authenticate(context, actions)
+    const params = readParams(context)
+    const search = readSearch(context)
+    const query = route.query === undefined ? undefined : readWith(route.query, search)
+    const body =
+      route.body === undefined ? undefined : await readBody(context, route.body, search.update_mask)
+    return reply(
+      context,
+      await route.handle({ params, query, body, caller, host: hostOf(context) }),
+    )
+  }
+}
+
+async function authenticate(
+  context: Context<Edge>,
+  actions: Pick<Actions, 'authenticate'>,
+): Promise<Caller> {
+  const identity = await actions.authenticate(bearerToken(context.req.header('authorization')))
+  context.set('identityUid', identity.uid)
+  return {
+    identity,
+    userAgent: userAgentOf(context),
+    requestId: context.get('trace').requestId,
+  }
+}
+
+function bearerToken(header: string | undefined): Secret {
+  const refuse = (problem: string) => new Fault('UNAUTHENTICATED', { problem })
+  if (header === undefined || header.trim() === '') throw refuse('there is no Authorization header')
+  const [scheme = '', token = '', ...rest] = header.trim().split(/\s+/)
+  if (scheme.toLowerCase() !== 'bearer')
+    throw refuse('the Authorization header is not of type Bearer')
+  if (token === '' || rest.length > 0) throw refuse('the Authorization header holds no token')
+  if (token.length > maxTokenLength) throw refuse('the token is too long')
+  return new Secret(token)
+}
+
+function readParams(context: Context<Edge>): Record<string, string> {
+  const params: Record<string, string> = {}
+  for (const [name, text] of Object.entries(context.req.param())) {
+    params[name] = idParsers[name]?.(text) ?? text
+  }
+  return params
+}
+
+/** The first value of each name: a repeated one is a client's mistake that older servers forgave. */
+function readSearch(context: Context<Edge>): Readonly<Record<string, string>> {
+  const search: [string, string][] = []
+  for (const [name, value] of new URL(context.req.url).searchParams) {
+    if (value.includes('\u0000')) {
+      throw new Fault('FIELD_INVALID', {
+        field: printable(name),
+        problem: 'it holds a NUL character',
+      })
+    }
+    if (!search.some(([seen]) => seen === name)) search.push([name, value])
+  }
+  return Object.fromEntries(search)
+}
+
+async function readBody(
+  context: Context<Edge>,
+  declaration: BodyDeclaration,
+  updateMask: string | undefined,
+): Promise<unknown> {
+  if (declaration.isLenient) {
+    return readWith(declaration.schema, await readWhateverCame(context.req.raw))
+  }
+  const sent = (await readJsonBody(context.req.raw)) ?? {}
+  const body = tolerateBody(sent, declaration)
+  if (declaration.mask === undefined) return readWith(declaration.schema, body)
+  if (body.spec !== undefined && !isJsonObject(body.spec)) {
+    throw new Fault('FIELD_INVALID', { field: 'spec', problem: 'it must be an object' })
+  }
+  const leaves = resolveMask(updateMask, body, declaration.mask)
+  return readWith(declaration.schema, pickLeaves(body, leaves))
+}
+
+async function readWhateverCame(request: Request): Promise<JsonObject> {
+  try {
+    return (await readJsonBody(request, { anyType: true })) ?? {}
+  } catch (error) {
+    if (error instanceof Fault) return {}
+    throw error
+  }
+}
+
+function reply(context: Context<Edge>, { status, body, headers = {} }: Reply): Response {
+  for (const [name, value] of Object.entries(headers)) context.header(name, value)
+  if (status === 204) return context.body(null, status)
+  return context.json(body, status)
+}
+
+const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
+
+function hostOf(context: Context<Edge>): string | undefined {
+  const host = context.req.header('host')
+  return host !== undefined && HOST.test(host) ? host : undefined
+}
+
+export const userAgentOf = (context: Context<Edge>): string =>
+  context.req.header('user-agent')?.slice(0, 300) ?? ''
