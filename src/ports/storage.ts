@@ -62,6 +62,8 @@ export interface Storage {
   cloneToDraft(source: VolumeId, draft: DraftId, mode: CloneMode): Promise<string>
   /** Makes a draft the volume, durably: synced, then renamed. Absent draft and present volume: done. */
   publish(draft: DraftId, as: VolumeId): Promise<void>
+  /** Whether the volume was published; a step that runs again after a crash asks first. */
+  hasVolume(id: VolumeId): Promise<boolean>
   /** Absent is success. */
   deleteDraft(draft: DraftId): Promise<void>
   /** Moves the volume and its WAL out of the way, durably and at once; bytes go in the background. */

@@ -1,0 +1,170 @@
+/**
+ * Copies the WAL that recovery of a clone needs, and not a byte of recycled segments behind its end.
+ * The source may be writing: what it had flushed when the clone was taken is complete in its files by
+ * now, and a page half-written meanwhile fails its record's checksum, which is where recovery ends.
+ */
+import { type FileHandle, open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Lsn } from '../domain/lsn.ts'
+import {
+  isHistoryFile,
+  isSegmentFile,
+  type PageHeader,
+  parsePageHeader,
+  parseSegmentName,
+  segmentName,
+  segmentNumber,
+  validLength,
+} from '../domain/wal.ts'
+import type { ServiceUser } from '../lib/service-user.ts'
+
+export interface WalCopy {
+  readonly from: string
+  readonly to: string
+  /** Where recovery begins. */
+  readonly start: Lsn
+  /** What the log must reach at least: the record of the clone's checkpoint. */
+  readonly through: Lsn
+  /** Timeline of that checkpoint; a source promoted since has segments of a later one. */
+  readonly timeline: number
+  readonly owner: ServiceUser | undefined
+}
+
+export interface CopiedWal {
+  readonly segments: number
+  readonly bytes: number
+}
+
+type FirstPage = PageHeader & { readonly segment: NonNullable<PageHeader['segment']> }
+
+const longestHeader = 40
+/** Read and written at once; a multiple of every page size. */
+const stretch = 256 * 1024
+
+export async function copyWalFiles(copy: WalCopy): Promise<CopiedWal> {
+  const names = await readdir(copy.from)
+  for (const name of names) if (isHistoryFile(name)) await copyHistory(copy, name)
+
+  const size = await findSegmentSize(copy.from, names)
+  let number = segmentNumber(copy.start, size)
+  let segments = 0
+  let bytes = 0
+  for (;;) {
+    const length = await copySegment(copy, names, number, size)
+    if (length === 0) break
+    segments += 1
+    bytes += length
+    if (length < size) break
+    number += 1n
+  }
+  const first = segmentNumber(copy.start, size) * BigInt(size)
+  if (first + BigInt(bytes) <= copy.through) {
+    throw new Error(
+      `WAL of the source ends after ${bytes} bytes, before the checkpoint of its clone`,
+    )
+  }
+  return { segments, bytes }
+}
+
+/** The first page of any segment tells the size of all. */
+async function findSegmentSize(directory: string, names: readonly string[]): Promise<number> {
+  for (const name of names) {
+    if (!isSegmentFile(name)) continue
+    const file = await open(join(directory, name), 'r')
+    try {
+      const first = await readFirstPage(file)
+      if (first !== undefined) return first.segment.size
+    } finally {
+      await file.close()
+    }
+  }
+  throw new Error('the source has no WAL segment')
+}
+
+async function readFirstPage(file: FileHandle): Promise<FirstPage | undefined> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(longestHeader), 0, longestHeader, 0)
+  const header = parsePageHeader(buffer.subarray(0, bytesRead))
+  return header?.segment === undefined ? undefined : { ...header, segment: header.segment }
+}
+
+/** Returns how many bytes of the segment were written; 0 when no file holds this part of the log. */
+async function copySegment(
+  copy: WalCopy,
+  names: readonly string[],
+  number: bigint,
+  size: number,
+): Promise<number> {
+  const address = number * BigInt(size)
+  const candidates = names
+    .flatMap((name) => parseSegmentName(name, size) ?? [])
+    .filter((file) => file.number === number && file.timeline >= copy.timeline)
+    .sort((one, other) => other.timeline - one.timeline) // as Postgres reads: newest timeline first
+  for (const candidate of candidates) {
+    const name = segmentName(candidate, size)
+    const source = await open(join(copy.from, name), 'r')
+    try {
+      const first = await readFirstPage(source)
+      if (first?.address !== address) continue // recycled, and not written since
+      return await copyPages(copy, source, name, first)
+    } finally {
+      await source.close()
+    }
+  }
+  return 0
+}
+
+async function copyPages(
+  { to, owner }: WalCopy,
+  source: FileHandle,
+  name: string,
+  { magic, address, segment }: FirstPage,
+): Promise<number> {
+  const target = await open(join(to, name), 'w', 0o600)
+  try {
+    const buffer = Buffer.alloc(stretch)
+    let done = 0
+    while (done < segment.size) {
+      const { bytesRead } = await source.read(buffer, 0, stretch, done)
+      const length = validLength(buffer.subarray(0, bytesRead), address + BigInt(done), {
+        magic,
+        pageSize: segment.pageSize,
+      })
+      await writeFully(target, buffer.subarray(0, length), done)
+      done += length
+      if (length < stretch) break
+    }
+    await target.truncate(segment.size) // Postgres expects whole segments; the rest is a hole
+    await finish(target, owner)
+    return done
+  } finally {
+    await target.close()
+  }
+}
+
+async function copyHistory({ from, to, owner }: WalCopy, name: string): Promise<void> {
+  const source = await open(join(from, name), 'r')
+  try {
+    const target = await open(join(to, name), 'w', 0o600)
+    try {
+      await target.writeFile(await source.readFile())
+      await finish(target, owner)
+    } finally {
+      await target.close()
+    }
+  } finally {
+    await source.close()
+  }
+}
+
+async function writeFully(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  let written = 0
+  while (written < bytes.length) {
+    const rest = bytes.length - written
+    written += (await file.write(bytes, written, rest, position + written)).bytesWritten
+  }
+}
+
+async function finish(file: FileHandle, owner: ServiceUser | undefined): Promise<void> {
+  if (owner !== undefined) await file.chown(owner.uid, owner.gid)
+  await file.sync() // recovery of a published volume must find it
+}
