@@ -16,7 +16,14 @@ import { Rpc, type Transport } from './rpc.ts'
 
 /** What `process` and a `ChildProcess` with an IPC channel have in common. */
 export interface IpcPeer {
-  send?(message: unknown, callback: (error: Error | null) => void): boolean
+  send?:
+    | ((
+        message: unknown,
+        handle: undefined,
+        options: undefined,
+        callback: (error: Error | null) => void,
+      ) => boolean)
+    | undefined
   on(event: 'message', listener: (message: unknown) => void): unknown
   on(event: 'disconnect', listener: () => void): unknown
 }
@@ -26,7 +33,7 @@ export function ipcTransport(peer: IpcPeer): Transport {
     send(message) {
       if (peer.send === undefined) throw new Error('there is no IPC channel')
       // A failure to send is a channel that is closing: `disconnect` follows and ends every call.
-      peer.send(message, () => undefined)
+      peer.send(message, undefined, undefined, () => undefined)
     },
     onMessage: (listener) => void peer.on('message', listener),
     onClose: (listener) => void peer.on('disconnect', listener),

@@ -125,7 +125,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   })
   onStop(async () => {
     await storage.settle()
-    await storage.close()
+    await storage.close({ unmount: true })
   })
   await storage.recover()
 

@@ -8,7 +8,7 @@
  *
  * WAL without a volume is therefore a draft's or a deletion's left-over, and goes with them.
  */
-import { readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import type { Layout } from '../domain/layout.ts'
 import { syncDirectory } from '../lib/durable-file.ts'
@@ -28,7 +28,7 @@ import type {
 import { allocatedBytes } from './allocated-bytes.ts'
 import type { Driver } from './driver.ts'
 import { LiveWal } from './live-wal.ts'
-import { makePassage } from './ownership.ts'
+import { giveTo, makePassage } from './ownership.ts'
 import { errorCode, exists, inPool, isAbsent, isFull } from './pool-faults.ts'
 import { PoolGuard } from './pool-guard.ts'
 import type { PoolRecord } from './pool-record.ts'
@@ -59,6 +59,7 @@ export class VolumeStore implements Storage {
   readonly #driver: Driver
   readonly #guard: PoolGuard
   readonly #wal: LiveWal
+  readonly #owner: ServiceUser | undefined
   readonly #poolTrash: Trash
   readonly #walTrash: Trash
   /** By project: making a directory and renaming into it must not meet its removal when empty. */
@@ -70,6 +71,7 @@ export class VolumeStore implements Storage {
     this.#driver = driver
     this.#guard = new PoolGuard(layout, record.pool, driver)
     this.#wal = new LiveWal(layout, owner)
+    this.#owner = owner
     this.#poolTrash = new Trash({ directory: poolTrash(layout), remove: driver.remove, log })
     this.#walTrash = new Trash({ directory: walTrash(layout), remove: removeTree, log })
   }
@@ -122,6 +124,14 @@ export class VolumeStore implements Storage {
       await failpoint('storage.clone:before')
       await this.#driver.clone(from, path, mode)
       await failpoint('storage.clone:after')
+    })
+  }
+
+  async writeBackupLabel(draft: DraftId, label: string): Promise<void> {
+    const path = join(draftPaths(this.#layout, draft).data, 'backup_label')
+    await inPool(this.#layout.pool, async () => {
+      await writeFile(path, label, { mode: 0o600 })
+      await giveTo(path, 0o600, this.#owner)
     })
   }
 
