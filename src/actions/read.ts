@@ -4,7 +4,7 @@ import type { EndpointResource } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
 import type { BranchPath, EndpointPath, OperationUid, ProjectPath } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
-import { parseCursor, printCursor } from '../domain/page-cursor.ts'
+import { decodePageToken, encodePageToken } from '../domain/page.ts'
 import type { ProjectResource } from '../domain/project.ts'
 import { seconds } from '../lib/time.ts'
 import type { Engine } from '../operations/engine.ts'
@@ -29,7 +29,7 @@ export async function listProjects(
   page: Page & { readonly showDeleted: boolean },
 ): Promise<Listing<ProjectResource>> {
   const rows = await catalog.projects.list({
-    after: parseCursor('projects', page.token),
+    after: afterOf('projects', page),
     limit: page.size + 1,
     visibleTo: caller.identity.isAdmin ? undefined : caller.identity.uid,
     showDeleted: page.showDeleted,
@@ -56,7 +56,7 @@ export async function listBranches(
   const project = await findProject(catalog, path.project, seeing(caller))
   const list = `branches of ${project.uid}`
   const rows = await catalog.branches.list(project.uid, {
-    after: parseCursor(list, page.token),
+    after: afterOf(list, page),
     limit: page.size + 1,
     showDeleted: page.showDeleted,
   })
@@ -82,12 +82,15 @@ export async function listEndpoints(
   const { project, branch } = await findBranch(services.catalog, path, seeing(caller))
   const list = `endpoints of ${branch.uid}`
   const rows = await services.catalog.endpoints.list(branch.uid, {
-    after: parseCursor(list, page.token),
+    after: afterOf(list, page),
     limit: page.size + 1,
   })
   const { shown, nextPageToken } = cut(list, rows, page.size, (row) => row.endpointId)
   return { items: shown.map((row) => viewEndpoint(services, project, branch, row)), nextPageToken }
 }
+
+const afterOf = (list: string, { token }: Page): string | undefined =>
+  token === undefined ? undefined : decodePageToken(list, token)
 
 /** One row more than the page was read: it says whether there is a next page. */
 function cut<Row>(
@@ -99,7 +102,7 @@ function cut<Row>(
   const shown = rows.slice(0, size)
   const last = shown.at(-1)
   const hasMore = rows.length > size && last !== undefined
-  return { shown, nextPageToken: hasMore ? printCursor(list, key(last)) : undefined }
+  return { shown, nextPageToken: hasMore ? encodePageToken(list, key(last)) : undefined }
 }
 
 /**

@@ -115,7 +115,7 @@ const foundation: Migration = {
         state text not null check (state in ('pending', 'running', 'undoing', 'succeeded', 'failed')),
         step text,
         attempt integer not null,
-        response jsonb,
+        response json,
         fault jsonb,
         lease_token integer not null,
         lease_until timestamptz,

@@ -20,6 +20,8 @@ export const codes = {
   RESOURCE_CONFLICT: 409,
   RESOURCE_LIMIT_EXCEEDED: 429,
   RESOURCE_EXHAUSTED: 429,
+  // 429 would make SDKs try again for five minutes; a limit stays until somebody acts.
+  QUOTA_EXCEEDED: 400,
   INTERNAL_ERROR: 500,
   NOT_IMPLEMENTED: 501,
   TEMPORARILY_UNAVAILABLE: 503,
@@ -307,7 +309,7 @@ export const reasons = {
     next: 'There is nothing to undelete.',
   },
   LIMIT_REACHED: {
-    code: 'RESOURCE_EXHAUSTED',
+    code: 'QUOTA_EXCEEDED',
     say: '{what}: the limit of {limit} is reached.',
     next: 'Delete what is no longer needed, or raise the setting {setting}.',
   },
@@ -338,7 +340,7 @@ export const reasons = {
 
   // The machine
   STORAGE_FULL: {
-    code: 'RESOURCE_EXHAUSTED',
+    code: 'QUOTA_EXCEEDED',
     say: 'The storage pool has no room left: {free} free, {needed} needed.',
     next: 'Delete branches, or give the pool more room (lakelet up --pool-size).',
     sqlstate: '53100',

@@ -1,4 +1,4 @@
-/** Small pure tables: LSNs, expiration, suspension, compute units, page tokens, refusals. */
+/** Small pure tables: LSNs, expiration, suspension, compute units, refusals. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { days, epochMs, millis, minutes, seconds } from '../lib/time.ts'
@@ -6,7 +6,6 @@ import { cuProblem, maxConnections } from './cu.ts'
 import { type Expiration, expireTimeOf } from './expiration.ts'
 import { codes, Fault, type Reason, reasons } from './faults.ts'
 import { formatLsn, lsn, parseLsn } from './lsn.ts'
-import { parseCursor, printCursor } from './page-cursor.ts'
 import { type AwakeEndpoint, planSuspend } from './plan-suspend.ts'
 
 describe('LSNs', () => {
@@ -102,22 +101,6 @@ describe('compute units', () => {
     expect(cuProblem(4, 2)).toContain('must not be below')
     expect(cuProblem(1, 18)).toContain('at most 16 above')
     expect(cuProblem(60, 65)).toContain('at most 64')
-  })
-})
-
-describe('page tokens', () => {
-  test('belong to the list that gave them', () => {
-    const token = printCursor('branches of x', 'main/br-1')
-    expect(parseCursor('branches of x', token)).toBe('main/br-1')
-    expect(() => parseCursor('branches of y', token)).toThrow(Fault)
-    expect(parseCursor('branches of x', undefined)).toBeUndefined()
-  })
-  test('any other text is refused', () => {
-    fc.assert(
-      fc.property(fc.string({ minLength: 1 }), (text) => {
-        expect(() => parseCursor('projects', text)).toThrow(Fault)
-      }),
-    )
   })
 })
 

@@ -18,7 +18,7 @@ import { Rpc, type Transport } from './rpc.ts'
 export interface IpcPeer {
   send?:
     | ((
-        message: unknown,
+        message: object,
         handle: undefined,
         options: undefined,
         callback: (error: Error | null) => void,

@@ -1,4 +1,5 @@
 /** Structured logs: JSON lines with secrets redacted by path as a second net under `Secret`. */
+import { openSync } from 'node:fs'
 import { type Logger, pino } from 'pino'
 
 export type Log = Logger
@@ -15,8 +16,7 @@ export function createLog(name: string, destination?: string): Log {
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
   }
   if (destination === undefined) return pino(options)
-  return pino(
-    options,
-    pino.destination({ dest: destination, mkdir: true, sync: false, mode: 0o600 }),
-  )
+  // Opened now, so that a process may give up its rights afterwards; written at once, so that what was
+  // logged before a crash is there to read.
+  return pino(options, pino.destination({ dest: openSync(destination, 'a', 0o600), sync: true }))
 }

@@ -65,11 +65,11 @@ export function createGatewayHost(options: {
     while (!isStopping) {
       try {
         restarts += 1
+        await clock.sleep(millis(Math.min(5000, 50 * restarts))) // one that dies at once is no loop
         await launch(link)
         return
       } catch (error) {
         log.error({ err: error }, 'cannot start a gateway')
-        await clock.sleep(millis(Math.min(5000, 100 * restarts)))
       }
     }
   }
