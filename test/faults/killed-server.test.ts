@@ -104,14 +104,13 @@ describe('the server killed', () => {
       // Dies once more at the same place, when it resumes; then it is let live.
       await server.launchOnly({ LAKELET_FAILPOINTS: `${name}=kill` })
       await eventually(`${name}: up or killed again`, () => server.isGone || server.isUp)
-      if (server.isGone) await server.launch()
       await eventually(`${name}: settled`, async () => {
-        const { body } = await server.api(
-          'GET',
-          `/api/2.0/postgres/${store}/branches?show_deleted=true`,
-        )
-        return body.branches.every(
-          (b: { status: { current_state: string } }) => b.status.current_state === 'READY',
+        if (server.isGone) await server.launch()
+        const reply = await attempt('GET', `${store}/branches?show_deleted=true`)
+        return (
+          reply?.body.branches.every(
+            (b: { status: { current_state: string } }) => b.status.current_state === 'READY',
+          ) ?? false
         )
       })
       if (await isWhole(id)) await server.write('DELETE', `${store}/branches/${id}?purge=true`)
