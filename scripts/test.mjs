@@ -17,18 +17,21 @@ const root = resolve(import.meta.dirname, '..')
 const count = { passed: 0, failed: 0, skipped: 0 }
 const say = (text) => console.log(`# ${text}`)
 
-/** One step that counts as a test; `false` when it failed. */
-async function step(name, work) {
+/** Set-up proves nothing, so it counts only when it fails; `false` then. */
+async function setUp(name, work) {
   say(name)
   try {
     await work()
-    count.passed += 1
     return true
   } catch (error) {
     count.failed += 1
     console.error(`FAILED ${name}: ${error.message}`)
     return false
   }
+}
+
+async function verify(name, work) {
+  if (await setUp(name, work)) count.passed += 1
 }
 
 async function node(...args) {
@@ -87,21 +90,21 @@ function addVitest(report, code) {
 
 async function main(args) {
   const isClients = args.includes('--clients')
-  if (!(await step('npm packages', installDependencies))) return
+  if (!(await setUp('npm packages', installDependencies))) return
   for (const reason of await ensureSystemPackages(say)) {
     count.skipped += 1
     console.log(`SKIPPED ${reason}`)
   }
   if (isClients) {
-    if (!(await step('build', ensureBuild))) return
+    if (!(await setUp('build', ensureBuild))) return
     const { runClients } = await import('../test/clients/run.mjs')
     const clients = await runClients(args.filter((arg) => arg !== '--clients'))
     for (const key of Object.keys(count)) count[key] += clients[key]
     return
   }
-  await step('lint', () => node('node_modules/@biomejs/biome/bin/biome', 'check', '.'))
-  await step('types', () => node('node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'))
-  if (!(await step('build', ensureBuild))) return
+  await verify('lint', () => node('node_modules/@biomejs/biome/bin/biome', 'check', '.'))
+  await verify('types', () => node('node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'))
+  if (!(await setUp('build', ensureBuild))) return
   await testUnits(args)
 }
 

@@ -83,7 +83,8 @@ case $form in
 esac
 project=${project#projects/}
 source_branch=${source_branch##*/}
-command -v python3 >/dev/null || fail "python3 is needed (to read JSON)"
+# The interpreter itself: a version manager's wrapper costs more than all that it is asked for here.
+python=$(python3 -c 'import sys; print(sys.executable)') || fail "python3 is needed (to read JSON)"
 
 # ---- the command ---------------------------------------------------------------------------------
 
@@ -128,7 +129,7 @@ complain() { fail "$1: $(tr '\n' ' ' <"$scratch/err" | sed 's/ *$//')"; }
 
 # field PATH: a value of the JSON on stdin, nothing when it is absent. PATH as in status.hosts.host.
 field() {
-  python3 -c '
+  "$python" -IS -c '
 import json, sys
 value = json.load(sys.stdin)
 for key in sys.argv[1].split("."):
@@ -162,7 +163,7 @@ label() {
 }
 
 branch_name() {
-  python3 -c '
+  "$python" -IS -c '
 import hashlib, re, sys
 
 login, identity, label = sys.argv[1:]
@@ -177,7 +178,7 @@ else:
     user = slug(login.split("@")[0], 20)
 if not user or not user[0].isalpha():
     user = ("u-" + user).strip("-")
-digest = hashlib.sha256(f"{login}\0{identity}".encode()).hexdigest()[:6]
+digest = hashlib.sha256(f"{login}\0{identity}".encode(errors="surrogateescape")).hexdigest()[:6]
 print("-".join(part for part in (user, slug(label, 32), digest) if part))
 ' "$1" "$2" "$3"
 }
@@ -185,7 +186,7 @@ print("-".join(part for part in (user, slug(label, 32), digest) if part))
 # ---- the branch ----------------------------------------------------------------------------------
 
 request_body() {
-  python3 -c '
+  "$python" -IS -c '
 import json, sys
 
 form, project, source, ttl = sys.argv[1:]
@@ -217,7 +218,7 @@ create() {
 # ---- the endpoint --------------------------------------------------------------------------------
 
 pick_endpoint() {
-  python3 -c '
+  "$python" -IS -c '
 import json, sys
 
 answer = json.load(sys.stdin)
@@ -255,7 +256,7 @@ write_env() {
   directory=$(dirname "$env_file")
   [ -d "$directory" ] || fail "no such directory: $directory"
   draft=$(umask 077 && mktemp "$directory/.env.XXXXXX")
-  python3 - "$env_file" "$draft" <<'PYTHON'
+  "$python" -IS - "$env_file" "$draft" <<'PYTHON'
 import os, re, sys
 
 FIRST = "# >>> lakebase-branch: written by scripts/lakebase-branch.sh, changes in here are lost"

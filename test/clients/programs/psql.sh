@@ -36,7 +36,7 @@ finish() {
   name=$(field name)
   for ((tries = 0; tries < 600; tries++)); do
     seen=$(api "$1" GET "/api/2.0/postgres/$name")
-    if [ "$(field done <<<"$seen")" = true ]; then
+    if [ "$(field 'done' <<<"$seen")" = true ]; then
       [ -n "$(field response <<<"$seen")" ] || fail "$name ended in $seen"
       return
     fi
