@@ -238,6 +238,20 @@ describe('the file', () => {
   })
 })
 
+describe('the command', () => {
+  test('is found in the main checkout from a worktree of it', () => {
+    const lakelet = join(repository, 'lakelet')
+    writeFileSync(
+      lakelet,
+      `#!/bin/sh\nexec '${process.execPath}' '${join(home, 'cli.mjs')}' "$@"\n`,
+    )
+    chmodSync(lakelet, 0o755)
+    const worktree = join(home, 'agent-8')
+    git(repository, 'worktree', 'add', '--quiet', '--detach', worktree)
+    expect(nameIn(worktree, { LAKEBASE_CLI: '' })).toMatch(/^jane-doe-agent-8-/)
+  })
+})
+
 describe('a mistake is named', () => {
   test.each([
     [['--ttl', 'six'], 'a number of seconds'],
