@@ -1,0 +1,1 @@
+"""A small shop: products in categories, with stock, served as JSON."""
