@@ -206,7 +206,8 @@ export class FrontDesk {
   #refuse(socket: Socket, asked: Asked | undefined, error: unknown): void {
     const fault = toFault(error, this.#log)
     this.#metrics.handshakesFailed += 1
-    if (fault.code === 'UNAUTHENTICATED') this.#metrics.loginsRefused += 1
+    const isLogin = asked !== undefined && fault.reason !== 'HANDSHAKE_TIMEOUT'
+    if (isLogin && fault.code === 'UNAUTHENTICATED') this.#metrics.loginsRefused += 1
     const { user, database, hints, remoteAddress } = asked ?? {}
     this.#log.info({ reason: fault.reason, user, database, hints, remoteAddress }, 'log-in refused')
     sayAndClose(socket, printFault(fault), deadline(this.#limits.farewell))
