@@ -92,8 +92,10 @@ describe('psql', () => {
       answer: 'scram_role',
     })
     expect(under.server.requests.at(-1)?.proof).toEqual({ kind: 'scram', endpoint })
+    const before = under.server.requests.length
     const bad = await psql(info, ['-c', 'select 1'], { password: 'pencil' })
     expect(bad.stderr).toContain('password authentication failed for user "scram_role"')
+    expect(under.server.requests).toHaveLength(before) // nobody was asked to wake anything
     const bound = await psql(`${info} channel_binding=require`, ['-c', 'select 1'])
     expect(bound.stderr).toContain('channel binding')
   })

@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { Fault } from '../../src/domain/faults.ts'
 import { millis, seconds, systemClock } from '../../src/lib/time.ts'
 import { printPassword } from '../../src/wire/client-message.ts'
 import { printStartPacket } from '../../src/wire/start-packet.ts'
@@ -133,6 +134,20 @@ test('bytes behind SSLRequest end the connection without an answer', async () =>
   client.socket.write(Buffer.concat([sslRequest, hello()]))
   await client.closed
   expect(await client.bytes(1)).toHaveLength(0)
+})
+
+test('without a certificate a connection is closed, and the next one gets it', async () => {
+  const { server } = under
+  const real = server.certificate.bind(server)
+  server.certificate = async () => {
+    throw new Fault('ENDPOINT_UNNAMED')
+  }
+  for (const servername of ['ep-without-one.localhost', 'ep-without-two.localhost']) {
+    await expect(RawClient.secure(under, { servername })).rejects.toThrow()
+  }
+  server.certificate = real
+  const client = await RawClient.secure(under, { servername: 'ep-without-one.localhost' })
+  client.socket.destroy()
 })
 
 test('GSSENCRequest is answered N, and the log-in goes on', async () => {
