@@ -87,6 +87,11 @@ export class ClientConnection {
     this.#remoteAddress = plainAddress(raw.remoteAddress)
   }
 
+  /** Between its SSLRequest and the end of the TLS handshake a client takes no words, only TLS. */
+  get canRead(): boolean {
+    return this.#machine.stage !== 'securing'
+  }
+
   /** Throws a Fault that the client should read. */
   async prove(): Promise<ProvedClient | typeof gone> {
     const actions: ClientAction[] = []

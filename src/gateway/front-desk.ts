@@ -107,7 +107,7 @@ export class FrontDesk {
       if (proved === gone) this.#metrics.handshakesFailed += 1
       else await this.#open(connection.socket, proved)
     } catch (error) {
-      this.#refuse(connection.socket, connection.asked, error)
+      this.#refuse(connection, error)
     } finally {
       place.leave()
       this.#deadlines.delete(stage)
@@ -203,13 +203,15 @@ export class FrontDesk {
     }
   }
 
-  #refuse(socket: Socket, asked: Asked | undefined, error: unknown): void {
+  #refuse({ socket, asked, canRead }: ClientConnection, error: unknown): void {
     const fault = toFault(error, this.#log)
     this.#metrics.handshakesFailed += 1
-    if (fault.code === 'UNAUTHENTICATED') this.#metrics.loginsRefused += 1
+    const isLogin = asked !== undefined && fault.reason !== 'HANDSHAKE_TIMEOUT'
+    if (isLogin && fault.code === 'UNAUTHENTICATED') this.#metrics.loginsRefused += 1
     const { user, database, hints, remoteAddress } = asked ?? {}
     this.#log.info({ reason: fault.reason, user, database, hints, remoteAddress }, 'log-in refused')
-    sayAndClose(socket, printFault(fault), deadline(this.#limits.farewell))
+    if (canRead) sayAndClose(socket, printFault(fault), deadline(this.#limits.farewell))
+    else socket.destroy()
   }
 
   /** Before TLS and without a read: the cheapest way to say it. libpq shows it as it is. */

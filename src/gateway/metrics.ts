@@ -5,9 +5,9 @@ export interface GatewayMetrics {
   accepted: number
   /** Of them, refused before a word because too many strangers were here. */
   shed: number
-  /** Handshakes that ended without a session, whoever ended them. */
+  /** Connections that ended before a session, whoever ended them; cancel requests as well. */
   handshakesFailed: number
-  /** Log-ins that the server, SCRAM or Postgres refused. */
+  /** Log-ins that the server, a SCRAM proof or Postgres refused. */
   loginsRefused: number
   cancelsForwarded: number
   cancelsUnknown: number

@@ -70,14 +70,18 @@ export function relay(
       [client, compute],
       [compute, client],
     ] as const) {
-      one.once('end', () => {
+      const ended = () => {
         startDrain()
         if (!isDetached && other.writable) other.end()
-      })
+      }
+      if (one.readableEnded) queueMicrotask(ended)
+      else one.once('end', ended)
       if (one.destroyed && one.closed) queueMicrotask(closeOf(other))
       else one.once('close', closeOf(other))
     }
   })
+  client.resume()
+  compute.resume()
   return {
     get bytesFromClient() {
       return bytesFromClient

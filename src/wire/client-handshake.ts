@@ -26,7 +26,7 @@ import {
   scramMechanism,
   startScram,
 } from './scram-server.ts'
-import { printServerMessage } from './server-message.ts'
+import { printServerMessage, type ServerMessage } from './server-message.ts'
 import { type CancelKey, parameter, type Startup, takeStartPacket } from './start-packet.ts'
 import { takeTypedMessage } from './typed-message.ts'
 
@@ -117,26 +117,14 @@ export class ClientHandshake {
     if (this.#state.at !== 'routing') throw new Error(`challenged while ${this.#state.at}`)
     if (challenge.kind === 'password') {
       this.#state = { at: 'password' }
-      return [
-        {
-          do: 'send',
-          bytes: printServerMessage({ kind: 'authentication-cleartext-password' }),
-        },
-        ...this.#run(),
-      ]
+      return [send({ kind: 'authentication-cleartext-password' }), ...this.#run()]
     }
     this.#state = {
       at: 'scram-first',
       verifier: challenge.verifier,
       nonce: challenge.serverNonce,
     }
-    return [
-      {
-        do: 'send',
-        bytes: printServerMessage({ kind: 'authentication-sasl', mechanisms: [scramMechanism] }),
-      },
-      ...this.#run(),
-    ]
+    return [send({ kind: 'authentication-sasl', mechanisms: [scramMechanism] }), ...this.#run()]
   }
 
   #run(): readonly ClientAction[] {
@@ -175,12 +163,7 @@ export class ClientHandshake {
         }
         const { exchange, serverFirst } = startScram(response, state.verifier, state.nonce)
         this.#state = { at: 'scram-final', exchange }
-        return [
-          {
-            do: 'send',
-            bytes: printServerMessage({ kind: 'authentication-sasl-continue', data: serverFirst }),
-          },
-        ]
+        return [send({ kind: 'authentication-sasl-continue', data: serverFirst })]
       }
       case 'scram-final': {
         const message = takeTypedMessage(this.#queue, maxAuthMessageLength)
@@ -188,10 +171,7 @@ export class ClientHandshake {
         const serverFinal = finishScram(state.exchange, parseSaslResponse(message))
         if (serverFinal === undefined) return this.#refuse({ reason: 'LOGIN_FAILED' })
         return [
-          {
-            do: 'send',
-            bytes: printServerMessage({ kind: 'authentication-sasl-final', data: serverFinal }),
-          },
+          send({ kind: 'authentication-sasl-final', data: serverFinal }),
           ...this.#prove({ kind: 'scram' }),
         ]
       }
@@ -273,6 +253,11 @@ export class ClientHandshake {
   }
 }
 
+const send = (message: ServerMessage): ClientAction => ({
+  do: 'send',
+  bytes: printServerMessage(message),
+})
+
 const isExtension = (name: string): boolean => name.startsWith('_pq_.')
 
 /**
@@ -284,14 +269,11 @@ function negotiate({ minor, parameters }: Startup): readonly ClientAction[] {
   const unrecognized = parameters.map(([name]) => name).filter(isExtension)
   if (minor === 0 && unrecognized.length === 0) return []
   return [
-    {
-      do: 'send',
-      bytes: printServerMessage({
-        kind: 'negotiate-protocol-version',
-        version: spokenVersion,
-        unrecognized,
-      }),
-    },
+    send({
+      kind: 'negotiate-protocol-version',
+      version: spokenVersion,
+      unrecognized,
+    }),
   ]
 }
 
