@@ -19,6 +19,7 @@ import {
   throwawayPostgres,
 } from '../../src/roles/throwaway-cluster.ts'
 import { drizzleFolder } from './drizzle-folder.ts'
+import { isInstalled } from './installed-programs.ts'
 import { pythonTools } from './python-tools.ts'
 
 interface Target {
@@ -119,7 +120,12 @@ const psql: Tool = {
   },
 }
 
-const tools = [alembic, drizzleOrm, nodePgMigrate, psql]
+const tools = [
+  ...((await isInstalled('python3')) ? [alembic] : []),
+  drizzleOrm,
+  nodePgMigrate,
+  ...((await isInstalled('psql')) ? [psql] : []),
+]
 const ana = 'ana@x.example'
 const bo = '5d0e1a52-0000-4000-8000-000000000002'
 const cy = 'cy+new@x.example'
@@ -132,7 +138,7 @@ describe.each(installedMajors.filter((major) => major === 15 || major === 17))(
     let cluster: ThrowawayCluster
 
     beforeAll(async () => {
-      await pythonTools()
+      if (tools.includes(alembic)) await pythonTools()
       postgres = await throwawayPostgres(major)
       cluster = await postgres.create()
       const socket = cluster.socketDirectory
@@ -183,6 +189,22 @@ describe.each(installedMajors.filter((major) => major === 15 || major === 17))(
       await tool.migrate(asBo, 1, 0)
       expect(await columns(asBo, tool.table)).toEqual([])
       await tool.migrate(asBo, 0, 1)
+    })
+
+    test('without the triggers the same steps are refused', async () => {
+      const root = clientOf({ ...at(nodePgMigrate, cluster, 'cloud_admin'), database: 'postgres' })
+      await root.connect()
+      await root.query('CREATE DATABASE untouched OWNER databricks_owner')
+      await root.end()
+      const target = { ...at(nodePgMigrate, cluster, ana), database: 'untouched' }
+      const inside = clientOf({ ...target, user: 'cloud_admin' })
+      await inside.connect()
+      await inside.query('ALTER EVENT TRIGGER lakelet_share_ownership DISABLE')
+      await inside.end()
+      await nodePgMigrate.migrate(target, 0, 1)
+      await expect(nodePgMigrate.migrate({ ...target, user: bo }, 1, 2)).rejects.toThrow(
+        'must be owner of',
+      )
     })
 
     test('on a physical copy a new member goes on with each tool; the source does not change', async () => {
