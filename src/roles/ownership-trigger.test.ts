@@ -181,6 +181,18 @@ describe.each(installedMajors)('shared ownership on Postgres %i', (major) => {
          AND refobjid = 'public'::regnamespace`,
     )
     expect(objects.rows).toEqual([])
+    // pg_dump leaves out members of extensions, and extensions that initdb made (oid below 16384).
+    const members = await fresh.query(
+      `SELECT pg_describe_object(classid, objid, 0) AS what FROM pg_depend
+       WHERE deptype = 'e' AND refobjid = (SELECT oid FROM pg_extension
+                                           WHERE extname = 'plpgsql' AND oid < 16384)
+         AND objid >= 16384 ORDER BY 1`,
+    )
+    expect(members.rows).toEqual([
+      { what: 'event trigger lakelet_adopt_database' },
+      { what: 'event trigger lakelet_share_ownership' },
+      { what: 'function lakelet_share_ownership()' },
+    ])
   })
 
   test('a member cannot switch it off, change it or call it', async () => {

@@ -133,7 +133,10 @@ const triggers = [
 
 const tagList = tags.map((tag) => `'${tag}'`).join(', ')
 
-/** Needs a superuser in the database; leaves alone what is there in this very form. */
+/**
+ * Needs a superuser in the database; leaves alone what is there in this very form. The function is
+ * replaced when its body changed; other tags need a trigger of another name.
+ */
 export const triggerPlan = `
 WITH found AS (
   SELECT p.oid, p.prosrc FROM pg_proc p

@@ -1,0 +1,12 @@
+BEGIN;
+ALTER TABLE shop.products ADD COLUMN price numeric, ALTER COLUMN made DROP NOT NULL;
+CREATE TABLE shop.events_2027 PARTITION OF shop.events FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
+ALTER TABLE shop.events DETACH PARTITION shop.events_2026;
+DROP MATERIALIZED VIEW shop.loud;
+CREATE OR REPLACE FUNCTION shop.shout(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT upper($1) || '!' $$;
+CREATE MATERIALIZED VIEW shop.loud AS SELECT shop.shout(name::text) AS name FROM shop.products;
+COMMENT ON TABLE shop.products IS 'what we sell';
+COMMIT;
+REINDEX TABLE CONCURRENTLY shop.products;
+REFRESH MATERIALIZED VIEW shop.loud;
+VACUUM ANALYZE shop.products;
