@@ -14,7 +14,7 @@ const log = pino({ level: 'silent' })
 /** A port as Node's IPC channel looks; `isJson` as its default serialization treats messages. */
 function peerOf(port: MessagePort, isJson: boolean): IpcPeer {
   return {
-    send(message, callback) {
+    send(message, _handle, _options, callback) {
       port.postMessage(isJson ? JSON.parse(JSON.stringify(message)) : message)
       callback(null)
       return true

@@ -33,7 +33,7 @@ export function ipcTransport(peer: IpcPeer): Transport {
     send(message) {
       if (peer.send === undefined) throw new Error('there is no IPC channel')
       // A failure to send is a channel that is closing: `disconnect` follows and ends every call.
-      peer.send(message, undefined, undefined, () => undefined)
+      peer.send(message as object, undefined, undefined, () => undefined)
     },
     onMessage: (listener) => void peer.on('message', listener),
     onClose: (listener) => void peer.on('disconnect', listener),

@@ -10,7 +10,7 @@ import { type Millis, timer } from '../lib/time.ts'
 
 export interface Transport {
   /** May throw when the channel is closed. */
-  send(message: object): void
+  send(message: unknown): void
   onMessage(listener: (message: unknown) => void): void
   onClose(listener: () => void): void
 }

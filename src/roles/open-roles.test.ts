@@ -9,7 +9,7 @@ import {
   type ThrowawayCluster,
   type ThrowawayPostgres,
   throwawayPostgres,
-} from './throwaway-cluster.ts'
+} from './throwaway-cluster.fixture.ts'
 
 const ana = 'ana@x.example'
 const bo = 'bo@x.example'

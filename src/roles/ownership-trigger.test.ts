@@ -3,14 +3,14 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createLog } from '../lib/log.ts'
 import { systemClock } from '../lib/time.ts'
-import { kinds } from './kinds-of-objects.ts'
+import { kinds } from './kinds-of-objects.fixture.ts'
 import { openRoles } from './open-roles.ts'
 import {
   installedMajors,
   type ThrowawayCluster,
   type ThrowawayPostgres,
   throwawayPostgres,
-} from './throwaway-cluster.ts'
+} from './throwaway-cluster.fixture.ts'
 
 const ana = 'ana@x.example'
 const bo = 'bo\'s "own"@x.example'

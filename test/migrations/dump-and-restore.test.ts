@@ -11,7 +11,7 @@ import {
   type ThrowawayCluster,
   type ThrowawayPostgres,
   throwawayPostgres,
-} from '../../src/roles/throwaway-cluster.ts'
+} from '../../src/roles/throwaway-cluster.fixture.ts'
 import { isInstalled } from './installed-programs.ts'
 
 const ana = 'ana@x.example'

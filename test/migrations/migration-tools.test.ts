@@ -17,7 +17,7 @@ import {
   type ThrowawayCluster,
   type ThrowawayPostgres,
   throwawayPostgres,
-} from '../../src/roles/throwaway-cluster.ts'
+} from '../../src/roles/throwaway-cluster.fixture.ts'
 import { drizzleFolder } from './drizzle-folder.ts'
 import { isInstalled } from './installed-programs.ts'
 import { pythonTools } from './python-tools.ts'
