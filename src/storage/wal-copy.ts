@@ -2,10 +2,14 @@
  * Copies the WAL that recovery of a clone needs, and not a byte of recycled segments behind its end.
  * The source may be writing: what it had flushed when the clone was taken is complete in its files by
  * now, and a page half-written meanwhile fails its record's checksum, which is where recovery ends.
+ *
+ * Of the first segment only its first page, which identifies it, and the pages from the redo point on
+ * are read by anybody; between them the copy has a hole. A branch of a stopped source so costs one or
+ * two pages of WAL, wherever in its segment the source was stopped.
  */
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Lsn } from '../domain/lsn.ts'
+import { formatLsn, type Lsn, lsn } from '../domain/lsn.ts'
 import {
   isHistoryFile,
   isSegmentFile,
@@ -49,18 +53,19 @@ export async function copyWalFiles(copy: WalCopy): Promise<CopiedWal> {
   let number = segmentNumber(copy.start, size)
   let segments = 0
   let bytes = 0
+  let end = 0n
   for (;;) {
-    const length = await copySegment(copy, names, number, size)
-    if (length === 0) break
+    const copied = await copySegment(copy, names, number, size)
+    if (copied === undefined) break
     segments += 1
-    bytes += length
-    if (length < size) break
+    bytes += copied.bytes
+    end = number * BigInt(size) + BigInt(copied.until)
+    if (copied.until < size) break
     number += 1n
   }
-  const first = segmentNumber(copy.start, size) * BigInt(size)
-  if (first + BigInt(bytes) <= copy.through) {
+  if (end <= copy.through) {
     throw new Error(
-      `WAL of the source ends after ${bytes} bytes, before the checkpoint of its clone`,
+      `WAL of the source ends at ${formatLsn(lsn(end))}, before the checkpoint of its clone`,
     )
   }
   return { segments, bytes }
@@ -87,13 +92,19 @@ async function readFirstPage(file: FileHandle): Promise<FirstPage | undefined> {
   return header?.segment === undefined ? undefined : { ...header, segment: header.segment }
 }
 
-/** Returns how many bytes of the segment were written; 0 when no file holds this part of the log. */
+interface CopiedSegment {
+  readonly bytes: number
+  /** Offset of the first byte that is not valid. */
+  readonly until: number
+}
+
+/** `undefined` when no file holds this part of the log. */
 async function copySegment(
   copy: WalCopy,
   names: readonly string[],
   number: bigint,
   size: number,
-): Promise<number> {
+): Promise<CopiedSegment | undefined> {
   const address = number * BigInt(size)
   const candidates = names
     .flatMap((name) => parseSegmentName(name, size) ?? [])
@@ -110,32 +121,41 @@ async function copySegment(
       await source.close()
     }
   }
-  return 0
+  return undefined
 }
 
 async function copyPages(
-  { to, owner }: WalCopy,
+  { to, owner, start }: WalCopy,
   source: FileHandle,
   name: string,
-  { magic, address, segment }: FirstPage,
-): Promise<number> {
+  { magic, address, segment: { size, pageSize } }: FirstPage,
+): Promise<CopiedSegment> {
   const target = await open(join(to, name), 'w', 0o600)
   try {
     const buffer = Buffer.alloc(stretch)
-    let done = 0
-    while (done < segment.size) {
-      const { bytesRead } = await source.read(buffer, 0, stretch, done)
-      const length = validLength(buffer.subarray(0, bytesRead), address + BigInt(done), {
-        magic,
-        pageSize: segment.pageSize,
-      })
-      await writeFully(target, buffer.subarray(0, length), done)
-      done += length
-      if (length < stretch) break
+    let bytes = 0
+    /** Copies valid pages of a range; returns where they end. */
+    const copyRange = async (from: number, until: number): Promise<number> => {
+      let done = from
+      while (done < until) {
+        const wanted = Math.min(stretch, until - done)
+        const { bytesRead } = await source.read(buffer, 0, wanted, done)
+        const read = buffer.subarray(0, bytesRead)
+        const length = validLength(read, address + BigInt(done), { magic, pageSize })
+        await writeFully(target, buffer.subarray(0, length), done)
+        done += length
+        bytes += length
+        if (length < wanted) break
+      }
+      return done
     }
-    await target.truncate(segment.size) // Postgres expects whole segments; the rest is a hole
+    const skipped = start > address ? Number(start - address) : 0
+    const firstNeeded = Math.max(pageSize, skipped - (skipped % pageSize))
+    await copyRange(0, pageSize)
+    const until = await copyRange(firstNeeded, size)
+    await target.truncate(size) // Postgres expects whole segments; the rest is a hole
     await finish(target, owner)
-    return done
+    return { bytes, until }
   } finally {
     await target.close()
   }
