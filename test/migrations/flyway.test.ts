@@ -6,7 +6,10 @@ import { createLog } from '../../src/lib/log.ts'
 import { run } from '../../src/lib/subprocess.ts'
 import { minutes, systemClock } from '../../src/lib/time.ts'
 import { openRoles } from '../../src/roles/open-roles.ts'
-import { type ThrowawayPostgres, throwawayPostgres } from '../../src/roles/throwaway-cluster.fixture.ts'
+import {
+  type ThrowawayPostgres,
+  throwawayPostgres,
+} from '../../src/roles/throwaway-cluster.fixture.ts'
 
 // Maven fetches Flyway itself, so this proof is run on request: LAKELET_TEST_FLYWAY=1.
 const isWanted = process.env.LAKELET_TEST_FLYWAY !== undefined
