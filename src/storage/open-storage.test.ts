@@ -220,8 +220,15 @@ describe('a pool of plain files', () => {
         facts: { needed: '164 MiB' },
       })
       expect(readdirSync(join(there.pool, 'tmp'))).toEqual([])
-      // Without the forecast: the file system says it in the middle of a file.
-      writeFileSync(join(there.wal, 'ballast'), Buffer.alloc(1))
+      // Holes are not forecast and become bytes: the file system itself says it, in mid-file.
+      rmSync(join(storage.dataDirectory(big), 'ballast'))
+      spawnSync('truncate', ['-s', '1G', join(storage.dataDirectory(big), 'ballast')])
+      const { bavail } = statfsSync(there.pool)
+      await expect(
+        storage.cloneToDraft(big, 'next' as DraftId, { kind: 'whole' }),
+      ).rejects.toMatchObject({ reason: 'STORAGE_FULL', facts: { needed: 'more' } })
+      expect(readdirSync(join(there.pool, 'tmp'))).toEqual([])
+      expect(statfsSync(there.pool).bavail).toBeGreaterThanOrEqual(bavail - 16)
       await storage.check()
     },
   )
