@@ -8,6 +8,7 @@ import type { Endpoint } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
 import type { EndpointUid } from '../domain/names.ts'
 import type { Project } from '../domain/project.ts'
+import { after, type EpochMs, seconds } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
 import type { ComputeSpec, StopMode } from '../ports/compute.ts'
 import type { LoginIdentity } from '../ports/roles.ts'
@@ -91,12 +92,15 @@ export async function rememberWhileAsleep(
   }
 }
 
+/** A manager that a compute knew this recently is not looked at again: a pool opening is one look. */
+const knownFor = seconds(1)
+
 /**
- * Which managers a running compute already knows, so that a login asks Postgres only once per run.
- * Forgotten with every change of the compute's state.
+ * Which managers a running compute knows just now. A look costs one connection to Postgres; it also
+ * gives to the shared owner what other managers made by SQL since (databases, roles).
  */
 export class Prepared {
-  readonly #known = new Map<EndpointUid, Set<string>>()
+  readonly #known = new Map<EndpointUid, Map<string, EpochMs>>()
 
   constructor({ computes }: Pick<Services, 'computes'>) {
     computes.onChange((uid) => this.#known.delete(uid))
@@ -104,14 +108,16 @@ export class Prepared {
 
   /** Makes sure that this manager's role exists in the (running) compute, with all its rights. */
   async manager(
-    { computes, roles }: Services,
+    { computes, roles, clock }: Services,
     endpoint: EndpointUid,
     identity: LoginIdentity,
   ): Promise<void> {
-    if (this.#known.get(endpoint)?.has(identity.loginName)) return
+    const now = clock.now()
+    const seen = this.#known.get(endpoint)?.get(identity.loginName)
+    if (seen !== undefined && now < after(seen, knownFor)) return
     await roles.ensureManager(computes.socketDirectory(endpoint), identity)
-    const known = this.#known.get(endpoint) ?? new Set()
-    known.add(identity.loginName)
+    const known = this.#known.get(endpoint) ?? new Map<string, EpochMs>()
+    known.set(identity.loginName, now)
     this.#known.set(endpoint, known)
   }
 }

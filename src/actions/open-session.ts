@@ -3,6 +3,7 @@
  * before the wake, so no scanner keeps a compute awake; unknown endpoints and roles take the same
  * path as known ones, so probing learns nothing.
  */
+import { isLive } from '../domain/branch.ts'
 import { Fault, toRecord } from '../domain/faults.ts'
 import type { EndpointUid } from '../domain/names.ts'
 import { seconds } from '../lib/time.ts'
@@ -76,7 +77,7 @@ export async function openSession(
 
 async function openByPassword(services: Services, request: SessionRequest, uid: EndpointUid) {
   const context = await services.catalog.endpoints.context(uid)
-  if (context === undefined || !isLive(context)) throw new Fault('ENDPOINT_NOT_FOUND')
+  if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
   if (!context.project.enablePgNativeLogin) throw new Fault('NATIVE_LOGIN_DISABLED')
   return grantTo(services, context, request.user)
 }
@@ -101,7 +102,7 @@ async function openByToken(
     throw new Fault('TOKEN_OTHER_ROLE', { identity: claims.subject, user: request.user })
   }
   const context = named ?? (await catalog.endpoints.context(claims.audience as EndpointUid))
-  if (context === undefined || !isLive(context)) throw new Fault('ENDPOINT_NOT_FOUND')
+  if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
   if (claims.audience !== context.endpoint.uid) throw new Fault('TOKEN_OTHER_ENDPOINT')
   const level = await catalog.permissions.levelOf(context.project.uid, identity.uid)
   const isManager = await mayRunDdl(catalog, context.project, context.branch, identity)
@@ -109,16 +110,21 @@ async function openByToken(
 
   await wake(services, context)
   const socket = computes.socketDirectory(context.endpoint.uid)
+  if (isManager) {
+    await prepared.manager(services, context.endpoint.uid, identity)
+  } else {
+    // What it could do as a manager, here or on the branch that this one was forked from, is over.
+    await roles.endManager(socket, identity.loginName)
+    if (!(await roles.hasIdentityRole(socket, identity.loginName))) {
+      throw new Fault('LOGIN_FAILED', { user: request.user })
+    }
+  }
   const narrowing = narrowingOf(claims)
-  if (narrowing !== undefined) {
-    const role = await roles.ensureNarrowed(socket, identity, request.database, narrowing)
-    return grantTo(services, context, role)
-  }
-  if (isManager) await prepared.manager(services, context.endpoint.uid, identity)
-  else if (!(await roles.hasIdentityRole(socket, identity.loginName))) {
-    throw new Fault('LOGIN_FAILED', { user: request.user })
-  }
-  return grantTo(services, context, request.user)
+  const role =
+    narrowing === undefined
+      ? request.user
+      : await roles.ensureNarrowed(socket, identity, request.database, narrowing)
+  return grantTo(services, context, role)
 }
 
 const narrowingOf = ({ scope, tables }: CredentialClaims) =>
@@ -154,8 +160,8 @@ async function grantTo(services: Services, context: EndpointContext, role: strin
   }
 }
 
-const isLive = ({ branch, project }: EndpointContext): boolean =>
-  branch.deleteTime === undefined && project.deleteTime === undefined && branch.state === 'READY'
+const isOpen = (context: EndpointContext): boolean =>
+  isLive(context) && context.branch.state === 'READY'
 
 const endpointUid = /^ep-[a-z0-9-]{1,60}$/
 
@@ -177,5 +183,5 @@ async function routeByName(
         : endpointOption !== undefined
           ? await catalog.endpoints.context(endpointOption as EndpointUid)
           : undefined
-  return found !== undefined && isLive(found) ? found : undefined
+  return found !== undefined && isOpen(found) ? found : undefined
 }

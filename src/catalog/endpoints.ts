@@ -49,7 +49,7 @@ export const endpointsIn = (db: Kysely<Schema>): Endpoints => ({
   async contextByAddress(address) {
     return (await contexts(db, sql`e.address = ${address}`))[0]
   },
-  everyContext: () => contexts(db, sql`b.delete_time is null and p.delete_time is null`),
+  everyContext: () => contexts(db, sql`true`),
   async lastActive(project) {
     const row = await db
       .selectFrom('endpoints')

@@ -11,6 +11,7 @@ import {
   type ProjectUid,
   projectName,
 } from './names.ts'
+import type { Project } from './project.ts'
 
 /**
  * INIT → READY; READY ⇄ RESETTING; any → DELETED → READY (undelete) or gone (purge).
@@ -81,3 +82,12 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
     },
   }
 }
+
+/** Neither the branch nor its project is deleted. */
+export const isLive = ({
+  branch,
+  project,
+}: {
+  readonly branch: Branch
+  readonly project: Project
+}): boolean => branch.deleteTime === undefined && project.deleteTime === undefined

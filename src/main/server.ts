@@ -14,6 +14,7 @@ import { createApi } from '../api/create-api.ts'
 import { serveApi } from '../api/listen.ts'
 import { type CatalogAddress, openCatalog } from '../catalog/open-catalog.ts'
 import { openComputes } from '../compute/open-computes.ts'
+import { isLive } from '../domain/branch.ts'
 import { type Layout, layoutOf } from '../domain/layout.ts'
 import type { EndpointUid } from '../domain/names.ts'
 import { defaultPostgresMajor } from '../domain/project.ts'
@@ -377,7 +378,9 @@ async function listenAddresses(
   const contexts = await catalog.endpoints.everyContext()
   return [
     ...(port.hasLocalhost ? ['127.0.0.1'] : []),
-    ...(style.kind === 'addresses' ? contexts.map(({ endpoint }) => endpoint.address) : []),
+    ...(style.kind === 'addresses'
+      ? contexts.filter(isLive).map(({ endpoint }) => endpoint.address)
+      : []),
   ]
 }
 

@@ -98,7 +98,7 @@ export interface Endpoints {
   remove(uid: EndpointUid): Promise<void>
   context(uid: EndpointUid): Promise<EndpointContext | undefined>
   contextByAddress(address: string): Promise<EndpointContext | undefined>
-  /** Of live branches; for adoption and listening at start. */
+  /** Of deleted branches too: their computes may still run. */
   everyContext(): Promise<readonly EndpointContext[]>
   /** The latest activity of any endpoint of the project. */
   lastActive(project: ProjectUid): Promise<EpochMs | undefined>

@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { eventually, TestServer } from '../fixtures/server.ts'
 
 let server: TestServer
@@ -19,6 +19,9 @@ beforeAll(async () => {
     `${store}/branches/production`,
     'create table kept (n int primary key); insert into kept select generate_series(1, 1000)',
   )
+})
+afterEach(({ task }) => {
+  if (task.result?.state === 'fail') console.error(server.output, server.log.slice(-6000))
 })
 afterAll(async () => {
   await server?.dispose()
@@ -89,11 +92,12 @@ describe('the server killed', () => {
     expect(passed.filter((name) => name.startsWith('delete-branch.')).length).toBeGreaterThan(3)
     let n = 0
     for (const name of passed) {
-      await server.stop()
+      await server.kill() // computes and catalog go on and are adopted
       await server.launch({ LAKELET_FAILPOINTS: `${name}=kill` })
       n += 1
       const id = `killed-${n}`
-      await attempt('POST', `${store}/branches?branch_id=${id}`, spec)
+      const posted = await attempt('POST', `${store}/branches?branch_id=${id}`, spec)
+      if (posted !== undefined) expect(posted.body, name).toHaveProperty('name')
       await eventually(`${name}: killed, or the branch made`, async () => {
         if (server.isGone) return true
         const { body } = (await attempt('GET', `${store}/branches/${id}`)) ?? {}
