@@ -1,0 +1,138 @@
+/**
+ * The compute room: one supervisor a compute, toolchains shared by all. It runs endpoints and the
+ * embedded catalog alike and knows nothing of either.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Layout } from '../domain/layout.ts'
+import type { EndpointUid } from '../domain/names.ts'
+import type { Log } from '../lib/log.ts'
+import type { ServiceUser } from '../lib/service-user.ts'
+import { type Clock, type Millis, seconds } from '../lib/time.ts'
+import type { ComputeState, Computes, StopMode } from '../ports/compute.ts'
+import { bracketSource } from './bracket.ts'
+import { boundComputeLog } from './compute-log.ts'
+import type { ConnectTo } from './connection.ts'
+import { initializeCluster } from './initialize.ts'
+import { readActivity, readCheckpointLsn, readLogicalSize } from './observations.ts'
+import { processTable } from './process-table.ts'
+import { type Room, Supervisor, startPatience } from './supervisor.ts'
+import { type ExtensionFile, Toolchains } from './toolchain.ts'
+
+export interface OpenComputes extends Computes {
+  /** `detach`: computes run on and a later server adopts them. Otherwise all of them are stopped. */
+  close(mode: 'detach' | StopMode): Promise<void>
+}
+
+export interface ComputesOptions {
+  readonly layout: Layout
+  readonly serviceUser: ServiceUser | undefined
+  /** Written beside the toolchains' own extensions, as `name.control` and `name--1.0.sql`. */
+  readonly extensionFiles: readonly ExtensionFile[]
+  readonly log: Log
+  readonly clock: Clock
+}
+
+/** sun_path holds 108 bytes on Linux and 104 on macOS, its terminator included. */
+const socketPathLimit = 103
+const boundLogsEvery: Millis = seconds(60)
+
+export async function openComputes(options: ComputesOptions): Promise<OpenComputes> {
+  const { layout, serviceUser, extensionFiles, log, clock } = options
+  await mkdir(layout.run, { recursive: true, mode: 0o755 })
+  await mkdir(layout.log, { recursive: true, mode: 0o755 })
+  const toolchains = new Toolchains(layout.toolchains, extensionFiles)
+  const supervisors = new Map<EndpointUid, Supervisor>()
+  const listeners = new Set<(uid: EndpointUid, state: ComputeState) => void>()
+  const closing = new AbortController()
+  const room: Room = {
+    runDirectory: layout.run,
+    logDirectory: layout.log,
+    serviceUser,
+    log,
+    clock,
+    processes: processTable,
+    toolchains,
+    changed: (uid, state) => {
+      for (const listener of listeners) {
+        try {
+          listener(uid, state)
+        } catch (error) {
+          log.error({ compute: uid, err: error }, 'tell of a compute that changed')
+        }
+      }
+    },
+  }
+
+  const socketDirectory = (uid: EndpointUid): string => join(layout.run, uid)
+  const supervisorOf = (uid: EndpointUid): Supervisor => {
+    if (closing.signal.aborted) throw new Error('the compute room is closed')
+    const known = supervisors.get(uid)
+    if (known !== undefined) return known
+    const socket = join(socketDirectory(uid), '.s.PGSQL.5432')
+    if (Buffer.byteLength(socket) > socketPathLimit) {
+      throw new Error(`the state directory is too deep: ${socket} is too long for a socket`)
+    }
+    const made = new Supervisor(uid, room)
+    supervisors.set(uid, made)
+    return made
+  }
+  const runningAt = (uid: EndpointUid): ConnectTo => ({
+    socketDirectory: socketDirectory(uid),
+    major: supervisorOf(uid).running.major,
+  })
+
+  const boundLogs = async () => {
+    for (;;) {
+      await clock.sleep(boundLogsEvery, closing.signal)
+      for (const [uid, supervisor] of supervisors) {
+        await boundComputeLog(supervisor.logPath).catch((error) =>
+          log.warn({ compute: uid, err: error }, 'bound log'),
+        )
+      }
+    }
+  }
+  boundLogs().catch(() => undefined) // ends by close
+
+  return {
+    startPatience,
+    toolchains: () => toolchains.installed,
+    initialize: async (major, directory, how) => {
+      const { initdb } = await toolchains.open(major)
+      await initializeCluster(initdb, major, directory, serviceUser, how)
+    },
+    ensureReady: async (spec, signal) => supervisorOf(spec.uid).ensureReady(spec, signal),
+    stop: async (uid, mode) => {
+      await supervisors.get(uid)?.stop(mode)
+    },
+    state: (uid) => supervisors.get(uid)?.state ?? { kind: 'stopped' },
+    adopt: async (spec) => supervisorOf(spec.uid).adopt(spec),
+    onChange: (listener) => {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    socketDirectory,
+    activity: async (uid) => readActivity(runningAt(uid)),
+    bracket: async (uid, kind, steps) => bracketSource(runningAt(uid), kind, steps, clock),
+    recoveredTo: async (uid) => {
+      const to = runningAt(uid)
+      return supervisorOf(uid).recoveredTo ?? readCheckpointLsn(to)
+    },
+    logicalSize: async (uid) => readLogicalSize(runningAt(uid)),
+    close: async (mode) => {
+      closing.abort()
+      const all = [...supervisors.values()]
+      if (mode === 'detach') await Promise.all(all.map((supervisor) => supervisor.release()))
+      else await endAll(all, mode)
+    },
+  }
+}
+
+/** Every one is tried, whatever becomes of the others. */
+async function endAll(all: readonly Supervisor[], mode: StopMode): Promise<void> {
+  const results = await Promise.allSettled(all.map((supervisor) => supervisor.stop(mode)))
+  const failures = results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as unknown] : [],
+  )
+  if (failures.length > 0) throw new AggregateError(failures, 'stop computes')
+}
