@@ -203,7 +203,7 @@ export class Supervisor {
     await this.#awaitReady(spec, postmaster, 0, cancelled)
     await this.#becomeReady(postmaster, 0)
     this.#recoveredTo = undefined // a checkpoint may have followed its start: asked when wanted
-    log.info({ compute: this.#uid, pid: postmaster.pid }, 'adopt compute')
+    log.info({ compute: this.#uid, postmaster: postmaster.pid }, 'adopt compute')
     return true
   }
 
@@ -238,7 +238,7 @@ export class Supervisor {
     await failpoint('compute.start.ready')
     await this.#becomeReady(postmaster, begin)
     const ms = Math.round(clock.monotonic() - began)
-    log.info({ compute: this.#uid, pid: postmaster.pid, ms }, 'start compute')
+    log.info({ compute: this.#uid, postmaster: postmaster.pid, ms }, 'start compute')
   }
 
   /** Resolves when Postgres has answered a query: where its recovery ended. */
@@ -339,7 +339,10 @@ export class Supervisor {
       this.#postmaster = undefined
       postmaster.release()
       const problem = how === 'unknown' ? 'Postgres ended' : `Postgres ended with ${how}`
-      this.#room.log.error({ compute: this.#uid, pid: postmaster.pid, how }, 'compute crashed')
+      this.#room.log.error(
+        { compute: this.#uid, postmaster: postmaster.pid, how },
+        'compute crashed',
+      )
       this.#set({ kind: 'crashed', problem })
     })
   }
