@@ -48,11 +48,18 @@ export interface BracketSteps {
   copyWal(fromLsn: bigint | undefined): Promise<void>
 }
 
+export interface InitializeOptions {
+  /** Existing empty directory, the compute user's, that `pg_wal` becomes a link to. */
+  readonly walDirectory?: string
+  /** Whether the files are durable on return. Default: no, the caller's `publish` syncs them. */
+  readonly sync?: boolean
+}
+
 export interface Computes {
   /** Installed toolchains, best first. */
   toolchains(): readonly ToolchainInfo[]
   /** `initdb` into an existing empty directory: superuser `cloud_admin`, UTF-8, trust on the socket. */
-  initialize(major: PostgresMajor, directory: string): Promise<void>
+  initialize(major: PostgresMajor, directory: string, options?: InitializeOptions): Promise<void>
 
   /**
    * Starts the compute unless it runs, and resolves when a query was answered. Single flight: a

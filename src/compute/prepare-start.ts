@@ -1,0 +1,103 @@
+/**
+ * What must be in place before a postmaster is spawned: its run directory with configuration of this
+ * very start, and nothing left of an earlier life that would make Postgres refuse.
+ */
+import { chmod, chown, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Fault } from '../domain/faults.ts'
+import type { Log } from '../lib/log.ts'
+import type { ServiceUser } from '../lib/service-user.ts'
+import type { Clock } from '../lib/time.ts'
+import type { ComputeSpec } from '../ports/compute.ts'
+import {
+  configurationFile,
+  forcedSettings,
+  hbaFile,
+  hbaRules,
+  identFile,
+  type Places,
+  renderConfiguration,
+  settingProblem,
+} from './configuration.ts'
+import { watchPostmaster } from './postmaster.ts'
+import { readPostmasterFile } from './postmaster-file.ts'
+import type { ProcessTable } from './process-table.ts'
+import { endOrphans, endPostmaster } from './shutdown.ts'
+
+export async function writeConfiguration(
+  spec: ComputeSpec,
+  places: Places,
+  serviceUser: ServiceUser | undefined,
+  log: Log,
+): Promise<void> {
+  await mkdir(places.runDirectory, { recursive: true, mode: 0o700 })
+  await chmod(places.runDirectory, 0o700) // a trust socket: only the service user may reach it
+  const forced = forcedSettings(places)
+  const settings: Record<string, string> = {}
+  for (const [name, value] of Object.entries(spec.settings)) {
+    const problem = settingProblem(name, value)
+    if (problem !== undefined) throw new Fault('COMPUTE_FAILED', { endpoint: spec.uid, problem })
+    if (name.toLowerCase() in forced) {
+      log.warn({ compute: spec.uid, setting: name }, 'ignore a setting that cannot be overridden')
+    } else settings[name] = value
+  }
+  const files = {
+    [configurationFile]: renderConfiguration(spec.major, settings),
+    [hbaFile]: hbaRules,
+    [identFile]: '',
+  }
+  for (const [name, contents] of Object.entries(files)) {
+    const path = join(places.runDirectory, name)
+    await writeFile(path, contents, { mode: 0o600 })
+    if (serviceUser !== undefined) await chown(path, serviceUser.uid, serviceUser.gid)
+  }
+  // Last, so that until now nobody but us could write here.
+  if (serviceUser !== undefined) {
+    await chown(places.runDirectory, serviceUser.uid, serviceUser.gid)
+  }
+}
+
+/**
+ * Called when no live postmaster of ours holds the data directory. Postgres takes any live process of
+ * the same user for its predecessor when the pid in a lock file was reused, so lock files that are
+ * proven stale are removed; a dead predecessor's shared memory Postgres checks by itself.
+ */
+export async function clearLeftovers(
+  places: Places,
+  processes: ProcessTable,
+  clock: Clock,
+): Promise<void> {
+  await endStray(places, processes, clock)
+  const file = await readPostmasterFile(places.dataDirectory)
+  if (file !== undefined) {
+    const here = await realpath(places.dataDirectory)
+    await endOrphans(places.dataDirectory, processes, clock)
+    const named = await processes.find(file.pid)
+    if (named !== undefined && named.workingDirectory !== here) {
+      await rm(join(places.dataDirectory, 'postmaster.pid'), { force: true })
+    }
+  }
+  for (const name of await readdir(places.runDirectory)) {
+    if (name.startsWith('.s.PGSQL.')) await rm(join(places.runDirectory, name), { force: true })
+  }
+}
+
+/**
+ * A postmaster of this compute on a directory that is not its volume any more (a reset swapped the
+ * volume and the server died): its command line names our run directory. Nobody can reach it rightly.
+ */
+async function endStray(places: Places, processes: ProcessTable, clock: Clock): Promise<void> {
+  const path = join(places.runDirectory, '.s.PGSQL.5432.lock')
+  const text = await readFile(path, 'utf8').catch(() => '')
+  const pid = Number(text.split('\n')[0])
+  if (!Number.isInteger(pid) || pid <= 0) return
+  const facts = await processes.find(pid)
+  const isOurs = facts?.command.includes(`unix_socket_directories=${places.runDirectory} `)
+  if (facts === undefined || isOurs !== true) return
+  const stray = watchPostmaster(facts, processes, clock)
+  try {
+    await endPostmaster(stray, 'fast', processes, clock)
+  } finally {
+    stray.release()
+  }
+}

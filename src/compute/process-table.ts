@@ -1,0 +1,101 @@
+/**
+ * What the operating system knows of processes that we did not start ourselves: a Postgres that
+ * outlived the server. Linux tells through /proc, other systems through `ps`. A pid alone names
+ * nothing (it is reused); pid and start together do.
+ */
+import { readdir, readFile, readlink } from 'node:fs/promises'
+import { run } from '../lib/subprocess.ts'
+import { seconds } from '../lib/time.ts'
+
+export interface ProcessFacts {
+  readonly pid: number
+  readonly parent: number
+  /** Opaque: equal for the same life of a process, different after the pid was reused. */
+  readonly start: string
+  /** Arguments joined by blanks. */
+  readonly command: string
+  /** Where the system tells it. */
+  readonly workingDirectory: string | undefined
+}
+
+export interface ProcessTable {
+  /** `undefined`: there is none, or it is dead and not yet waited for. */
+  find(pid: number): Promise<ProcessFacts | undefined>
+  childrenOf(pid: number): Promise<readonly ProcessFacts[]>
+  /** Processes whose working directory this is; empty where the system does not tell. */
+  inDirectory(path: string): Promise<readonly ProcessFacts[]>
+}
+
+/** Fields of /proc/PID/stat; the command name may hold blanks and parentheses. */
+export function parseStat(
+  text: string,
+): { readonly state: string; readonly parent: number; readonly start: string } | undefined {
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  const [state, parent] = fields
+  const start = fields[19] // starttime, field 22 of proc(5), in ticks since boot
+  if (state === undefined || parent === undefined || start === undefined) return undefined
+  return { state, parent: Number(parent), start }
+}
+
+async function findInProc(pid: number): Promise<ProcessFacts | undefined> {
+  try {
+    const stat = parseStat(await readFile(`/proc/${pid}/stat`, 'utf8'))
+    if (stat === undefined || stat.state === 'Z' || stat.state === 'X') return undefined
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8')
+    return {
+      pid,
+      parent: stat.parent,
+      start: stat.start,
+      command: command.replaceAll('\0', ' ').trim(),
+      workingDirectory: await readlink(`/proc/${pid}/cwd`).catch(() => undefined),
+    }
+  } catch {
+    return undefined // it ended while we read
+  }
+}
+
+const pidsInProc = async (): Promise<readonly number[]> =>
+  (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
+
+async function selectInProc(
+  isWanted: (facts: ProcessFacts) => boolean,
+): Promise<readonly ProcessFacts[]> {
+  const all = await Promise.all((await pidsInProc()).map(findInProc))
+  return all.filter((facts): facts is ProcessFacts => facts !== undefined && isWanted(facts))
+}
+
+export const procTable: ProcessTable = {
+  find: findInProc,
+  childrenOf: (pid) => selectInProc((facts) => facts.parent === pid),
+  inDirectory: (path) => selectInProc((facts) => facts.workingDirectory === path),
+}
+
+/** One line of `ps -o pid=,ppid=,stat=,lstart=,command=`; `lstart` is five words. */
+export function parsePsLine(line: string): ProcessFacts | undefined {
+  const match = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(\S+\s+\S+\s+\d+\s+[\d:]+\s+\d+)\s+(.*)$/.exec(line)
+  const [, pid, parent, state = '', start = '', command = ''] = match ?? []
+  if (pid === undefined || parent === undefined || state.startsWith('Z')) return undefined
+  return {
+    pid: Number(pid),
+    parent: Number(parent),
+    start: start.replace(/\s+/g, ' '),
+    command: command.trim(),
+    workingDirectory: undefined,
+  }
+}
+
+async function ps(which: readonly string[]): Promise<readonly ProcessFacts[]> {
+  const columns = 'pid=,ppid=,stat=,lstart=,command='
+  const lines = await run('ps', ['-ww', ...which, '-o', columns], { patience: seconds(10) })
+    .then((text) => text.split('\n'))
+    .catch(() => []) // ps ends with 1 when there is no such process
+  return lines.map(parsePsLine).filter((facts): facts is ProcessFacts => facts !== undefined)
+}
+
+export const psTable: ProcessTable = {
+  find: async (pid) => (await ps(['-p', String(pid)]))[0],
+  childrenOf: async (pid) => (await ps(['-ax'])).filter((facts) => facts.parent === pid),
+  inDirectory: async () => [],
+}
+
+export const processTable: ProcessTable = process.platform === 'linux' ? procTable : psTable
