@@ -252,7 +252,7 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
     },
     async undo(context) {
       const found = await services.catalog.endpoints.context(endpointUid(context))
-      await services.computes.stop(endpointUid(context), 'immediate')
+      await services.computes.forget(endpointUid(context))
       if (found !== undefined) await services.door.unlisten([found.endpoint.address])
     },
   },

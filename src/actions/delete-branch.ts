@@ -146,10 +146,16 @@ export async function closeBranch(
 
 /** Bytes first, row last: a volume without a row would be nobody's. */
 export async function eraseBranch(
-  { storage, catalog, volumes }: Pick<Services, 'storage' | 'catalog' | 'volumes'>,
+  {
+    storage,
+    catalog,
+    computes,
+    volumes,
+  }: Pick<Services, 'storage' | 'catalog' | 'computes' | 'volumes'>,
   project: ProjectUid,
   branch: BranchUid,
 ): Promise<void> {
+  for (const { uid } of await catalog.endpoints.ofBranch(branch)) await computes.forget(uid)
   await volumes.run(branch, () => storage.deleteVolume(volumeOf({ uid: project }, { uid: branch })))
   await catalog.branches.remove(branch)
 }

@@ -24,7 +24,7 @@ export async function templateSource(services: Services, major: PostgresMajor): 
   await volumes.run(`make ${template}`, async () => {
     if ((await storage.listVolumes()).includes(template)) return
     services.log.info({ major }, 'initialising a fresh Postgres cluster')
-    await computes.stop(compute, 'immediate')
+    await computes.forget(compute)
     await storage.deleteVolume(making)
     const directory = await storage.createDraft(draft)
     await computes.initialize(major, directory)
@@ -39,6 +39,7 @@ export async function templateSource(services: Services, major: PostgresMajor): 
     await roles.prepareCluster(computes.socketDirectory(compute))
     await computes.stop(compute, 'fast')
     await placeVolume(services, { volume: making, lock: making, compute }, template, draft)
+    await computes.forget(compute)
     await storage.deleteVolume(making)
   })
   return source

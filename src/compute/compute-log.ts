@@ -2,7 +2,7 @@
  * What a compute writes to stderr: kept in one file a compute, bounded, and read back when a start
  * fails, because nobody can say better than Postgres why it did not start.
  */
-import { copyFile, mkdir, open, rename, stat, truncate } from 'node:fs/promises'
+import { copyFile, mkdir, open, rename, rm, stat, truncate } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 const keptBytes = 1024 * 1024
@@ -22,6 +22,12 @@ export async function boundComputeLog(path: string, bound = boundBytes): Promise
   if ((await sizeOf(path)) <= bound) return
   await copyFile(path, `${path}.1`)
   await truncate(path, 0)
+}
+
+/** Removes a log with what was put aside of it. */
+export async function forgetComputeLog(path: string): Promise<void> {
+  await rm(path, { force: true })
+  await rm(`${path}.1`, { force: true })
 }
 
 /** The last 64 KiB that were written from `begin` on. */

@@ -2,7 +2,7 @@
  * The compute room: one supervisor a compute, toolchains shared by all. It runs endpoints and the
  * embedded catalog alike and knows nothing of either.
  */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Layout } from '../domain/layout.ts'
 import type { EndpointUid } from '../domain/names.ts'
@@ -11,7 +11,7 @@ import type { ServiceUser } from '../lib/service-user.ts'
 import { type Clock, type Millis, seconds } from '../lib/time.ts'
 import type { ComputeState, Computes, StopMode } from '../ports/compute.ts'
 import { bracketSource } from './bracket.ts'
-import { boundComputeLog } from './compute-log.ts'
+import { boundComputeLog, forgetComputeLog } from './compute-log.ts'
 import type { ConnectTo } from './connection.ts'
 import { initializeCluster } from './initialize.ts'
 import { readActivity, readCheckpointLsn, readLogicalSize } from './observations.ts'
@@ -104,6 +104,12 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
     ensureReady: async (spec, signal) => supervisorOf(spec.uid).ensureReady(spec, signal),
     stop: async (uid, mode) => {
       await supervisors.get(uid)?.stop(mode)
+    },
+    forget: async (uid) => {
+      await supervisors.get(uid)?.stop('immediate')
+      supervisors.delete(uid)
+      await rm(socketDirectory(uid), { recursive: true, force: true })
+      await forgetComputeLog(join(layout.log, `${uid}.log`))
     },
     state: (uid) => supervisors.get(uid)?.state ?? { kind: 'stopped' },
     adopt: async (spec) => supervisorOf(spec.uid).adopt(spec),

@@ -295,7 +295,7 @@ async function initializeCatalog(
   if (serviceUser !== undefined) {
     await chown(layout.catalog, serviceUser.uid, serviceUser.gid)
   }
-  await computes.initialize(defaultPostgresMajor, layout.catalog)
+  await computes.initialize(defaultPostgresMajor, layout.catalog, { sync: true })
   await writeDurableFile(marker, '')
 }
 

@@ -69,6 +69,8 @@ export interface Computes {
   ensureReady(spec: ComputeSpec, signal?: AbortSignal): Promise<void>
   /** Resolves when no process is left. Stopped already is success. */
   stop(uid: EndpointUid, mode: StopMode): Promise<void>
+  /** Stops it at once and removes what is left of it: sockets, configuration, log. Absent is success. */
+  forget(uid: EndpointUid): Promise<void>
   state(uid: EndpointUid): ComputeState
   /** Takes over a live postmaster on this data directory, if there is one. */
   adopt(spec: ComputeSpec): Promise<'adopted' | 'absent'>
