@@ -196,6 +196,28 @@ describe('a bracket', () => {
     await room.computes.stop(source.uid, 'immediate')
   })
 
+  test('waits for a checkpoint under way, whose end would take the WAL of the clone', async () => {
+    const source = await room.spec('src-underway')
+    await room.computes.ensureReady(source)
+    await ask(source, "CREATE TABLE t AS SELECT repeat('x', 900) FROM generate_series(1, 9000)")
+    // A spread checkpoint: it takes minutes, unless somebody hurries it.
+    const spread = ask(source, "SELECT pg_backup_start('spread', false)").catch(() => undefined)
+    await systemClock.sleep(millis(300))
+    let isCovered: unknown
+    await room.computes.bracket(source.uid, 'atomic', {
+      clone: async () => {
+        isCovered = await ask(
+          source,
+          'SELECT redo_lsn >= restart_lsn FROM pg_control_checkpoint(), pg_replication_slots',
+        )
+      },
+      copyWal: async () => undefined,
+    })
+    expect(isCovered).toBe(true)
+    await spread
+    await room.computes.stop(source.uid, 'immediate')
+  })
+
   test('that fails lets go of everything', async () => {
     const source = await room.spec('src-fail')
     await room.computes.ensureReady(source)
