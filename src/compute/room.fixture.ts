@@ -48,6 +48,7 @@ export const testExtension = [
 export async function openTestRoom(): Promise<TestRoom> {
   const root = await mkdtemp(join(tmpdir(), 'lk-'))
   await chmod(root, 0o755)
+  await mkdir(join(root, 'data'), { mode: 0o755 })
   const serviceUser = await findServiceUser()
   const open = () =>
     openComputes({
@@ -64,7 +65,7 @@ export async function openTestRoom(): Promise<TestRoom> {
 
   const directory = async (name: string) => {
     const path = join(root, 'data', name)
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await mkdir(path, { mode: 0o700 })
     if (serviceUser !== undefined) await chown(path, serviceUser.uid, serviceUser.gid)
     return path
   }
