@@ -41,6 +41,7 @@ import { ensureFirstProject, ensureOwner } from './first-start.ts'
 import { createGatewayHost } from './gateway-host.ts'
 import { choosePort, type PortChoice } from './gateway-port.ts'
 import { findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
+import { writeTrustFiles } from './trust-files.ts'
 
 const catalogUid = 'catalog' as EndpointUid
 
@@ -55,6 +56,7 @@ export interface ServerFacts {
   readonly port: PortChoice
   readonly owner: string
   readonly caFile: string
+  readonly nodeCaFile: string
   readonly status: () => Promise<Record<string, unknown>>
 }
 
@@ -141,8 +143,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     await openCertificateAuthority({ layout, clock }),
     openRoles({ clock, log }),
   ]
-  const caFile = join(layout.root, 'ca.pem')
-  await writeDurableFile(caFile, authority.certificate, 0o644)
+  const trust = await writeTrustFiles(layout, authority.certificate)
 
   const gateway = createGatewayHost({
     port: port.port,
@@ -195,7 +196,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     hostStyle,
     port,
     owner: '',
-    caFile,
+    ...trust,
     status: async () => ({
       version,
       pid: process.pid,
@@ -391,17 +392,26 @@ function certificateNames(style: HostStyle, serverName: string | undefined): rea
   return serverName === undefined ? names : [...names, style.domain, `*.${style.domain}`]
 }
 
-const tellWhereWeAre = (layout: Layout, facts: ServerFacts): Promise<void> =>
+const tellWhereWeAre = async (layout: Layout, facts: ServerFacts): Promise<void> =>
   writeDurableFile(
     layout.serverFile,
     `${JSON.stringify({
       pid: facts.pid,
+      startTime: await processStart(),
       version: facts.version,
       apiUrl: facts.apiUrl,
+      apiHost: new URL(facts.apiUrl).hostname.replace(/^\[|\]$/g, ''),
       apiPort: Number(new URL(facts.apiUrl).port),
       pgPort: facts.pgPort,
       caFile: facts.caFile,
+      nodeCaFile: facts.nodeCaFile,
       stateDirectory: facts.stateDirectory,
     })}\n`,
     0o644,
   )
+
+/** Field 22 of /proc/self/stat: with the pid, it names this process and no later one. */
+async function processStart(): Promise<string | undefined> {
+  const text = await readFile('/proc/self/stat', 'utf8').catch(() => '')
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+}

@@ -146,9 +146,12 @@ export function createEngine(options: {
     try {
       for (const step of kind.steps.slice(started + 1)) {
         if (stopping.signal.aborted) return // the row stays; the next start resumes it
+        const began = clock.monotonic()
         await failpoint(`${kind.name}.${step.name}:before`)
         await step.run(context, stopping.signal)
         await failpoint(`${kind.name}.${step.name}:after`)
+        const ms = Math.round(clock.monotonic() - began)
+        log.debug({ operation: row.uid, kind: kind.name, step: step.name, ms }, 'step done')
         if (!(await catalog.work.save(lease, { step: step.name, memory: context.memory }))) return
       }
       const response = await kind.finish(context)
