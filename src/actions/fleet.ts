@@ -92,11 +92,11 @@ export async function rememberWhileAsleep(
 }
 
 /**
- * Which managers a running compute already knows, so that a login asks Postgres only once per run.
- * Forgotten with every change of the compute's state.
+ * Which identities a running compute already knows, and as what, so that a login asks Postgres only
+ * once per run. Forgotten with every change of the compute's state.
  */
 export class Prepared {
-  readonly #known = new Map<EndpointUid, Set<string>>()
+  readonly #known = new Map<EndpointUid, Map<string, 'manager' | 'member'>>()
 
   constructor({ computes }: Pick<Services, 'computes'>) {
     computes.onChange((uid) => this.#known.delete(uid))
@@ -108,10 +108,32 @@ export class Prepared {
     endpoint: EndpointUid,
     identity: LoginIdentity,
   ): Promise<void> {
-    if (this.#known.get(endpoint)?.has(identity.loginName)) return
+    if (this.#known.get(endpoint)?.get(identity.loginName) === 'manager') return
     await roles.ensureManager(computes.socketDirectory(endpoint), identity)
-    const known = this.#known.get(endpoint) ?? new Set()
-    known.add(identity.loginName)
+    this.#remember(endpoint, identity, 'manager')
+  }
+
+  /**
+   * Makes sure that this identity's role can do only what SQL granted to it: it may have managed the
+   * project once, and its role is in the data, so a fork of an old branch brings its rights along.
+   * `false`: there is no such role.
+   */
+  async member(
+    { computes, roles }: Services,
+    endpoint: EndpointUid,
+    identity: LoginIdentity,
+  ): Promise<boolean> {
+    const socket = computes.socketDirectory(endpoint)
+    if (!(await roles.hasIdentityRole(socket, identity.loginName))) return false
+    if (this.#known.get(endpoint)?.get(identity.loginName) === 'member') return true
+    await roles.endManager(socket, identity.loginName)
+    this.#remember(endpoint, identity, 'member')
+    return true
+  }
+
+  #remember(endpoint: EndpointUid, identity: LoginIdentity, as: 'manager' | 'member'): void {
+    const known = this.#known.get(endpoint) ?? new Map<string, 'manager' | 'member'>()
+    known.set(identity.loginName, as)
     this.#known.set(endpoint, known)
   }
 }

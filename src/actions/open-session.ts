@@ -108,15 +108,17 @@ async function openByToken(
   if (level === undefined && !isManager) throw new Fault('LOGIN_FAILED', { user: request.user })
 
   await wake(services, context)
-  const socket = computes.socketDirectory(context.endpoint.uid)
+  const { uid } = context.endpoint
+  if (isManager) await prepared.manager(services, uid, identity)
+  else if (!(await prepared.member(services, uid, identity))) {
+    throw new Fault('LOGIN_FAILED', { user: request.user })
+  }
   const narrowing = narrowingOf(claims)
   if (narrowing !== undefined) {
+    // After the identity's own role: a narrowed one reaches no further than that.
+    const socket = computes.socketDirectory(uid)
     const role = await roles.ensureNarrowed(socket, identity, request.database, narrowing)
     return grantTo(services, context, role)
-  }
-  if (isManager) await prepared.manager(services, context.endpoint.uid, identity)
-  else if (!(await roles.hasIdentityRole(socket, identity.loginName))) {
-    throw new Fault('LOGIN_FAILED', { user: request.user })
   }
   return grantTo(services, context, request.user)
 }
