@@ -23,7 +23,7 @@ import type {
 
 /** How this login must prove itself. Never wakes anything. */
 export async function challenge(services: Services, ask: SessionAsk): Promise<Challenge> {
-  const context = await routeByName(services, ask.hints)
+  const { context } = await routeByName(services, ask.hints)
   if (context === undefined || !context.project.enablePgNativeLogin) return { kind: 'password' }
   const text = await verifierOf(services, context, ask.user)
   const verifier = text === undefined ? undefined : parseVerifier(text)
@@ -88,9 +88,11 @@ async function openByToken(
   password: string,
 ) {
   const { catalog, tokens, computes, roles } = services
-  const named = await routeByName(services, request.hints)
+  const route = await routeByName(services, request.hints)
   const verified = await tokens.verify(password)
-  if (verified.kind === 'invalid') throw await wrongPassword(services, named, request.user)
+  if (verified.kind === 'invalid') {
+    throw await wrongPassword(services, route.context, request.user)
+  }
   const { claims } = verified
   if (verified.kind === 'expired') throw new Fault('TOKEN_EXPIRED')
   const identity = await catalog.identities.byLoginName(claims.subject)
@@ -100,7 +102,10 @@ async function openByToken(
   if (request.user !== claims.subject) {
     throw new Fault('TOKEN_OTHER_ROLE', { identity: claims.subject, user: request.user })
   }
-  const context = named ?? (await catalog.endpoints.context(claims.audience as EndpointUid))
+  // Who names an endpoint that is gone must not end up on another: that might be production.
+  const context = route.isNamed
+    ? route.context
+    : await catalog.endpoints.context(claims.audience as EndpointUid)
   if (context === undefined || !isLive(context)) throw new Fault('ENDPOINT_NOT_FOUND')
   if (claims.audience !== context.endpoint.uid) throw new Fault('TOKEN_OTHER_ENDPOINT')
   const level = await catalog.permissions.levelOf(context.project.uid, identity.uid)
@@ -161,23 +166,32 @@ const isLive = ({ branch, project }: EndpointContext): boolean =>
 
 const endpointUid = /^ep-[a-z0-9-]{1,60}$/
 
+interface Route {
+  /** The connection itself says which endpoint it wants; else its credential does. */
+  readonly isNamed: boolean
+  /** `undefined` also for a name that no live endpoint has. */
+  readonly context: EndpointContext | undefined
+}
+
 /** TLS server name, then the address that was dialled, then `options=endpoint=`. */
 async function routeByName(
-  { catalog }: Pick<Services, 'catalog'>,
+  { catalog: { endpoints } }: Pick<Services, 'catalog'>,
   { serverName, localAddress, endpointOption }: RouteHints,
-): Promise<EndpointContext | undefined> {
+): Promise<Route> {
   const label = serverName?.split('.')[0]
   const byName = label !== undefined && endpointUid.test(label) ? label : undefined
   if (byName !== undefined && endpointOption !== undefined && byName !== endpointOption) {
     throw new Fault('ENDPOINT_CONTRADICTED', { host: byName, option: endpointOption.slice(0, 63) })
   }
-  const found =
+  const finding =
     byName !== undefined
-      ? await catalog.endpoints.context(byName as EndpointUid)
+      ? endpoints.context(byName as EndpointUid)
       : localAddress.startsWith('127.88.')
-        ? await catalog.endpoints.contextByAddress(localAddress)
+        ? endpoints.contextByAddress(localAddress)
         : endpointOption !== undefined
-          ? await catalog.endpoints.context(endpointOption as EndpointUid)
+          ? endpoints.context(endpointOption as EndpointUid)
           : undefined
-  return found !== undefined && isLive(found) ? found : undefined
+  if (finding === undefined) return { isNamed: false, context: undefined }
+  const found = await finding
+  return { isNamed: true, context: found !== undefined && isLive(found) ? found : undefined }
 }
