@@ -21,7 +21,7 @@ import type {
   SessionRequest,
 } from './session.ts'
 
-/** How this login must prove itself. Never wakes anything. */
+/** How this login must prove itself. Wakes nothing that went to sleep. */
 export async function challenge(services: Services, ask: SessionAsk): Promise<Challenge> {
   const { context } = await routeByName(services, ask.hints)
   if (context === undefined || !context.project.enablePgNativeLogin) return { kind: 'password' }
@@ -33,10 +33,18 @@ export async function challenge(services: Services, ask: SessionAsk): Promise<Ch
 
 /** From Postgres itself while it runs, else as it was when it went to sleep. */
 async function verifierOf(
-  { catalog, computes, roles }: Services,
-  { endpoint, branch }: EndpointContext,
+  services: Services,
+  context: EndpointContext,
   user: string,
 ): Promise<string | undefined> {
+  const { catalog, computes, roles, log } = services
+  const { endpoint, branch } = context
+  // One that crashed was awake and could note nothing: it is started again, as for any login.
+  if (computes.state(endpoint.uid).kind === 'crashed') {
+    await wake(services, context).catch((error: unknown) =>
+      log.warn({ err: error, endpoint: endpoint.uid }, 'cannot ask a crashed compute for roles'),
+    )
+  }
   if (computes.state(endpoint.uid).kind !== 'ready') {
     return catalog.endpoints.verifier(branch.uid, user)
   }
