@@ -79,6 +79,8 @@ export async function createBranch(
         setting: 'maxBranchesPerProject',
       })
     }
+    // Known now, so said now: an operation could only fail, or wait for a pool that is not there.
+    await services.storage.check()
     const { work } = await reserveBranch(session, {
       project,
       branch: {

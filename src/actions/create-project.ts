@@ -15,7 +15,7 @@ import { viewProject } from './views.ts'
 const production = 'production' as BranchId
 
 export async function createProject(
-  { catalog, clock, policy, computes }: Services,
+  { catalog, clock, policy, computes, storage }: Services,
   caller: Caller,
   { projectId, spec, initialBranch, initialEndpoint }: CreateProject,
 ): Promise<OperationResource> {
@@ -56,6 +56,7 @@ export async function createProject(
         setting: 'maxProjects',
       })
     }
+    await storage.check()
     await session.projects.insert({ ...project, defaultBranchUid: branch.uid })
     await session.permissions.set(project.uid, caller.identity.uid, 'CAN_MANAGE')
     const { work } = await reserveBranch(session, {

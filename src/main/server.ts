@@ -12,7 +12,7 @@ import type { Policy, Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
 import { serveApi } from '../api/listen.ts'
-import { type CatalogAddress, openCatalog } from '../catalog/open-catalog.ts'
+import { openCatalog } from '../catalog/open-catalog.ts'
 import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
 import { type Layout, layoutOf } from '../domain/layout.ts'
@@ -41,6 +41,7 @@ import { ensureFirstProject, ensureOwner } from './first-start.ts'
 import { createGatewayHost } from './gateway-host.ts'
 import { choosePort, type PortChoice } from './gateway-port.ts'
 import { findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
+import { keepRunning } from './keep-running.ts'
 import { writeTrustFiles } from './trust-files.ts'
 
 const catalogUid = 'catalog' as EndpointUid
@@ -262,23 +263,29 @@ async function startCatalog(
   computes: Computes,
   { log, clock, onStop }: { log: Log; clock: Clock; onStop: (ending: Ending) => void },
 ): Promise<Catalog> {
-  let address: CatalogAddress
-  if (settings.catalogUrl !== undefined) {
-    address = { url: settings.catalogUrl }
-  } else {
-    const spec: ComputeSpec = {
-      uid: catalogUid,
-      major: defaultPostgresMajor,
-      dataDirectory: layout.catalog,
-      settings: { max_connections: '50', shared_buffers: '32MB' },
-    }
-    await initializeCatalog(layout, serviceUser, computes)
-    await computes.adopt(spec)
-    await computes.ensureReady(spec)
-    address = { socketDirectory: computes.socketDirectory(catalogUid) }
+  const { catalogUrl } = settings
+  if (catalogUrl !== undefined) {
+    const catalog = await openCatalog({ url: catalogUrl }, { log, clock })
+    onStop(() => catalog.close())
+    return catalog
   }
-  const catalog = await openCatalog(address, { log, clock })
-  if (settings.catalogUrl === undefined) onStop(() => computes.stop(catalogUid, 'fast'))
+  const spec: ComputeSpec = {
+    uid: catalogUid,
+    major: defaultPostgresMajor,
+    dataDirectory: layout.catalog,
+    settings: { max_connections: '50', shared_buffers: '32MB' },
+  }
+  await initializeCatalog(layout, serviceUser, computes)
+  await computes.adopt(spec)
+  await computes.ensureReady(spec)
+  const socketDirectory = computes.socketDirectory(catalogUid)
+  // Throws when another server holds it: then it is that server's to keep and to stop.
+  const catalog = await openCatalog({ socketDirectory }, { log, clock })
+  const letGo = keepRunning(computes, spec, { log, clock })
+  onStop(() => {
+    letGo()
+    return computes.stop(catalogUid, 'fast')
+  })
   onStop(() => catalog.close())
   return catalog
 }

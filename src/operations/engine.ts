@@ -94,15 +94,30 @@ export function createEngine(options: {
     const { uid } = lease.row
     const renewing = renew(lease)
     const done = work(lease)
-      .catch((error: unknown) =>
-        log.error({ err: error, operation: uid }, 'operation worker failed'),
-      )
+      .catch((error: unknown) => {
+        log.error({ err: error, operation: uid }, 'operation worker failed')
+        return giveBack(lease)
+      })
       .finally(() => {
         renewing.abort()
         running.delete(uid)
         void pump()
       })
     running.set(uid, { lease, done })
+  }
+
+  /** The catalog was away: as soon as it is back the row can be claimed, not when the lease ends. */
+  const giveBack = async (lease: WorkLease): Promise<void> => {
+    const end = clock.monotonic() + leaseLength
+    while (!stopping.signal.aborted && clock.monotonic() < end) {
+      try {
+        await catalog.work.save(lease, { releaseUntil: backoff(lease.row.attempt, clock.now()) })
+        return
+      } catch (error) {
+        log.warn({ err: error, operation: lease.row.uid }, 'cannot give an operation back')
+        await clock.sleep(seconds(1), stopping.signal).catch(() => undefined)
+      }
+    }
   }
 
   /** Keeps the lease while the work runs. */
