@@ -76,7 +76,7 @@ export async function createBranch(
       throw new Fault('LIMIT_REACHED', {
         what: `branches of project ${project.projectId}`,
         limit: policy.maxBranchesPerProject,
-        setting: 'maxBranchesPerProject',
+        setting: '--max-branches-per-project',
       })
     }
     const { work } = await reserveBranch(session, {

@@ -53,7 +53,7 @@ export async function createProject(
       throw new Fault('LIMIT_REACHED', {
         what: 'projects',
         limit: policy.maxProjects,
-        setting: 'maxProjects',
+        setting: '--max-projects',
       })
     }
     await session.projects.insert({ ...project, defaultBranchUid: branch.uid })

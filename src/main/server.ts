@@ -322,10 +322,10 @@ const exists = (path: string): Promise<boolean> =>
 
 const policyOf = (settings: Settings): Policy => ({
   maxBranchTtl: settings.maxBranchTtl,
-  defaultBranchTtl: undefined,
-  contract: 'generous',
-  maxProjects: 1000,
-  maxBranchesPerProject: 500,
+  defaultBranchTtl: settings.defaultBranchTtl,
+  contract: settings.contract,
+  maxProjects: settings.maxProjects,
+  maxBranchesPerProject: settings.maxBranchesPerProject,
   credentialTtl: { min: minutes(5), max: hours(1), default: hours(1) },
   defaultMajor: defaultPostgresMajor,
 })
