@@ -94,7 +94,11 @@ export async function createBranch(
       caller,
       now,
     })
-    await session.work.insert(work)
+    // As it was accepted: clearing the protection meanwhile must not let the passwords through.
+    await session.work.insert({
+      ...work,
+      input: { ...work.input, renewPasswords: source.isProtected },
+    })
     return renderOperation({ ...work, outcome: { kind: 'pending' } })
   })
 }
@@ -260,19 +264,24 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
     name: 'prepare',
     async run(context) {
       const { branch, endpoint } = await rowsOf(services, context)
-      const creator = await services.catalog.identities.byUid(branch.createdBy)
-      const [reached] = await Promise.all([
-        services.computes.recoveredTo(endpoint.uid),
+      const { computes, roles, catalog } = services
+      const creator = await catalog.identities.byUid(branch.createdBy)
+      const [reached, logicalSize] = await Promise.all([
+        computes.recoveredTo(endpoint.uid),
+        computes.logicalSize(endpoint.uid),
         creator && prepared.manager(services, endpoint.uid, creator),
       ])
-      context.memory = { ...context.memory, lsn: String(reached) }
+      if (context.row.input.renewPasswords === true) {
+        await roles.renewPasswords(computes.socketDirectory(endpoint.uid))
+      }
+      context.memory = { ...context.memory, lsn: String(reached), logicalSize }
     },
   },
   {
     name: 'record',
     async run(context) {
       const { project } = await rowsOf(services, context)
-      const { time, lsn: reached } = context.memory
+      const { time, lsn: reached, logicalSize } = context.memory
       await services.catalog.transaction(async (session) => {
         await session.projects.lock(project.uid)
         const branch = await session.branches.byUid(branchUid(context))
@@ -282,6 +291,7 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
           state: 'READY',
           pendingState: undefined,
           stateChangeTime: services.clock.now(),
+          ...(logicalSize === undefined ? {} : { logicalSizeBytes: Number(logicalSize) }),
           ...(branch.sourceBranchUid === undefined
             ? {}
             : { sourceLsn: lsn(BigInt(String(reached))), sourceTime: epochMs(Number(time)) }),
