@@ -26,7 +26,7 @@ import type { Caller, CreateBranch } from './actions.ts'
 import { computeSpec, type Prepared, volumeOf } from './fleet.ts'
 import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
 import { placeVolume, type Source } from './place-volume.ts'
-import type { Services } from './services.ts'
+import type { Policy, Services } from './services.ts'
 import { templateSource } from './template.ts'
 import { changeBranch } from './update-branch.ts'
 import { viewBranch } from './views.ts'
@@ -46,6 +46,7 @@ export async function createBranch(
     const existing = await session.branches.byId(project.uid, input.branchId)
     if (existing !== undefined) {
       if (!input.replaceExisting) throw new Fault('BRANCH_EXISTS')
+      mustKeepSource(project, existing, input.spec)
       return changeBranch(services, session, caller, project, existing, input.spec)
     }
     const { spec } = input
@@ -72,13 +73,7 @@ export async function createBranch(
     if (policy.contract === 'strict' && source.expireTime !== undefined) {
       throw new Fault('EXPIRING_BRANCH_HAS_CHILDREN')
     }
-    if ((await session.branches.countLive(project.uid)) >= policy.maxBranchesPerProject) {
-      throw new Fault('LIMIT_REACHED', {
-        what: `branches of project ${project.projectId}`,
-        limit: policy.maxBranchesPerProject,
-        setting: '--max-branches-per-project',
-      })
-    }
+    await mayAddBranch(session, project, policy)
     const { work } = await reserveBranch(session, {
       project,
       branch: {
@@ -101,6 +96,33 @@ export async function createBranch(
     })
     return renderOperation({ ...work, outcome: { kind: 'pending' } })
   })
+}
+
+export async function mayAddBranch(
+  session: CatalogSession,
+  project: Project,
+  { maxBranchesPerProject: limit }: Pick<Policy, 'maxBranchesPerProject'>,
+): Promise<void> {
+  if ((await session.branches.countLive(project.uid)) < limit) return
+  throw new Fault('LIMIT_REACHED', {
+    what: `branches of project ${project.projectId}`,
+    limit,
+    setting: '--max-branches-per-project',
+  })
+}
+
+/** Answering with a branch of other data than was asked for would be worse than a refusal. */
+function mustKeepSource(project: Project, existing: Branch, spec: CreateBranch['spec']): void {
+  const changes = {
+    source_branch:
+      spec.source !== undefined &&
+      sourceId(project.projectId, spec.source) !== existing.sourceBranchId,
+    source_branch_lsn: spec.sourceLsn !== undefined && spec.sourceLsn !== existing.sourceLsn,
+    source_branch_time: spec.sourceTime !== undefined && spec.sourceTime !== existing.sourceTime,
+  }
+  for (const [field, isChange] of Object.entries(changes)) {
+    if (isChange) throw new Fault('FIELD_IMMUTABLE', { field: `spec.${field}` })
+  }
 }
 
 /** The branch named as source, by full name or bare id; default: the default branch. */

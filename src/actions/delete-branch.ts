@@ -35,7 +35,10 @@ export async function deleteBranch(
       needs: 'CAN_BRANCH',
       to: 'delete branches',
     })
-    const branch = await session.branches.byId(project.uid, path.branch)
+    const branch =
+      (await session.branches.byId(project.uid, path.branch)) ??
+      // A purge may follow a delete: the bytes need not stay for the rest of the seven days.
+      (purge ? await session.branches.lastDeleted(project.uid, path.branch) : undefined)
     if (branch === undefined) {
       if (!allowMissing) throw new Fault('BRANCH_NOT_FOUND')
       return recordDone(session, {

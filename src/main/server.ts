@@ -228,6 +228,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     apiUrl: () => apiUrl,
     log,
     version,
+    contract: settings.contract,
   })
   const api = await serveApi(app, { host: settings.apiHost, port: settings.apiPort })
   onStop(() => api.close())
