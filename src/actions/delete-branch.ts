@@ -51,7 +51,8 @@ export async function deleteBranch(
         now: services.clock.now(),
       })
     }
-    await mayDelete(session, project, branch)
+    // What is deleted already holds nobody up any more, and its children do not need its bytes.
+    if (branch.deleteTime === undefined) await mayDelete(session, project, branch)
     const work = await retireBranch(services, session, project, branch, {
       purge,
       callerUid: caller.identity.uid,
