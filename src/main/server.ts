@@ -30,6 +30,7 @@ import type { Catalog } from '../ports/catalog.ts'
 import type { ComputeSpec, Computes } from '../ports/compute.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
 import { startLoop } from '../reconcile/loop.ts'
+import { type AwakeNoter, awakeNoter } from '../reconcile/note-awake.ts'
 import { findOrphans } from '../reconcile/orphans.ts'
 import { idleSuspender } from '../reconcile/suspend-idle.ts'
 import { databricksAuthFiles } from '../roles/databricks-auth.ts'
@@ -172,21 +173,26 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   await adoptComputes(services)
   onStop(() => stopComputes(services))
+  const noter = awakeNoter(services)
   const link: GatewayLink = {
     challenge: (ask) => challenge(services, ask),
-    open: (request) => openSession(services, prepared, request),
+    async open(request) {
+      const answer = await openSession(services, prepared, request)
+      if (answer.kind === 'granted') noter.touched(answer.grant.endpoint, 'opened')
+      return answer
+    },
     certificate: (serverName, localAddress) =>
       authority.leaf(certificateNames(hostStyle, serverName), [
         ...new Set(['127.0.0.1', '::1', localAddress]),
       ]),
-    closed: () => undefined,
+    closed: (endpoint) => noter.touched(endpoint, 'closed'),
   }
   onStop(() => gateway.stop())
   await gateway.start(link, await listenAddresses(catalog, hostStyle, port))
 
   await engine.start()
   onStop(() => engine.stop())
-  await startLoops(services, onStop)
+  await startLoops(services, noter, onStop)
 
   const facts: ServerFacts = {
     version,
@@ -224,6 +230,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     apiUrl: () => apiUrl,
     log,
     version,
+    contract: settings.contract,
   })
   const api = await serveApi(app, { host: settings.apiHost, port: settings.apiPort })
   onStop(() => api.close())
@@ -330,10 +337,10 @@ const exists = (path: string): Promise<boolean> =>
 
 const policyOf = (settings: Settings): Policy => ({
   maxBranchTtl: settings.maxBranchTtl,
-  defaultBranchTtl: undefined,
-  contract: 'generous',
-  maxProjects: 1000,
-  maxBranchesPerProject: 500,
+  defaultBranchTtl: settings.defaultBranchTtl,
+  contract: settings.contract,
+  maxProjects: settings.maxProjects,
+  maxBranchesPerProject: settings.maxBranchesPerProject,
   credentialTtl: { min: minutes(5), max: hours(1), default: hours(1) },
   defaultMajor: defaultPostgresMajor,
 })
@@ -352,7 +359,11 @@ async function stopComputes(services: Services): Promise<void> {
   await Promise.all(contexts.map((context) => suspend(services, context)))
 }
 
-async function startLoops(services: Services, onStop: (ending: Ending) => void): Promise<void> {
+async function startLoops(
+  services: Services,
+  noter: AwakeNoter,
+  onStop: (ending: Ending) => void,
+): Promise<void> {
   const { catalog, clock, log } = services
   const deadlines = startLoop({
     name: 'deadlines',
@@ -368,13 +379,20 @@ async function startLoops(services: Services, onStop: (ending: Ending) => void):
     clock,
     log,
   })
+  const notes = startLoop({
+    name: 'note-awake',
+    run: () => noter.run(),
+    slowest: seconds(1), // nothing to do costs nothing: what is due is in memory
+    clock,
+    log,
+  })
   services.computes.onChange(() => suspender.poke())
   const unlisten = catalog.onEvent((event) => {
     if (event.kind === 'due') deadlines.poke()
   })
   onStop(async () => {
     unlisten()
-    await Promise.all([deadlines.stop(), suspender.stop()])
+    await Promise.all([deadlines.stop(), suspender.stop(), notes.stop()])
   })
 }
 
