@@ -1,6 +1,6 @@
 /** `lakelet up`: the server in the foreground until a signal ends it. */
 import { ListenFailed } from '../api/listen.ts'
-import { CatalogHeld } from '../catalog/open-catalog.ts'
+import { CatalogHeld } from '../catalog/server-lock.ts'
 import { readUpFlags } from '../cli/up-flags.ts'
 import { Fault } from '../domain/faults.ts'
 import { readSettings } from '../lib/read-settings.ts'
