@@ -1,4 +1,5 @@
 /** Update, delete and undelete of a project. */
+import { isLive } from '../domain/branch.ts'
 import { Fault } from '../domain/faults.ts'
 import {
   type BranchUid,
@@ -13,7 +14,7 @@ import { type Project, projectDefaults } from '../domain/project.ts'
 import { after } from '../lib/time.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
-import { allow, lockProject } from './access.ts'
+import { type Access, allow, lockProject } from './access.ts'
 import type { Caller, ProjectSpec } from './actions.ts'
 import { sizing } from './create-project.ts'
 import { closeBranch, eraseBranch } from './delete-branch.ts'
@@ -68,6 +69,9 @@ async function defaultBranchOf(
   if (path.project !== project.projectId) throw new Fault('SOURCE_OTHER_PROJECT')
   const branch = await session.branches.byId(project.uid, path.branch)
   if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
+  if (branch.state !== 'READY') {
+    throw new Fault('SOURCE_NOT_READY', { branch: branch.branchId, state: branch.state })
+  }
   if (branch.expireTime !== undefined) throw new Fault('BRANCH_EXPIRES', { kind: 'the default' })
   return branch.uid
 }
@@ -79,11 +83,10 @@ export async function deleteProject(
   { purge }: { readonly purge: boolean },
 ): Promise<OperationResource> {
   return services.catalog.transaction(async (session) => {
-    const project = await lockProject(session, path, {
-      caller,
-      needs: 'CAN_MANAGE',
-      to: 'delete the project',
-    })
+    const access = { caller, needs: 'CAN_MANAGE', to: 'delete the project' } as const
+    const project = purge
+      ? await lockRestorable(session, path, access)
+      : await lockProject(session, path, access)
     const kept = await session.branches.protectedOf(project.uid)
     if (kept !== undefined) throw new Fault('PROJECT_HAS_PROTECTED', { branch: kept.branchId })
     const work = await retireProject(services, session, project, {
@@ -93,6 +96,23 @@ export async function deleteProject(
     return renderOperation({ ...work, outcome: { kind: 'pending' } })
   })
 }
+
+/** A live project, or a deleted one that can still be undeleted: a purge may follow a delete. */
+async function lockRestorable(
+  session: CatalogSession,
+  path: ProjectPath,
+  access: Access,
+): Promise<Project> {
+  const found = await session.projects.byId(path.project)
+  if (found === undefined) throw new Fault('PROJECT_NOT_FOUND')
+  await allow(session, found, access)
+  const project = await session.projects.lock(found.uid)
+  if (project === undefined || isBeingPurged(project)) throw new Fault('PROJECT_NOT_FOUND')
+  return project
+}
+
+const isBeingPurged = ({ deleteTime, purgeTime }: Project): boolean =>
+  deleteTime !== undefined && purgeTime === undefined
 
 /** Takes the project out of sight and inserts the work that ends it. */
 export async function retireProject(
@@ -155,13 +175,12 @@ export async function undeleteProject(
   path: ProjectPath,
 ): Promise<OperationResource> {
   return catalog.transaction(async (session) => {
-    const found = await session.projects.byId(path.project)
-    if (found === undefined) throw new Fault('PROJECT_NOT_FOUND')
-    await allow(session, found, { caller, needs: 'CAN_MANAGE', to: 'undelete the project' })
-    const project = await session.projects.lock(found.uid)
-    if (project === undefined) throw new Fault('PROJECT_NOT_FOUND')
+    const project = await lockRestorable(session, path, {
+      caller,
+      needs: 'CAN_MANAGE',
+      to: 'undelete the project',
+    })
     if (project.deleteTime === undefined) throw new Fault('BRANCH_NOT_DELETED', { kind: 'project' })
-    if (project.purgeTime === undefined) throw new Fault('PROJECT_NOT_FOUND') // being purged
     const now = clock.now()
     await session.projects.update(project.uid, {
       updateTime: now,
@@ -193,7 +212,9 @@ export const undeleteProjectKind = (services: Services): Kind => ({
       name: 'open',
       async run({ row }) {
         const contexts = await services.catalog.endpoints.everyContext()
-        const ours = contexts.filter(({ project }) => project.uid === row.input.project)
+        const ours = contexts.filter(
+          (context) => context.project.uid === row.input.project && isLive(context),
+        )
         await services.door.listen(ours.map(({ endpoint }) => endpoint.address))
       },
     },

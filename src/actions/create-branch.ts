@@ -26,7 +26,7 @@ import type { Caller, CreateBranch } from './actions.ts'
 import { computeSpec, type Prepared, volumeOf } from './fleet.ts'
 import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
 import { placeVolume, type Source } from './place-volume.ts'
-import type { Services } from './services.ts'
+import type { Policy, Services } from './services.ts'
 import { templateSource } from './template.ts'
 import { changeBranch } from './update-branch.ts'
 import { viewBranch } from './views.ts'
@@ -46,6 +46,7 @@ export async function createBranch(
     const existing = await session.branches.byId(project.uid, input.branchId)
     if (existing !== undefined) {
       if (!input.replaceExisting) throw new Fault('BRANCH_EXISTS')
+      mustKeepSource(project, existing, input.spec)
       return changeBranch(services, session, caller, project, existing, input.spec)
     }
     const { spec } = input
@@ -72,13 +73,9 @@ export async function createBranch(
     if (policy.contract === 'strict' && source.expireTime !== undefined) {
       throw new Fault('EXPIRING_BRANCH_HAS_CHILDREN')
     }
-    if ((await session.branches.countLive(project.uid)) >= policy.maxBranchesPerProject) {
-      throw new Fault('LIMIT_REACHED', {
-        what: `branches of project ${project.projectId}`,
-        limit: policy.maxBranchesPerProject,
-        setting: 'maxBranchesPerProject',
-      })
-    }
+    await mayAddBranch(session, project, policy)
+    // Known now, so said now: an operation could only fail, or wait for a pool that is not there.
+    await services.storage.check()
     const { work } = await reserveBranch(session, {
       project,
       branch: {
@@ -94,9 +91,40 @@ export async function createBranch(
       caller,
       now,
     })
-    await session.work.insert(work)
+    // As it was accepted: clearing the protection meanwhile must not let the passwords through.
+    await session.work.insert({
+      ...work,
+      input: { ...work.input, renewPasswords: source.isProtected },
+    })
     return renderOperation({ ...work, outcome: { kind: 'pending' } })
   })
+}
+
+export async function mayAddBranch(
+  session: CatalogSession,
+  project: Project,
+  { maxBranchesPerProject: limit }: Pick<Policy, 'maxBranchesPerProject'>,
+): Promise<void> {
+  if ((await session.branches.countLive(project.uid)) < limit) return
+  throw new Fault('LIMIT_REACHED', {
+    what: `branches of project ${project.projectId}`,
+    limit,
+    setting: '--max-branches-per-project',
+  })
+}
+
+/** Answering with a branch of other data than was asked for would be worse than a refusal. */
+function mustKeepSource(project: Project, existing: Branch, spec: CreateBranch['spec']): void {
+  const changes = {
+    source_branch:
+      spec.source !== undefined &&
+      sourceId(project.projectId, spec.source) !== existing.sourceBranchId,
+    source_branch_lsn: spec.sourceLsn !== undefined && spec.sourceLsn !== existing.sourceLsn,
+    source_branch_time: spec.sourceTime !== undefined && spec.sourceTime !== existing.sourceTime,
+  }
+  for (const [field, isChange] of Object.entries(changes)) {
+    if (isChange) throw new Fault('FIELD_IMMUTABLE', { field: `spec.${field}` })
+  }
 }
 
 /** The branch named as source, by full name or bare id; default: the default branch. */
@@ -260,19 +288,24 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
     name: 'prepare',
     async run(context) {
       const { branch, endpoint } = await rowsOf(services, context)
-      const creator = await services.catalog.identities.byUid(branch.createdBy)
-      const [reached] = await Promise.all([
-        services.computes.recoveredTo(endpoint.uid),
+      const { computes, roles, catalog } = services
+      const creator = await catalog.identities.byUid(branch.createdBy)
+      const [reached, logicalSize] = await Promise.all([
+        computes.recoveredTo(endpoint.uid),
+        computes.logicalSize(endpoint.uid),
         creator && prepared.manager(services, endpoint.uid, creator),
       ])
-      context.memory = { ...context.memory, lsn: String(reached) }
+      if (context.row.input.renewPasswords === true) {
+        await roles.renewPasswords(computes.socketDirectory(endpoint.uid))
+      }
+      context.memory = { ...context.memory, lsn: String(reached), logicalSize }
     },
   },
   {
     name: 'record',
     async run(context) {
       const { project } = await rowsOf(services, context)
-      const { time, lsn: reached } = context.memory
+      const { time, lsn: reached, logicalSize } = context.memory
       await services.catalog.transaction(async (session) => {
         await session.projects.lock(project.uid)
         const branch = await session.branches.byUid(branchUid(context))
@@ -282,6 +315,7 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
           state: 'READY',
           pendingState: undefined,
           stateChangeTime: services.clock.now(),
+          ...(logicalSize === undefined ? {} : { logicalSizeBytes: Number(logicalSize) }),
           ...(branch.sourceBranchUid === undefined
             ? {}
             : { sourceLsn: lsn(BigInt(String(reached))), sourceTime: epochMs(Number(time)) }),

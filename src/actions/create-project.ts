@@ -4,6 +4,7 @@ import { Fault } from '../domain/faults.ts'
 import { type BranchId, type ProjectUid, projectName } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import { type EndpointDefaults, type Project, projectDefaults } from '../domain/project.ts'
+import type { EpochMs } from '../lib/time.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { Caller, CreateProject, EndpointDefaultsSpec } from './actions.ts'
 import { branchSteps, newBranch, reserveBranch } from './create-branch.ts'
@@ -15,47 +16,28 @@ import { viewProject } from './views.ts'
 const production = 'production' as BranchId
 
 export async function createProject(
-  { catalog, clock, policy, computes }: Services,
+  services: Services,
   caller: Caller,
-  { projectId, spec, initialBranch, initialEndpoint }: CreateProject,
+  input: CreateProject,
 ): Promise<OperationResource> {
-  const pgVersion = spec.pgVersion ?? policy.defaultMajor
-  const available = computes.toolchains().map(({ major }) => major)
-  if (!available.includes(pgVersion)) {
-    throw new Fault('TOOLCHAIN_MISSING', { major: pgVersion, available: available.join(', ') })
-  }
-  const endpointDefaults = sizing(projectDefaults.endpoint, spec.endpointDefaults ?? {})
-  const now = clock.now()
-  const project: Project = {
-    uid: newProjectUid(),
-    projectId,
-    displayName: spec.displayName ?? projectId,
-    pgVersion,
-    ownerUid: caller.identity.uid,
-    historyRetention: spec.historyRetention ?? projectDefaults.historyRetention,
-    defaultBranchUid: undefined,
-    endpointDefaults,
-    enablePgNativeLogin: spec.enablePgNativeLogin ?? false,
-    customTags: spec.customTags ?? [],
-    budgetPolicyId: spec.budgetPolicyId,
-    createTime: now,
-    updateTime: now,
-    deleteTime: undefined,
-    purgeTime: undefined,
-  }
-  const branch = {
-    ...newBranch(project, caller, production, now),
-    isProtected: initialBranch.isProtected ?? false,
-  }
+  const { catalog, clock, policy, storage } = services
+  const { projectId } = input
   return catalog.transaction(async (session) => {
     if ((await session.projects.byId(projectId)) !== undefined) throw new Fault('PROJECT_EXISTS')
+    const now = clock.now()
+    const project = newProject(services, caller, input, now)
+    const branch = {
+      ...newBranch(project, caller, production, now),
+      isProtected: input.initialBranch.isProtected ?? false,
+    }
     if ((await session.projects.count()) >= policy.maxProjects) {
       throw new Fault('LIMIT_REACHED', {
         what: 'projects',
         limit: policy.maxProjects,
-        setting: 'maxProjects',
+        setting: '--max-projects',
       })
     }
+    await storage.check()
     await session.projects.insert({ ...project, defaultBranchUid: branch.uid })
     await session.permissions.set(project.uid, caller.identity.uid, 'CAN_MANAGE')
     const { work } = await reserveBranch(session, {
@@ -66,7 +48,7 @@ export async function createProject(
       now,
       resource: projectName(projectId),
       subject: 'Project',
-      sizing: sizing(endpointDefaults, initialEndpoint),
+      sizing: sizing(project.endpointDefaults, input.initialEndpoint),
     })
     const withProject = {
       ...work,
@@ -76,6 +58,36 @@ export async function createProject(
     await session.work.insert(withProject)
     return renderOperation({ ...withProject, outcome: { kind: 'pending' } })
   })
+}
+
+function newProject(
+  { policy, computes }: Pick<Services, 'policy' | 'computes'>,
+  caller: Caller,
+  { projectId, spec }: CreateProject,
+  now: EpochMs,
+): Project {
+  const pgVersion = spec.pgVersion ?? policy.defaultMajor
+  const available = computes.toolchains().map(({ major }) => major)
+  if (!available.includes(pgVersion)) {
+    throw new Fault('TOOLCHAIN_MISSING', { major: pgVersion, available: available.join(', ') })
+  }
+  return {
+    uid: newProjectUid(),
+    projectId,
+    displayName: spec.displayName ?? projectId,
+    pgVersion,
+    ownerUid: caller.identity.uid,
+    historyRetention: spec.historyRetention ?? projectDefaults.historyRetention,
+    defaultBranchUid: undefined,
+    endpointDefaults: sizing(projectDefaults.endpoint, spec.endpointDefaults ?? {}),
+    enablePgNativeLogin: spec.enablePgNativeLogin ?? false,
+    customTags: spec.customTags ?? [],
+    budgetPolicyId: spec.budgetPolicyId,
+    createTime: now,
+    updateTime: now,
+    deleteTime: undefined,
+    purgeTime: undefined,
+  }
 }
 
 export const createProjectKind = (services: Services, prepared: Prepared): Kind => ({

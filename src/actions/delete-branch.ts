@@ -35,7 +35,10 @@ export async function deleteBranch(
       needs: 'CAN_BRANCH',
       to: 'delete branches',
     })
-    const branch = await session.branches.byId(project.uid, path.branch)
+    const branch =
+      (await session.branches.byId(project.uid, path.branch)) ??
+      // A purge may follow a delete: the bytes need not stay for the rest of the seven days.
+      (purge ? await session.branches.lastDeleted(project.uid, path.branch) : undefined)
     if (branch === undefined) {
       if (!allowMissing) throw new Fault('BRANCH_NOT_FOUND')
       return recordDone(session, {
@@ -48,7 +51,8 @@ export async function deleteBranch(
         now: services.clock.now(),
       })
     }
-    await mayDelete(session, project, branch)
+    // What is deleted already holds nobody up any more, and its children do not need its bytes.
+    if (branch.deleteTime === undefined) await mayDelete(session, project, branch)
     const work = await retireBranch(services, session, project, branch, {
       purge,
       callerUid: caller.identity.uid,

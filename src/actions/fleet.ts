@@ -10,7 +10,7 @@ import type { EndpointUid } from '../domain/names.ts'
 import type { Project } from '../domain/project.ts'
 import { after, type EpochMs, seconds } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
-import type { ComputeSpec, StopMode } from '../ports/compute.ts'
+import type { Activity, ComputeSpec, StopMode } from '../ports/compute.ts'
 import type { LoginIdentity } from '../ports/roles.ts'
 import type { VolumeId } from '../ports/storage.ts'
 import type { Services } from './services.ts'
@@ -64,43 +64,65 @@ export async function suspend(
 
 /** Password verifiers (so that a login is checked before it wakes anything) and the size. */
 export async function rememberWhileAsleep(
-  { catalog, computes, roles, log, clock }: Services,
+  services: Services,
   branch: Pick<Branch, 'uid'>,
   endpoint: Pick<Endpoint, 'uid'>,
 ): Promise<void> {
+  const { catalog, computes, roles, log, clock } = services
   try {
-    const socket = computes.socketDirectory(endpoint.uid)
-    const [verifiers, logicalSizeBytes, activity] = await Promise.all([
-      roles.passwordVerifiers(socket),
-      computes.logicalSize(endpoint.uid),
-      computes.activity(endpoint.uid),
+    const [verifiers] = await Promise.all([
+      roles.passwordVerifiers(computes.socketDirectory(endpoint.uid)),
+      noteAwake(services, { branch, endpoint }),
     ])
-    await catalog.transaction(async (session) => {
-      await session.endpoints.saveVerifiers(
+    await catalog.transaction((session) =>
+      session.endpoints.saveVerifiers(
         branch.uid,
         Object.fromEntries(verifiers.map(({ role, verifier }) => [role, verifier])),
-      )
-      await session.branches.update(branch.uid, { logicalSizeBytes })
-      const lastActiveTime = activity.lastActive ?? undefined
-      if (lastActiveTime !== undefined) {
-        await session.endpoints.update(endpoint.uid, { lastActiveTime })
-      }
-    })
+      ),
+    )
   } catch (error) {
     // Only a cache: the next wake writes it again. `clock` dates the loss for whoever reads the log.
     log.warn({ err: error, endpoint: endpoint.uid, at: clock.now() }, 'cannot note what sleeps')
   }
 }
 
-/** A manager that a compute knew this recently is not looked at again: a pool opening is one look. */
+/** Notes size and last activity of a compute that runs; answers with what it saw. */
+export async function noteAwake(
+  { catalog, computes }: Pick<Services, 'catalog' | 'computes'>,
+  { branch, endpoint }: NotedEndpoint,
+): Promise<Activity> {
+  const [logicalSizeBytes, activity] = await Promise.all([
+    computes.logicalSize(endpoint.uid),
+    computes.activity(endpoint.uid),
+  ])
+  await catalog.transaction(async (session) => {
+    await session.branches.update(branch.uid, { logicalSizeBytes })
+    const known = (await session.endpoints.context(endpoint.uid))?.endpoint.lastActiveTime ?? 0
+    // Sessions that have ended are not seen any more, so what is seen may be older than what is known.
+    if (activity.lastActive !== undefined && activity.lastActive > known) {
+      await session.endpoints.update(endpoint.uid, { lastActiveTime: activity.lastActive })
+    }
+  })
+  return activity
+}
+
+export interface NotedEndpoint {
+  readonly branch: Pick<Branch, 'uid'>
+  readonly endpoint: Pick<Endpoint, 'uid'>
+}
+
+/** An identity that a compute knew this recently is not looked at again: a pool opening is one look. */
 const knownFor = seconds(1)
 
+type Known = { readonly as: 'manager' | 'member'; readonly at: EpochMs }
+
 /**
- * Which managers a running compute knows just now. A look costs one connection to Postgres; it also
- * gives to the shared owner what other managers made by SQL since (databases, roles).
+ * Which identities a running compute knows just now, and as what. A look costs one connection to
+ * Postgres; it also gives to the shared owner what other managers made by SQL since (databases,
+ * roles). Forgotten with every change of the compute's state.
  */
 export class Prepared {
-  readonly #known = new Map<EndpointUid, Map<string, EpochMs>>()
+  readonly #known = new Map<EndpointUid, Map<string, Known>>()
 
   constructor({ computes }: Pick<Services, 'computes'>) {
     computes.onChange((uid) => this.#known.delete(uid))
@@ -113,11 +135,38 @@ export class Prepared {
     identity: LoginIdentity,
   ): Promise<void> {
     const now = clock.now()
-    const seen = this.#known.get(endpoint)?.get(identity.loginName)
-    if (seen !== undefined && now < after(seen, knownFor)) return
+    if (this.#isKnown(endpoint, identity, 'manager', now)) return
     await roles.ensureManager(computes.socketDirectory(endpoint), identity)
-    const known = this.#known.get(endpoint) ?? new Map<string, EpochMs>()
-    known.set(identity.loginName, now)
-    this.#known.set(endpoint, known)
+    this.#remember(endpoint, identity, { as: 'manager', at: now })
+  }
+
+  /**
+   * Makes sure that this identity's role can do only what SQL granted to it: it may have managed the
+   * project once, and its role is in the data, so a fork of an old branch brings its rights along.
+   * `false`: there is no such role.
+   */
+  async member(
+    { computes, roles, clock }: Services,
+    endpoint: EndpointUid,
+    identity: LoginIdentity,
+  ): Promise<boolean> {
+    const now = clock.now()
+    const socket = computes.socketDirectory(endpoint)
+    if (!(await roles.hasIdentityRole(socket, identity.loginName))) return false
+    if (this.#isKnown(endpoint, identity, 'member', now)) return true
+    await roles.endManager(socket, identity.loginName)
+    this.#remember(endpoint, identity, { as: 'member', at: now })
+    return true
+  }
+
+  #isKnown(endpoint: EndpointUid, identity: LoginIdentity, as: Known['as'], now: EpochMs): boolean {
+    const seen = this.#known.get(endpoint)?.get(identity.loginName)
+    return seen?.as === as && now < after(seen.at, knownFor)
+  }
+
+  #remember(endpoint: EndpointUid, identity: LoginIdentity, known: Known): void {
+    const all = this.#known.get(endpoint) ?? new Map<string, Known>()
+    all.set(identity.loginName, known)
+    this.#known.set(endpoint, all)
   }
 }

@@ -6,13 +6,14 @@ import type { Kind } from '../operations/kind.ts'
 import type { NewWork } from '../ports/catalog.ts'
 import { lockProject } from './access.ts'
 import type { Caller } from './actions.ts'
+import { mayAddBranch } from './create-branch.ts'
 import { wake } from './fleet.ts'
 import { newOperationUid } from './new-uid.ts'
 import type { Services } from './services.ts'
 import { viewBranch } from './views.ts'
 
 export async function undeleteBranch(
-  { catalog, clock }: Services,
+  { catalog, clock, policy }: Services,
   caller: Caller,
   path: BranchPath,
 ): Promise<OperationResource> {
@@ -29,6 +30,7 @@ export async function undeleteBranch(
       throw new Fault('BRANCH_NOT_DELETED', { kind: 'branch' })
     }
     if (live !== undefined) throw new Fault('BRANCH_EXISTS')
+    await mayAddBranch(session, project, policy)
     const now = clock.now()
     await session.branches.update(branch.uid, {
       state: 'READY',

@@ -46,7 +46,10 @@ const body = {
   specAliases: { source_branch_id: 'source_branch' },
 } as const
 
-export const branchRoutes = (actions: Actions): readonly Route[] => [
+export const branchRoutes = (
+  actions: Actions,
+  { isStrict = false }: { readonly isStrict?: boolean } = {},
+): readonly Route[] => [
   route({
     method: 'POST',
     path: `${base}/projects/{project}/branches`,
@@ -57,12 +60,13 @@ export const branchRoutes = (actions: Actions): readonly Route[] => [
       replace_existing: queryFlag.optional(),
     }),
     body: { ...body, schema: creation },
+    subject: ({ caller, params }) => actions.getProject(caller, params),
     handle: async ({ caller, params, query, body: { spec } }) =>
       ok(
         await actions.createBranch(caller, {
           project: params.project,
           branchId: query.branch_id,
-          spec: { ...readSpec(spec), ...readSource(spec) },
+          spec: { ...readSpec(spec, isStrict), ...readSource(spec) },
           replaceExisting: query.replace_existing ?? false,
         }),
       ),
@@ -92,8 +96,9 @@ export const branchRoutes = (actions: Actions): readonly Route[] => [
     access: 'identity',
     query: z.object({ update_mask: z.string().optional() }),
     body: { ...body, schema: update, mask: branchMask },
+    subject: ({ caller, params }) => actions.getBranch(caller, params),
     handle: async ({ caller, params, body: { spec } }) =>
-      ok(await actions.updateBranch(caller, params, readSpec(spec))),
+      ok(await actions.updateBranch(caller, params, readSpec(spec, isStrict))),
   }),
   route({
     method: 'DELETE',
@@ -118,8 +123,8 @@ export const branchRoutes = (actions: Actions): readonly Route[] => [
   }),
 ]
 
-const readSpec = (fields: z.output<typeof spec>): BranchSpec =>
-  defined({ isProtected: fields.is_protected, expiration: readExpiration(fields) })
+const readSpec = (fields: z.output<typeof spec>, isStrict: boolean): BranchSpec =>
+  defined({ isProtected: fields.is_protected, expiration: readExpiration(fields, { isStrict }) })
 
 type SourceFields = z.output<typeof creation>['spec']
 

@@ -38,6 +38,8 @@ export interface ApiOptions {
   readonly apiUrl: () => string
   readonly log: Log
   readonly version: string
+  /** Default: generous. */
+  readonly contract?: 'generous' | 'strict'
   readonly clock?: Clock
 }
 
@@ -46,12 +48,12 @@ export interface Api {
 }
 
 export function allRoutes(options: ApiOptions): readonly Route[] {
-  const { actions, workspaceId, issuer, apiUrl, jwks, clock = systemClock } = options
+  const { actions, workspaceId, issuer, apiUrl, jwks, contract, clock = systemClock } = options
   return [
     ...wellKnownRoutes({ workspaceId, issuer, apiUrl, jwks }),
     ...operationRoutes(actions), // before resources: they hang below them
     ...projectRoutes(actions),
-    ...branchRoutes(actions),
+    ...branchRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
@@ -64,7 +66,8 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
 }
 
 export function createApi(options: ApiOptions): Api {
-  const { actions, log, version, clock = systemClock } = options
+  const { actions, log, version, contract, clock = systemClock } = options
+  const isStrict = contract === 'strict'
   // The path stays encoded while routes are matched, so that `%2F` never makes a segment.
   const app = new Hono<Edge>({ getPath: (request) => new URL(request.url).pathname })
 
@@ -95,7 +98,7 @@ export function createApi(options: ApiOptions): Api {
   const methods = new Map<string, Set<string>>()
   for (const route of allRoutes(options)) {
     const path = honoPath(route.path)
-    app.on(route.method, path, serveRoute(route, actions))
+    app.on(route.method, path, serveRoute(route, actions, { isStrict }))
     methods.set(path, (methods.get(path) ?? new Set(['OPTIONS'])).add(route.method))
   }
   for (const [path, allowed] of methods) {

@@ -56,6 +56,7 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
       replace_existing: queryFlag.optional(),
     }),
     body: { schema: creation, wrapper: 'endpoint' },
+    subject: ({ caller, params }) => actions.getBranch(caller, params),
     handle: async ({ caller, params, query, body: { spec } }) =>
       ok(
         await actions.createEndpoint(caller, {
@@ -90,6 +91,7 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     access: 'identity',
     query: z.object({ update_mask: z.string().optional() }),
     body: { schema: update, wrapper: 'endpoint', mask: endpointMask },
+    subject: ({ caller, params }) => actions.getEndpoint(caller, params),
     handle: async ({ caller, params, body: { spec } }) =>
       ok(await actions.updateEndpoint(caller, params, readSpec(spec))),
   }),

@@ -4,12 +4,15 @@ import type { Page } from '../actions/actions.ts'
 import { pageLimits, readPageSize, readPageToken } from '../domain/page.ts'
 import { queryFlag } from './fields.ts'
 
-export const pageQuery = z.object({
-  page_size: z
+const pageSize = (max: number) =>
+  z
     .string()
     .optional()
-    .transform((text) => readPageSize(text))
-    .meta({ type: 'integer', minimum: 0, maximum: pageLimits.max }),
+    .transform((text) => readPageSize(text, max))
+    .meta({ type: 'integer', minimum: 0, maximum: max })
+
+export const pageQuery = z.object({
+  page_size: pageSize(pageLimits.max),
   page_token: z
     .string()
     .optional()
@@ -17,6 +20,10 @@ export const pageQuery = z.object({
 })
 
 export const deletedPageQuery = pageQuery.extend({ show_deleted: queryFlag.optional() })
+
+export const projectPageQuery = deletedPageQuery.extend({
+  page_size: pageSize(pageLimits.maxProjects),
+})
 
 export const readPage = (query: z.output<typeof pageQuery>): Page => ({
   size: query.page_size,

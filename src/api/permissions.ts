@@ -38,6 +38,7 @@ export const permissionRoutes = (actions: Actions): readonly Route[] => [
         method === 'PUT' ? "Replace a project's permissions" : 'Add permissions to a project',
       access: 'identity',
       body: { schema: accessList },
+      subject: ({ caller, params: { project } }) => actions.getAccess(caller, project),
       async handle({ caller, params: { project }, body }) {
         const entries = body.access_control_list.map(readEntry)
         const options = { replace: method === 'PUT' }

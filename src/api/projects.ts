@@ -19,7 +19,7 @@ import {
   queryFlag,
   reference,
 } from './fields.ts'
-import { deletedPageQuery, readPage, renderPage } from './page-query.ts'
+import { projectPageQuery, readPage, renderPage } from './page-query.ts'
 import { ok, type Route, route } from './route.ts'
 
 const tags = z
@@ -99,7 +99,7 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     path: `${base}/projects`,
     summary: 'List projects',
     access: 'identity',
-    query: deletedPageQuery,
+    query: projectPageQuery,
     async handle({ caller, query }) {
       const page = { ...readPage(query), showDeleted: query.show_deleted ?? false }
       return ok(renderPage('projects', await actions.listProjects(caller, page)))
@@ -119,6 +119,7 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     access: 'identity',
     query: z.object({ update_mask: z.string().optional() }),
     body: { schema: update, wrapper: 'project', mask: projectMask },
+    subject: ({ caller, params }) => actions.getProject(caller, params),
     handle: async ({ caller, params, body }) =>
       ok(await actions.updateProject(caller, params, readSpec(body.spec, params.project))),
   }),

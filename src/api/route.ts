@@ -71,6 +71,13 @@ interface Declaration<
   readonly access: A
   readonly query?: Q
   readonly body?: BodyDeclaration<B>
+  /**
+   * Reads what the request is about. When the body is refused, this is asked first: that the project
+   * is not there comes before what is wrong with the body.
+   */
+  readonly subject?: (
+    call: Pick<Call<Path, A, never, never>, 'params' | 'caller'>,
+  ) => Promise<unknown>
   readonly handle: (call: Call<Path, A, z.output<Q>, z.output<B>>) => Reply | Promise<Reply>
 }
 
@@ -82,6 +89,10 @@ export interface Route {
   readonly access: Access
   readonly query?: z.ZodType
   readonly body?: BodyDeclaration
+  readonly subject?: (call: {
+    readonly params: Readonly<Record<string, string>>
+    readonly caller: Caller | undefined
+  }) => Promise<unknown>
   readonly handle: (call: {
     readonly params: Readonly<Record<string, string>>
     readonly query: unknown

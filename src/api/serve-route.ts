@@ -1,6 +1,8 @@
 /**
  * Runs one declared route: authenticate, then ids, then query, then body, then the handler. The
- * order is part of the contract: who may not ask learns nothing about what they sent.
+ * order is part of the contract: who may not ask learns nothing about what they sent, and of a thing
+ * that is not there one hears that, whatever the body holds. Strict: bodies in the service's own form
+ * alone.
  */
 import type { Context, Handler } from 'hono'
 import type { Actions, Caller } from '../actions/actions.ts'
@@ -31,15 +33,20 @@ const idParsers: Readonly<Record<string, (text: string | undefined) => string>> 
   endpoint: parseEndpointId,
 }
 
-export function serveRoute(route: Route, actions: Pick<Actions, 'authenticate'>): Handler<Edge> {
+export function serveRoute(
+  route: Route,
+  actions: Pick<Actions, 'authenticate'>,
+  { isStrict = false }: { readonly isStrict?: boolean } = {},
+): Handler<Edge> {
   return async (context) => {
     context.set('route', route.path)
     const caller = route.access === 'public' ? undefined : await authenticate(context, actions)
     const params = readParams(context)
     const search = readSearch(context)
     const query = route.query === undefined ? undefined : readWith(route.query, search)
-    const body =
-      route.body === undefined ? undefined : await readBody(context, route.body, search.update_mask)
+    const body = await bodyOf(context, route, isStrict, search.update_mask, () =>
+      route.subject?.({ params, caller }),
+    )
     return reply(
       context,
       await route.handle({ params, query, body, caller, host: hostOf(context) }),
@@ -92,6 +99,23 @@ function readSearch(context: Context<Edge>): Readonly<Record<string, string>> {
     if (!search.some(([seen]) => seen === name)) search.push([name, value])
   }
   return Object.fromEntries(search)
+}
+
+async function bodyOf(
+  context: Context<Edge>,
+  route: Route,
+  isStrict: boolean,
+  updateMask: string | undefined,
+  findSubject: () => Promise<unknown> | undefined,
+): Promise<unknown> {
+  if (route.body === undefined) return undefined
+  const { wrapper: _, specAliases: __, ...strict } = route.body
+  try {
+    return await readBody(context, isStrict ? strict : route.body, updateMask)
+  } catch (error) {
+    if (error instanceof Fault) await findSubject()
+    throw error
+  }
 }
 
 async function readBody(

@@ -49,7 +49,10 @@ export const branchesIn = (db: Kysely<Schema>): Branches => ({
       .orderBy('branch_id')
       .orderBy('uid')
       .limit(limit)
-    if (!showDeleted) query = query.where('delete_time', 'is', null)
+    query = showDeleted
+      ? // What is being purged has no purge time any more: it is gone for everybody but us.
+        query.where(sql<boolean>`(delete_time is null or purge_time is not null)`)
+      : query.where('delete_time', 'is', null)
     if (after !== undefined) {
       const [id = '', uid = ''] = after.split('/')
       query = query.where(sql<boolean>`(branch_id, uid) > (${id}, ${uid})`)

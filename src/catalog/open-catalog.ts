@@ -40,7 +40,11 @@ export async function openCatalog(
 ): Promise<Catalog> {
   const connection = await connectionOf(address)
   const pool = new pg.Pool({ ...connection, max: 12 })
-  pool.on('error', (error) => log.warn({ err: error }, 'a catalog connection was lost'))
+  const lost = (error: Error) => log.warn({ err: error }, 'a catalog connection was lost')
+  pool.on('error', lost)
+  // The pool listens to idle connections only; one that is lost between two statements of a transaction
+  // would end the process. The next statement fails, and says so.
+  pool.on('connect', (client) => client.on('error', lost))
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
   const listeners = new Set<(event: CatalogEvent) => void>()
   let isClosed = false
@@ -52,6 +56,7 @@ export async function openCatalog(
   /** Locks and listens on one connection; when it is lost, again on a new one. */
   const hold = async (): Promise<pg.Client> => {
     const client = new pg.Client({ ...connection, keepAlive: true })
+    client.on('error', (error) => log.warn({ err: error }, 'the listening connection was lost'))
     await client.connect()
     const { rows } = await client.query('select pg_try_advisory_lock($1) as got', [serverLock])
     if (rows[0]?.got !== true) {
@@ -64,7 +69,6 @@ export async function openCatalog(
         tell({ kind: 'done', operation: payload.slice(5) as OperationUid })
       }
     })
-    client.on('error', (error) => log.warn({ err: error }, 'the listening connection was lost'))
     client.on('end', () => {
       if (!isClosed) void holdAgain()
     })
@@ -152,6 +156,7 @@ async function connectionOf(address: CatalogAddress): Promise<pg.ClientConfig> {
   if ('url' in address) return { connectionString: address.url.reveal() }
   const base = { host: address.socketDirectory, user: 'cloud_admin' }
   const client = new pg.Client({ ...base, database: 'postgres' })
+  client.on('error', () => undefined) // the statement under way or the next one says it
   await client.connect()
   try {
     const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [

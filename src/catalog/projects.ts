@@ -1,5 +1,5 @@
 /** Projects and who may use them. */
-import type { Insertable, Kysely } from 'kysely'
+import { type Insertable, type Kysely, sql } from 'kysely'
 import type { PermissionLevel } from '../domain/identity.ts'
 import type { Permissions, Projects } from '../ports/catalog.ts'
 import { readIdentity, readProject, toDate, writeProject } from './rows.ts'
@@ -38,7 +38,10 @@ export const projectsIn = (db: Kysely<Schema>): Projects => ({
   async list({ after, limit, visibleTo, showDeleted }) {
     let query = db.selectFrom('projects').selectAll().orderBy('project_id').limit(limit)
     if (after !== undefined) query = query.where('project_id', '>', after)
-    if (!showDeleted) query = query.where('delete_time', 'is', null)
+    query = showDeleted
+      ? // What is being purged has no purge time any more: it is gone for everybody but us.
+        query.where(sql<boolean>`(delete_time is null or purge_time is not null)`)
+      : query.where('delete_time', 'is', null)
     if (visibleTo !== undefined) {
       query = query.where('uid', 'in', (inner) =>
         inner.selectFrom('permissions').select('project_uid').where('identity_uid', '=', visibleTo),

@@ -88,7 +88,7 @@ describe.skipIf(!existsSync(pgbench))('a source under load', () => {
       const source = await room.spec(`src-${major}`, { synchronous_commit: 'off' }, major)
       await room.computes.ensureReady(source)
       const stopLoad = await load(source)
-      for (const round of [1, 2]) {
+      for (const round of major === 17 ? [1, 2] : [1]) {
         await systemClock.sleep(millis(200))
         const clone = join(room.root, 'data', `clone-${major}-${round}`)
         const before = Number(await ask(source, 'SELECT count(*) FROM pgbench_history'))

@@ -257,7 +257,7 @@ export const reasons = {
   },
   SOURCE_NOT_READY: {
     code: 'INVALID_STATE',
-    say: "The source branch '{branch}' is {state}.",
+    say: "The branch '{branch}' is {state}.",
     next: 'Wait until it is READY.',
   },
   POINT_AMBIGUOUS: {

@@ -4,10 +4,10 @@
  */
 import { Fault } from './faults.ts'
 
-export const pageLimits = { default: 100, max: 1000, tokenLength: 1024 } as const
+export const pageLimits = { default: 100, max: 1000, maxProjects: 100, tokenLength: 1024 } as const
 
 /** Absent and 0 leave the choice to us; more than the maximum is the maximum. */
-export function readPageSize(text: string | undefined): number {
+export function readPageSize(text: string | undefined, max: number = pageLimits.max): number {
   if (text === undefined || text === '') return pageLimits.default
   if (!/^-?\d{1,10}$/.test(text)) {
     throw new Fault('FIELD_INVALID', { field: 'page_size', problem: 'it must be a whole number' })
@@ -16,7 +16,7 @@ export function readPageSize(text: string | undefined): number {
   if (size < 0) {
     throw new Fault('FIELD_INVALID', { field: 'page_size', problem: 'it must not be negative' })
   }
-  return size === 0 ? pageLimits.default : Math.min(size, pageLimits.max)
+  return size === 0 ? pageLimits.default : Math.min(size, max)
 }
 
 /** Only its length is judged before the list itself looks at it. */

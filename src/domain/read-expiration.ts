@@ -3,7 +3,7 @@
  * Only the form is judged here; the maximum and the present moment are the action's to compare.
  */
 import type { EpochMs, Millis } from '../lib/time.ts'
-import { parseTolerantDuration } from './duration.ts'
+import { parseDuration, parseTolerantDuration } from './duration.ts'
 import { Fault } from './faults.ts'
 import { printable } from './names.ts'
 import { parseTimestamp } from './timestamp.ts'
@@ -21,13 +21,21 @@ export type ReadExpiration =
 
 const members = ['ttl', 'expire_time', 'no_expiry'] as const
 
-/** `undefined`: the client said nothing. */
-export function readExpiration(fields: ExpirationFields): ReadExpiration | undefined {
-  const given = members.filter((member) => fields[member] !== undefined)
+/**
+ * `undefined`: the client said nothing. Strict: the service takes a ttl as `"21600s"` alone, refuses
+ * other texts and numbers, and does not see an object at all.
+ */
+export function readExpiration(
+  fields: ExpirationFields,
+  { isStrict = false }: { readonly isStrict?: boolean } = {},
+): ReadExpiration | undefined {
+  const isUnseen = (member: (typeof members)[number]) =>
+    fields[member] === undefined || (isStrict && member === 'ttl' && typeof fields.ttl === 'object')
+  const given = members.filter((member) => !isUnseen(member))
   if (given.length > 1) throw new Fault('EXPIRATION_AMBIGUOUS', { given: given.join(' and ') })
   const [member] = given
   if (member === undefined) return undefined
-  if (member === 'ttl') return { kind: 'ttl', ttl: readTtl(fields.ttl) }
+  if (member === 'ttl') return { kind: 'ttl', ttl: readTtl(fields.ttl, isStrict) }
   if (member === 'expire_time') return { kind: 'at', time: readExpireTime(fields.expire_time) }
   if (fields.no_expiry === true) return { kind: 'never' }
   throw invalid(
@@ -37,10 +45,12 @@ export function readExpiration(fields: ExpirationFields): ReadExpiration | undef
   )
 }
 
-function readTtl(value: unknown): Millis {
-  const ttl = parseTolerantDuration(value)
+function readTtl(value: unknown, isStrict: boolean): Millis {
+  const strict = typeof value === 'string' ? parseDuration(value) : undefined
+  const ttl = isStrict ? strict : parseTolerantDuration(value)
   if (ttl === undefined) {
-    throw invalid(`ttl ${say(value)} is not a duration such as "21600s", "6h" or "7d"`)
+    const forms = isStrict ? '"21600s"' : '"21600s", "6h" or "7d"'
+    throw invalid(`ttl ${say(value)} is not a duration such as ${forms}`)
   }
   if (ttl <= 0) throw invalid(`ttl ${say(value)} is not above 0`)
   return ttl

@@ -27,7 +27,37 @@ describe('settings', () => {
       computeUser: 'postgres',
       domain: undefined,
       maxBranchTtl: 30 * 86_400_000,
+      defaultBranchTtl: undefined,
+      contract: 'generous',
+      maxProjects: 1000,
+      maxBranchesPerProject: 500,
     })
+  })
+
+  test('the contract, the default end of branches and the limits', () => {
+    const flags = {
+      contract: 'strict',
+      'default-branch-ttl': '6h',
+      'max-projects': '3',
+      'max-branches-per-project': '20',
+    }
+    expect(parseSettings({ flags, env: {} }, user)).toMatchObject({
+      contract: 'strict',
+      defaultBranchTtl: 6 * 3_600_000,
+      maxProjects: 3,
+      maxBranchesPerProject: 20,
+    })
+    const wrong = {
+      contract: 'lax',
+      'default-branch-ttl': '0s',
+      'max-projects': '0',
+      'max-branches-per-project': '-1',
+    }
+    expect(problemsOf(() => parseSettings({ flags: wrong, env: {} }, user))).toHaveLength(4)
+    const longer = { 'default-branch-ttl': '31d' }
+    expect(problemsOf(() => parseSettings({ flags: longer, env: {} }, user))).toEqual([
+      'default-branch-ttl is longer than max-branch-ttl; it must not be.',
+    ])
   })
 
   test('the state directory follows root and XDG', () => {

@@ -13,6 +13,10 @@ import { days, type Millis } from './time.ts'
 export const storageChoices = ['btrfs', 'reflink', 'copy'] as const
 export type StorageChoice = (typeof storageChoices)[number]
 
+/** `strict`: where Lakelet is more generous than the service, it answers as the service does. */
+export const contractChoices = ['generous', 'strict'] as const
+export type ContractChoice = (typeof contractChoices)[number]
+
 export interface Settings {
   readonly stateDir: string
   readonly apiHost: string
@@ -28,6 +32,11 @@ export interface Settings {
   /** `undefined`: found out at start. */
   readonly domain: string | undefined
   readonly maxBranchTtl: Millis
+  /** Given to branches whose create names no expiration; `undefined`: such a create is refused. */
+  readonly defaultBranchTtl: Millis | undefined
+  readonly contract: ContractChoice
+  readonly maxProjects: number
+  readonly maxBranchesPerProject: number
 }
 
 /** The machine and account that defaults depend on. */
@@ -93,11 +102,7 @@ export const settingsTable: Table = {
     value: 'DRIVER',
     say: `Copy-on-write driver: ${storageChoices.join(', ')}.`,
     otherwise: 'the best that works here',
-    parse: (text) => {
-      const found = storageChoices.find((choice) => choice === text)
-      if (found === undefined) throw new Error(`must be one of ${storageChoices.join(', ')}`)
-      return found
-    },
+    parse: (text) => oneOf(text, storageChoices),
     fallback: () => undefined,
   },
   poolSize: {
@@ -151,12 +156,40 @@ export const settingsTable: Table = {
     value: 'TIME',
     say: 'The longest a branch may be asked to live.',
     otherwise: '30d',
-    parse: (text) => {
-      const length = parseHumanDuration(text)
-      if (length === undefined || length === 0) throw new Error(`must be ${humanDurationForms}`)
-      return length
-    },
+    parse: parseLength,
     fallback: () => days(30),
+  },
+  defaultBranchTtl: {
+    name: 'default-branch-ttl',
+    value: 'TIME',
+    say: 'How long a branch lives whose request names no end.',
+    otherwise: 'none: such a request is refused',
+    parse: parseLength,
+    fallback: () => undefined,
+  },
+  contract: {
+    name: 'contract',
+    value: 'MODE',
+    say: 'strict: refuse what Databricks Lakebase would refuse; generous: allow it where it is safe.',
+    otherwise: 'generous',
+    parse: (text) => oneOf(text, contractChoices),
+    fallback: () => 'generous',
+  },
+  maxProjects: {
+    name: 'max-projects',
+    value: 'COUNT',
+    say: 'How many projects there may be.',
+    otherwise: '1000',
+    parse: parseCount,
+    fallback: () => 1000,
+  },
+  maxBranchesPerProject: {
+    name: 'max-branches-per-project',
+    value: 'COUNT',
+    say: 'How many branches a project may have.',
+    otherwise: '500',
+    parse: parseCount,
+    fallback: () => 500,
   },
 }
 
@@ -211,9 +244,19 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     computeUser: read(table.computeUser),
     domain: read(table.domain),
     maxBranchTtl: read(table.maxBranchTtl),
+    defaultBranchTtl: read(table.defaultBranchTtl),
+    contract: read(table.contract),
+    maxProjects: read(table.maxProjects),
+    maxBranchesPerProject: read(table.maxBranchesPerProject),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.pgPort) {
     problems.push(`api-port and pg-port are both ${settings.apiPort}; they must differ.`)
+  }
+  if (
+    settings.defaultBranchTtl !== undefined &&
+    settings.defaultBranchTtl > settings.maxBranchTtl
+  ) {
+    problems.push('default-branch-ttl is longer than max-branch-ttl; it must not be.')
   }
   if (problems.length > 0) throw new SettingsInvalid(problems)
   return Object.freeze(settings)
@@ -253,6 +296,24 @@ function parsePort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
   if (!(port <= 65_535)) throw new Error('must be a port from 1 to 65535, or 0 for any free one')
   return port
+}
+
+function parseLength(text: string): Millis {
+  const length = parseHumanDuration(text)
+  if (length === undefined || length === 0) throw new Error(`must be ${humanDurationForms}`)
+  return length
+}
+
+function parseCount(text: string): number {
+  const count = /^\d{1,6}$/.test(text) ? Number(text) : 0
+  if (count === 0) throw new Error('must be a whole number from 1 to 999999')
+  return count
+}
+
+function oneOf<const T extends string>(text: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === text)
+  if (found === undefined) throw new Error(`must be one of ${choices.join(', ')}`)
+  return found
 }
 
 function matching(text: string, pattern: RegExp, what: string): string {

@@ -12,7 +12,7 @@ import type { Policy, Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
 import { serveApi } from '../api/listen.ts'
-import { type CatalogAddress, openCatalog } from '../catalog/open-catalog.ts'
+import { openCatalog } from '../catalog/open-catalog.ts'
 import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
 import { type Layout, layoutOf } from '../domain/layout.ts'
@@ -30,6 +30,7 @@ import type { Catalog } from '../ports/catalog.ts'
 import type { ComputeSpec, Computes } from '../ports/compute.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
 import { startLoop } from '../reconcile/loop.ts'
+import { type AwakeNoter, awakeNoter } from '../reconcile/note-awake.ts'
 import { findOrphans } from '../reconcile/orphans.ts'
 import { idleSuspender } from '../reconcile/suspend-idle.ts'
 import { databricksAuthFiles } from '../roles/databricks-auth.ts'
@@ -41,6 +42,8 @@ import { ensureFirstProject, ensureOwner } from './first-start.ts'
 import { createGatewayHost } from './gateway-host.ts'
 import { choosePort, type PortChoice } from './gateway-port.ts'
 import { findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
+import { keepRunning } from './keep-running.ts'
+import { writeTrustFiles } from './trust-files.ts'
 
 const catalogUid = 'catalog' as EndpointUid
 
@@ -55,6 +58,7 @@ export interface ServerFacts {
   readonly port: PortChoice
   readonly owner: string
   readonly caFile: string
+  readonly nodeCaFile: string
   readonly status: () => Promise<Record<string, unknown>>
 }
 
@@ -141,8 +145,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     await openCertificateAuthority({ layout, clock }),
     openRoles({ clock, log }),
   ]
-  const caFile = join(layout.root, 'ca.pem')
-  await writeDurableFile(caFile, authority.certificate, 0o644)
+  const trust = await writeTrustFiles(layout, authority.certificate)
 
   const gateway = createGatewayHost({
     port: port.port,
@@ -170,21 +173,26 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   await adoptComputes(services)
   onStop(() => stopComputes(services))
+  const noter = awakeNoter(services)
   const link: GatewayLink = {
     challenge: (ask) => challenge(services, ask),
-    open: (request) => openSession(services, prepared, request),
+    async open(request) {
+      const answer = await openSession(services, prepared, request)
+      if (answer.kind === 'granted') noter.touched(answer.grant.endpoint, 'opened')
+      return answer
+    },
     certificate: (serverName, localAddress) =>
       authority.leaf(certificateNames(hostStyle, serverName), [
         ...new Set(['127.0.0.1', '::1', localAddress]),
       ]),
-    closed: () => undefined,
+    closed: (endpoint) => noter.touched(endpoint, 'closed'),
   }
   onStop(() => gateway.stop())
   await gateway.start(link, await listenAddresses(catalog, hostStyle, port))
 
   await engine.start()
   onStop(() => engine.stop())
-  await startLoops(services, onStop)
+  await startLoops(services, noter, onStop)
 
   const facts: ServerFacts = {
     version,
@@ -195,7 +203,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     hostStyle,
     port,
     owner: '',
-    caFile,
+    ...trust,
     status: async () => ({
       version,
       pid: process.pid,
@@ -222,6 +230,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     apiUrl: () => apiUrl,
     log,
     version,
+    contract: settings.contract,
   })
   const api = await serveApi(app, { host: settings.apiHost, port: settings.apiPort })
   onStop(() => api.close())
@@ -261,23 +270,29 @@ async function startCatalog(
   computes: Computes,
   { log, clock, onStop }: { log: Log; clock: Clock; onStop: (ending: Ending) => void },
 ): Promise<Catalog> {
-  let address: CatalogAddress
-  if (settings.catalogUrl !== undefined) {
-    address = { url: settings.catalogUrl }
-  } else {
-    const spec: ComputeSpec = {
-      uid: catalogUid,
-      major: defaultPostgresMajor,
-      dataDirectory: layout.catalog,
-      settings: { max_connections: '50', shared_buffers: '32MB' },
-    }
-    await initializeCatalog(layout, serviceUser, computes)
-    await computes.adopt(spec)
-    await computes.ensureReady(spec)
-    address = { socketDirectory: computes.socketDirectory(catalogUid) }
+  const { catalogUrl } = settings
+  if (catalogUrl !== undefined) {
+    const catalog = await openCatalog({ url: catalogUrl }, { log, clock })
+    onStop(() => catalog.close())
+    return catalog
   }
-  const catalog = await openCatalog(address, { log, clock })
-  if (settings.catalogUrl === undefined) onStop(() => computes.stop(catalogUid, 'fast'))
+  const spec: ComputeSpec = {
+    uid: catalogUid,
+    major: defaultPostgresMajor,
+    dataDirectory: layout.catalog,
+    settings: { max_connections: '50', shared_buffers: '32MB' },
+  }
+  await initializeCatalog(layout, serviceUser, computes)
+  await computes.adopt(spec)
+  await computes.ensureReady(spec)
+  const socketDirectory = computes.socketDirectory(catalogUid)
+  // Throws when another server holds it: then it is that server's to keep and to stop.
+  const catalog = await openCatalog({ socketDirectory }, { log, clock })
+  const letGo = keepRunning(computes, spec, { log, clock })
+  onStop(() => {
+    letGo()
+    return computes.stop(catalogUid, 'fast')
+  })
   onStop(() => catalog.close())
   return catalog
 }
@@ -322,10 +337,10 @@ const exists = (path: string): Promise<boolean> =>
 
 const policyOf = (settings: Settings): Policy => ({
   maxBranchTtl: settings.maxBranchTtl,
-  defaultBranchTtl: undefined,
-  contract: 'generous',
-  maxProjects: 1000,
-  maxBranchesPerProject: 500,
+  defaultBranchTtl: settings.defaultBranchTtl,
+  contract: settings.contract,
+  maxProjects: settings.maxProjects,
+  maxBranchesPerProject: settings.maxBranchesPerProject,
   credentialTtl: { min: minutes(5), max: hours(1), default: hours(1) },
   defaultMajor: defaultPostgresMajor,
 })
@@ -344,7 +359,11 @@ async function stopComputes(services: Services): Promise<void> {
   await Promise.all(contexts.map((context) => suspend(services, context)))
 }
 
-async function startLoops(services: Services, onStop: (ending: Ending) => void): Promise<void> {
+async function startLoops(
+  services: Services,
+  noter: AwakeNoter,
+  onStop: (ending: Ending) => void,
+): Promise<void> {
   const { catalog, clock, log } = services
   const deadlines = startLoop({
     name: 'deadlines',
@@ -360,13 +379,20 @@ async function startLoops(services: Services, onStop: (ending: Ending) => void):
     clock,
     log,
   })
+  const notes = startLoop({
+    name: 'note-awake',
+    run: () => noter.run(),
+    slowest: seconds(1), // nothing to do costs nothing: what is due is in memory
+    clock,
+    log,
+  })
   services.computes.onChange(() => suspender.poke())
   const unlisten = catalog.onEvent((event) => {
     if (event.kind === 'due') deadlines.poke()
   })
   onStop(async () => {
     unlisten()
-    await Promise.all([deadlines.stop(), suspender.stop()])
+    await Promise.all([deadlines.stop(), suspender.stop(), notes.stop()])
   })
 }
 
@@ -391,17 +417,26 @@ function certificateNames(style: HostStyle, serverName: string | undefined): rea
   return serverName === undefined ? names : [...names, style.domain, `*.${style.domain}`]
 }
 
-const tellWhereWeAre = (layout: Layout, facts: ServerFacts): Promise<void> =>
+const tellWhereWeAre = async (layout: Layout, facts: ServerFacts): Promise<void> =>
   writeDurableFile(
     layout.serverFile,
     `${JSON.stringify({
       pid: facts.pid,
+      startTime: await processStart(),
       version: facts.version,
       apiUrl: facts.apiUrl,
+      apiHost: new URL(facts.apiUrl).hostname.replace(/^\[|\]$/g, ''),
       apiPort: Number(new URL(facts.apiUrl).port),
       pgPort: facts.pgPort,
       caFile: facts.caFile,
+      nodeCaFile: facts.nodeCaFile,
       stateDirectory: facts.stateDirectory,
     })}\n`,
     0o644,
   )
+
+/** Field 22 of /proc/self/stat: with the pid, it names this process and no later one. */
+async function processStart(): Promise<string | undefined> {
+  const text = await readFile('/proc/self/stat', 'utf8').catch(() => '')
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+}

@@ -94,15 +94,30 @@ export function createEngine(options: {
     const { uid } = lease.row
     const renewing = renew(lease)
     const done = work(lease)
-      .catch((error: unknown) =>
-        log.error({ err: error, operation: uid }, 'operation worker failed'),
-      )
+      .catch((error: unknown) => {
+        log.error({ err: error, operation: uid }, 'operation worker failed')
+        return giveBack(lease)
+      })
       .finally(() => {
         renewing.abort()
         running.delete(uid)
         void pump()
       })
     running.set(uid, { lease, done })
+  }
+
+  /** The catalog was away: as soon as it is back the row can be claimed, not when the lease ends. */
+  const giveBack = async (lease: WorkLease): Promise<void> => {
+    const end = clock.monotonic() + leaseLength
+    while (!stopping.signal.aborted && clock.monotonic() < end) {
+      try {
+        await catalog.work.save(lease, { releaseUntil: backoff(lease.row.attempt, clock.now()) })
+        return
+      } catch (error) {
+        log.warn({ err: error, operation: lease.row.uid }, 'cannot give an operation back')
+        await clock.sleep(seconds(1), stopping.signal).catch(() => undefined)
+      }
+    }
   }
 
   /** Keeps the lease while the work runs. */
@@ -146,9 +161,12 @@ export function createEngine(options: {
     try {
       for (const step of kind.steps.slice(started + 1)) {
         if (stopping.signal.aborted) return // the row stays; the next start resumes it
+        const began = clock.monotonic()
         await failpoint(`${kind.name}.${step.name}:before`)
         await step.run(context, stopping.signal)
         await failpoint(`${kind.name}.${step.name}:after`)
+        const ms = Math.round(clock.monotonic() - began)
+        log.debug({ operation: row.uid, kind: kind.name, step: step.name, ms }, 'step done')
         if (!(await catalog.work.save(lease, { step: step.name, memory: context.memory }))) return
       }
       const response = await kind.finish(context)

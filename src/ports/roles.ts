@@ -57,6 +57,13 @@ export interface Roles {
   adoptDatabases(socketDirectory: string): Promise<void>
   /** Roles that log in with a password. */
   passwordVerifiers(socketDirectory: string): Promise<readonly PasswordVerifier[]>
+  /**
+   * Gives every password role a new random password that nobody knows, all in one transaction: for
+   * the child of a protected branch, where the passwords of the parent must not open anything. A
+   * member gives a role a password of his own by `ALTER ROLE … PASSWORD`. Roles of identities have
+   * none. Answers how many it changed.
+   */
+  renewPasswords(socketDirectory: string): Promise<number>
   /** Whether the role exists and may log in as this kind of identity. */
   hasIdentityRole(socketDirectory: string, loginName: string): Promise<boolean>
 }

@@ -386,12 +386,36 @@ describe.each(installedMajors)('roles on Postgres %i', (major) => {
     })
   })
 
-  test('everything survives a fork', async () => {
+  test('everything survives a fork; passwords do until they are renewed', async () => {
+    await as(
+      'cloud_admin',
+      `CREATE ROLE app LOGIN PASSWORD 'old'; CREATE ROLE "Odd ""name" PASSWORD 'old'`,
+    )
     const fork = await postgres.fork(cluster)
     expect(await roles.hasIdentityRole(fork.socketDirectory, ana)).toBe(true)
     expect((await roles.passwordVerifiers(fork.socketDirectory)).map(({ role }) => role)).toEqual(
       (await roles.passwordVerifiers(socket)).map(({ role }) => role),
     )
     await roles.prepareCluster(fork.socketDirectory)
+    const before = await roles.passwordVerifiers(fork.socketDirectory)
+    const hashes = (directory: string) => {
+      const client = new pg.Client({ host: directory, user: 'cloud_admin', database: 'postgres' })
+      return client
+        .connect()
+        .then(() => client.query('SELECT rolname, rolpassword FROM pg_authid'))
+        .then(({ rows }) => new Map(rows.map((row) => [row.rolname, row.rolpassword])))
+        .finally(() => client.end())
+    }
+    const old = await hashes(socket)
+    expect(await roles.renewPasswords(fork.socketDirectory)).toBeGreaterThanOrEqual(2)
+    const renewed = await hashes(fork.socketDirectory)
+    for (const role of ['app', 'Odd "name']) {
+      expect(renewed.get(role)).toMatch(/^SCRAM-SHA-256\$4096:/)
+      expect(renewed.get(role)).not.toBe(old.get(role))
+    }
+    expect(renewed.get(ana)).toBe(old.get(ana))
+    const verifiers = await roles.passwordVerifiers(fork.socketDirectory)
+    expect(verifiers.map(({ role }) => role)).toEqual(before.map(({ role }) => role))
+    expect(await hashes(socket)).toEqual(old)
   })
 })

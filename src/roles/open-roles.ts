@@ -10,6 +10,7 @@ import { managerPlan } from './manager-plan.ts'
 import { narrowedPlan } from './narrowed-plan.ts'
 import { narrowedRoleName, parseTableName } from './narrowed-role.ts'
 import { prepareCluster } from './prepare-cluster.ts'
+import { renewPasswords } from './renew-passwords.ts'
 import { adminDatabase, checkLoginName, markers, narrowedMarker } from './role-names.ts'
 
 export function openRoles({ clock, log }: { readonly clock: Clock; readonly log: Log }): Roles {
@@ -83,6 +84,12 @@ export function openRoles({ clock, log }: { readonly clock: Clock; readonly log:
           [...Object.values(markers), narrowedMarker],
         ]),
       ),
+
+    async renewPasswords(socketDirectory: string) {
+      const count = await renewPasswords(door, socketDirectory)
+      if (count > 0) log.info({ roles: count }, 'gave password roles new passwords')
+      return count
+    },
 
     async hasIdentityRole(socketDirectory: string, loginName: string) {
       const found = await door.visit(socketDirectory, (session) =>
