@@ -52,6 +52,10 @@ export async function measure(argv: readonly string[]): Promise<number> {
     return true
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, cutShort)
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`${error.stack ?? error.message}\n`)
+    void endings.run().then(() => process.exit(1))
+  })
   try {
     return await measureParts(options, endings)
   } finally {

@@ -1,7 +1,8 @@
 /** Part 8: reading branches while there are many. */
 import type { Part } from '../bench.ts'
+import { createRows, timeCreates } from '../create-timing.ts'
 import type { LakeletServer } from '../lakelet-server.ts'
-import { readable, timingColumns, timingRow } from '../tables.ts'
+import { readable, readableBytes, timingColumns, timingRow } from '../tables.ts'
 
 const inParallel = 8
 const project = 'projects/many'
@@ -10,7 +11,9 @@ export const api: Part = {
   name: 'api',
   title: 'Read branches',
   async run(bench) {
-    const { server } = await bench.main()
+    const subject = await bench.main()
+    const { server } = subject
+    const source = await subject.sources.ofSize(bench.options.source)
     const { branches, runs, isQuick } = bench.options
     await server.write('POST', 'projects?project_id=many', {})
     await server.suspend(`${project}/branches/production`)
@@ -37,6 +40,7 @@ export const api: Part = {
         }),
       reads,
     )
+    const amongMany = await timeCreates(bench, subject, source, 'suspended')
     bench.say('purging them')
     const purgeBegan = performance.now()
     await server.write('DELETE', `${project}?purge=true`)
@@ -49,11 +53,15 @@ export const api: Part = {
             timingRow('**GET of a branch**', get, { p95: 10 }),
             timingRow(`**List of ${branches} branches, one page**`, list, { p95: 50 }),
             timingRow(`Create, ${inParallel} at once: POST → done`, creates),
+            ...createRows(
+              `Among them, ${readableBytes(source.bytes)}, suspended source`,
+              amongMany,
+            ).slice(0, 2),
           ],
         },
       ],
       explain: [
-        `Requests one after the other on a kept connection, with their answers parsed. The project has ${branches} branches, all suspended. They were made ${inParallel} at once from a suspended source, each suspended again when it was done: ${readable(creates.length / seconds)} a second. The project with all of them was purged in ${readable(purgeSeconds)} s.`,
+        `Requests one after the other on a kept connection, with their answers parsed. The project has ${branches} branches, all suspended. They were made ${inParallel} at once from a suspended source, each suspended again when it was done: ${readable(creates.length / seconds)} a second. The last two rows are those of “Create a branch”, measured while all these branches are there. The project with all of them was purged in ${readable(purgeSeconds)} s.`,
       ],
     }
   },

@@ -8,7 +8,7 @@ import { readableBytes, skippedRow, timingColumns } from '../tables.ts'
 import { bytesColumns, measureFootprints } from './bytes.ts'
 
 const places: Readonly<Record<Driver, string>> = {
-  btrfs: 'btrfs image',
+  btrfs: 'btrfs',
   reflink: 'reflink on an XFS image',
   copy: 'copy on the ordinary file system',
 }
