@@ -92,6 +92,13 @@ export class LakeletServer {
     throw new Error(`the server did not stop within two minutes:\n${this.#output}`)
   }
 
+  /** What its log has to say of trouble: the last lines that are worse than information. */
+  troubles(): readonly string[] {
+    const file = join(this.stateDir, 'log/server.log')
+    const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []
+    return lines.filter((line) => !line.includes('"level":"info"')).slice(-5)
+  }
+
   /** Stops the server and whatever it left: processes on its state directory, mounts below it. */
   async dispose(): Promise<void> {
     const problem = await this.stop().then(

@@ -68,13 +68,14 @@ async function measureParts(options: Options, endings: Endings): Promise<number>
   const { server } = await bench.main()
   const machine = await describeMachine(server)
   for (const line of machine) bench.say(line)
+  const what = `commit ${await commit(root)}${options.isQuick ? ', reduced run' : ''}`
   const measured: Measured[] = []
   let failures = 0
   for (const part of parts) {
     if (options.only.length > 0 && !options.only.includes(part.name)) continue
     bench.say(`${part.name}: ${part.title}`)
     try {
-      const result = await measurePart(bench, part)
+      const result = await measurePart(bench, part, what)
       measured.push(result)
       const tables = result.findings.tables.map(asText).join('\n\n')
       process.stdout.write(`\n${part.title}\n\n${tables}\n\n${result.circumstances}\n\n`)
@@ -82,6 +83,7 @@ async function measureParts(options: Options, endings: Endings): Promise<number>
       if (endings.isOver) throw error
       failures += 1
       process.stdout.write(`FAILED ${part.name}: ${error instanceof Error ? error.stack : error}\n`)
+      for (const line of server.troubles()) process.stdout.write(`  ${line}\n`)
       const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
       measured.push(failed(part, reason))
     }
@@ -97,13 +99,12 @@ async function measureParts(options: Options, endings: Endings): Promise<number>
   return failures === 0 ? 0 : 1
 }
 
-async function measurePart(bench: Bench, part: Part): Promise<Measured> {
+async function measurePart(bench: Bench, part: Part, what: string): Promise<Measured> {
   const before = load()
   const began = performance.now()
   const findings = await part.run(bench)
   const minutes = ((performance.now() - began) / 60_000).toFixed(1)
   const when = `${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`
-  const what = `commit ${await commit(root)}${bench.options.isQuick ? ', reduced run' : ''}`
   return {
     name: part.name,
     title: part.title,
