@@ -38,7 +38,7 @@ export async function wake(
   { project, branch, endpoint }: EndpointContext,
 ): Promise<void> {
   const { computes, volumes, storage } = services
-  if (computes.state(endpoint.uid).kind === 'ready') return
+  if ((await computes.look(endpoint.uid)).kind === 'ready') return
   if (endpoint.isDisabled) throw new Fault('ENDPOINT_DISABLED')
   await volumes.run(branch.uid, async () => {
     if (computes.state(endpoint.uid).kind === 'ready') return

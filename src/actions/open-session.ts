@@ -41,7 +41,7 @@ async function verifierOf(
   const { catalog, computes, roles, log } = services
   const { endpoint, branch } = context
   // One that crashed was awake and could note nothing: it is started again, as for any login.
-  if (computes.state(endpoint.uid).kind === 'crashed') {
+  if ((await computes.look(endpoint.uid)).kind === 'crashed') {
     await wake(services, context).catch((error: unknown) =>
       log.warn({ err: error, endpoint: endpoint.uid }, 'cannot ask a crashed compute for roles'),
     )

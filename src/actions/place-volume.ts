@@ -30,7 +30,9 @@ export async function placeVolume(
   await storage.check()
   await storage.deleteVolume(target) // of an attempt that a crash cut short
   return volumes.run(source.lock, async () => {
-    const { kind } = computes.state(source.compute)
+    const { kind } = await computes.look(source.compute)
+    // Backends may have outlived their postmaster, and write.
+    if (kind === 'crashed') await computes.stop(source.compute, 'immediate')
     const time =
       kind === 'ready'
         ? await cloneRunning({ storage, computes }, source, target, draft)

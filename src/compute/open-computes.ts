@@ -112,6 +112,7 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       await forgetComputeLog(join(layout.log, `${uid}.log`))
     },
     state: (uid) => supervisors.get(uid)?.state ?? { kind: 'stopped' },
+    look: async (uid) => (await supervisors.get(uid)?.look()) ?? { kind: 'stopped' },
     adopt: async (spec) => supervisorOf(spec.uid).adopt(spec),
     onChange: (listener) => {
       listeners.add(listener)

@@ -27,10 +27,11 @@ export interface Launch {
   readonly args: readonly string[]
   readonly log: FileHandle
   readonly serviceUser: ServiceUser | undefined
+  readonly processes: ProcessTable
 }
 
 export async function spawnPostmaster(launch: Launch): Promise<Postmaster> {
-  const { serviceUser: user } = launch
+  const { serviceUser: user, processes } = launch
   const child = spawn(launch.program, [...launch.args], {
     detached: true,
     cwd: '/',
@@ -52,7 +53,11 @@ export async function spawnPostmaster(launch: Launch): Promise<Postmaster> {
     pid,
     exited,
     hasExited: () => isGone,
-    check: async () => undefined, // the kernel tells us at once
+    // The kernel tells us soon, and /proc sooner; where that is a command, soon is enough.
+    check: async () => {
+      if (isGone || process.platform !== 'linux') return
+      if ((await processes.find(pid)) === undefined) await exited
+    },
     // Through the child object: after its exit was seen, the pid is never signalled again.
     signal: (name) => void (isGone || child.kill(name)),
     release: () => undefined,

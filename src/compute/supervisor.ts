@@ -62,6 +62,12 @@ export class Supervisor {
     return this.#state
   }
 
+  /** The state as of now, not as of the last tick or event. */
+  async look(): Promise<ComputeState> {
+    if (this.#state.kind === 'ready') await this.#postmaster?.check()
+    return this.#state
+  }
+
   get logPath(): string {
     return join(this.#room.logDirectory, `${this.#uid}.log`)
   }
@@ -228,6 +234,7 @@ export class Supervisor {
         args: commandLine(places),
         log: file,
         serviceUser,
+        processes,
       })
     } finally {
       await file.close() // the child has its own

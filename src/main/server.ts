@@ -13,7 +13,7 @@ import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
 import { serveApi } from '../api/listen.ts'
 import { openCatalog } from '../catalog/open-catalog.ts'
-import { openComputes } from '../compute/open-computes.ts'
+import { type OpenComputes, openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
 import { type Layout, layoutOf } from '../domain/layout.ts'
 import type { EndpointUid } from '../domain/names.ts'
@@ -23,7 +23,7 @@ import { KeyedMutex } from '../lib/keyed-mutex.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { findServiceUser, type ServiceUser } from '../lib/service-user.ts'
 import type { Settings } from '../lib/settings.ts'
-import { type Clock, hours, minutes, seconds, systemClock } from '../lib/time.ts'
+import { type Clock, hours, millis, minutes, seconds, systemClock } from '../lib/time.ts'
 import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
@@ -267,7 +267,7 @@ async function startCatalog(
   settings: Settings,
   layout: Layout,
   serviceUser: ServiceUser | undefined,
-  computes: Computes,
+  computes: OpenComputes,
   { log, clock, onStop }: { log: Log; clock: Clock; onStop: (ending: Ending) => void },
 ): Promise<Catalog> {
   const { catalogUrl } = settings
@@ -291,7 +291,7 @@ async function startCatalog(
   const letGo = keepRunning(computes, spec, { log, clock })
   onStop(() => {
     letGo()
-    return computes.stop(catalogUid, 'fast')
+    return computes.close('fast') // with whatever else could not be stopped before
   })
   onStop(() => catalog.close())
   return catalog
@@ -354,9 +354,21 @@ async function adoptComputes(services: Services): Promise<void> {
   }
 }
 
+/** Each first notes what logins need. A catalog that is being started again is waited for. */
 async function stopComputes(services: Services): Promise<void> {
-  const contexts = await services.catalog.endpoints.everyContext()
-  await Promise.all(contexts.map((context) => suspend(services, context)))
+  const { catalog, clock, log } = services
+  const end = clock.monotonic() + seconds(15)
+  for (;;) {
+    try {
+      const contexts = await catalog.endpoints.everyContext()
+      await Promise.all(contexts.map((context) => suspend(services, context)))
+      return
+    } catch (error) {
+      log.error({ err: error }, 'cannot suspend the computes')
+      if (clock.monotonic() > end) throw error
+      await clock.sleep(millis(200))
+    }
+  }
 }
 
 async function startLoops(

@@ -72,6 +72,8 @@ export interface Computes {
   /** Stops it at once and removes what is left of it: sockets, configuration, log. Absent is success. */
   forget(uid: EndpointUid): Promise<void>
   state(uid: EndpointUid): ComputeState
+  /** The same, looked at now: a compute that died a moment ago is not told as ready. */
+  look(uid: EndpointUid): Promise<ComputeState>
   /** Takes over a live postmaster on this data directory, if there is one. */
   adopt(spec: ComputeSpec): Promise<'adopted' | 'absent'>
   /** Called for every change of state; returns how to stop listening. */

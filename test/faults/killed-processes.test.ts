@@ -59,6 +59,21 @@ async function comesBack(): Promise<void> {
   })
 }
 
+/** Another postmaster than this one, and an API that answers out of it. */
+async function catalogComesBack(before: number): Promise<void> {
+  await eventually('the API answers', async () => {
+    const { status } = await server.api('GET', `/api/2.0/postgres/${store}/branches`)
+    return status === 200 && catalogPostmaster() !== before
+  })
+}
+const catalogPostmaster = (): number | undefined => {
+  try {
+    return postmasterOf('catalog')
+  } catch {
+    return undefined // between one and the next
+  }
+}
+
 describe('a compute killed', () => {
   test('at its postmaster: the next connection works and nothing committed is lost', async () => {
     const session = await server.connect(production)
@@ -141,11 +156,7 @@ describe('the catalog killed', () => {
     const before = postmasterOf('catalog')
     kill(before)
     await commit(session)
-    await eventually('the API answers', async () => {
-      const { status } = await server.api('GET', `/api/2.0/postgres/${store}/branches`)
-      return status === 200
-    })
-    expect(postmasterOf('catalog')).not.toBe(before)
+    await catalogComesBack(before)
     await commit(session)
     await session.end()
     await nothingLost()
@@ -204,19 +215,16 @@ describe('the server killed', () => {
     await eventually('the old gateway has ended', () => !isAlive(gateway))
   })
 
-  test('and then a compute that was taken over: it is missed soon and started again', async () => {
+  test('and then a compute that was taken over: the next connection works', async () => {
     kill(postmasterOf(await volumeOf(production)))
-    await comesBack()
     await nothingLost()
     await commit()
   })
 
   test('and then the catalog that was taken over', async () => {
-    kill(postmasterOf('catalog'))
-    await eventually('the API answers', async () => {
-      const { status } = await server.api('GET', `/api/2.0/postgres/${store}/branches`)
-      return status === 200
-    })
+    const before = postmasterOf('catalog')
+    kill(before)
+    await catalogComesBack(before)
     await nothingLost()
   })
 
