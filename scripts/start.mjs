@@ -25,6 +25,8 @@ try {
 const program = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist/main/lakelet.js')
 const server = spawn(process.execPath, [program, 'up', ...process.argv.slice(2)], {
   stdio: 'inherit',
+  // What the start screen tells people to type: there is no "lakelet" on the PATH of a clone.
+  env: { ...process.env, LAKELET_COMMAND: process.env.LAKELET_COMMAND ?? './lakelet' },
 })
 
 // A terminal sends Ctrl-C to every process in front of it, the server among them. Passing it on would

@@ -74,6 +74,8 @@ export async function createBranch(
       throw new Fault('EXPIRING_BRANCH_HAS_CHILDREN')
     }
     await mayAddBranch(session, project, policy)
+    // Known now, so said now: an operation could only fail, or wait for a pool that is not there.
+    await services.storage.check()
     const { work } = await reserveBranch(session, {
       project,
       branch: {

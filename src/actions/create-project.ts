@@ -20,7 +20,7 @@ export async function createProject(
   caller: Caller,
   input: CreateProject,
 ): Promise<OperationResource> {
-  const { catalog, clock, policy } = services
+  const { catalog, clock, policy, storage } = services
   const { projectId } = input
   return catalog.transaction(async (session) => {
     if ((await session.projects.byId(projectId)) !== undefined) throw new Fault('PROJECT_EXISTS')
@@ -37,6 +37,7 @@ export async function createProject(
         setting: '--max-projects',
       })
     }
+    await storage.check()
     await session.projects.insert({ ...project, defaultBranchUid: branch.uid })
     await session.permissions.set(project.uid, caller.identity.uid, 'CAN_MANAGE')
     const { work } = await reserveBranch(session, {

@@ -3,7 +3,7 @@ import { sayDuration } from '../domain/duration.ts'
 import { Fault } from '../domain/faults.ts'
 import { branchName, type EndpointPath, parseEndpointName, printable } from '../domain/names.ts'
 import type { Secret } from '../lib/secret.ts'
-import { after, between, type EpochMs } from '../lib/time.ts'
+import { after, between, type EpochMs, seconds } from '../lib/time.ts'
 import { findEndpoint, mayRunDdl } from './access.ts'
 import type { Caller, CreateCredential } from './actions.ts'
 import { newOperationUid } from './new-uid.ts'
@@ -35,8 +35,9 @@ export async function createCredential(
   const expiresAt = input.expireTime ?? after(now, input.lifetime ?? policy.credentialTtl.default)
   const lifetime = between(now, expiresAt)
   const { min, max } = policy.credentialTtl
-  // A second of grace on either side: clients compute expire_time by a clock of their own.
-  if (lifetime < min - 1000 || lifetime > max + 1000) {
+  // A moment gets a second of grace on either side: clients compute it by a clock of their own.
+  const grace = input.expireTime === undefined ? 0 : seconds(1)
+  if (lifetime < min - grace || lifetime > max + grace) {
     throw new Fault('TTL_OUT_OF_RANGE', { minimum: sayDuration(min), maximum: sayDuration(max) })
   }
   const isManager = await mayRunDdl(catalog, project, branch, identity)

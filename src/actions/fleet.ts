@@ -111,15 +111,18 @@ export interface NotedEndpoint {
   readonly endpoint: Pick<Endpoint, 'uid'>
 }
 
-/** A manager that a compute knew this recently is not looked at again: a pool opening is one look. */
+/** An identity that a compute knew this recently is not looked at again: a pool opening is one look. */
 const knownFor = seconds(1)
 
+type Known = { readonly as: 'manager' | 'member'; readonly at: EpochMs }
+
 /**
- * Which managers a running compute knows just now. A look costs one connection to Postgres; it also
- * gives to the shared owner what other managers made by SQL since (databases, roles).
+ * Which identities a running compute knows just now, and as what. A look costs one connection to
+ * Postgres; it also gives to the shared owner what other managers made by SQL since (databases,
+ * roles). Forgotten with every change of the compute's state.
  */
 export class Prepared {
-  readonly #known = new Map<EndpointUid, Map<string, EpochMs>>()
+  readonly #known = new Map<EndpointUid, Map<string, Known>>()
 
   constructor({ computes }: Pick<Services, 'computes'>) {
     computes.onChange((uid) => this.#known.delete(uid))
@@ -132,11 +135,38 @@ export class Prepared {
     identity: LoginIdentity,
   ): Promise<void> {
     const now = clock.now()
-    const seen = this.#known.get(endpoint)?.get(identity.loginName)
-    if (seen !== undefined && now < after(seen, knownFor)) return
+    if (this.#isKnown(endpoint, identity, 'manager', now)) return
     await roles.ensureManager(computes.socketDirectory(endpoint), identity)
-    const known = this.#known.get(endpoint) ?? new Map<string, EpochMs>()
-    known.set(identity.loginName, now)
-    this.#known.set(endpoint, known)
+    this.#remember(endpoint, identity, { as: 'manager', at: now })
+  }
+
+  /**
+   * Makes sure that this identity's role can do only what SQL granted to it: it may have managed the
+   * project once, and its role is in the data, so a fork of an old branch brings its rights along.
+   * `false`: there is no such role.
+   */
+  async member(
+    { computes, roles, clock }: Services,
+    endpoint: EndpointUid,
+    identity: LoginIdentity,
+  ): Promise<boolean> {
+    const now = clock.now()
+    const socket = computes.socketDirectory(endpoint)
+    if (!(await roles.hasIdentityRole(socket, identity.loginName))) return false
+    if (this.#isKnown(endpoint, identity, 'member', now)) return true
+    await roles.endManager(socket, identity.loginName)
+    this.#remember(endpoint, identity, { as: 'member', at: now })
+    return true
+  }
+
+  #isKnown(endpoint: EndpointUid, identity: LoginIdentity, as: Known['as'], now: EpochMs): boolean {
+    const seen = this.#known.get(endpoint)?.get(identity.loginName)
+    return seen?.as === as && now < after(seen.at, knownFor)
+  }
+
+  #remember(endpoint: EndpointUid, identity: LoginIdentity, known: Known): void {
+    const all = this.#known.get(endpoint) ?? new Map<string, Known>()
+    all.set(identity.loginName, known)
+    this.#known.set(endpoint, all)
   }
 }

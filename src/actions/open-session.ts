@@ -22,9 +22,9 @@ import type {
   SessionRequest,
 } from './session.ts'
 
-/** How this login must prove itself. Never wakes anything. */
+/** How this login must prove itself. Wakes nothing that went to sleep. */
 export async function challenge(services: Services, ask: SessionAsk): Promise<Challenge> {
-  const context = await routeByName(services, ask.hints)
+  const { context } = await routeByName(services, ask.hints)
   if (context === undefined || !context.project.enablePgNativeLogin) return { kind: 'password' }
   const text = await verifierOf(services, context, ask.user)
   const verifier = text === undefined ? undefined : parseVerifier(text)
@@ -34,10 +34,18 @@ export async function challenge(services: Services, ask: SessionAsk): Promise<Ch
 
 /** From Postgres itself while it runs, else as it was when it went to sleep. */
 async function verifierOf(
-  { catalog, computes, roles }: Services,
-  { endpoint, branch }: EndpointContext,
+  services: Services,
+  context: EndpointContext,
   user: string,
 ): Promise<string | undefined> {
+  const { catalog, computes, roles, log } = services
+  const { endpoint, branch } = context
+  // One that crashed was awake and could note nothing: it is started again, as for any login.
+  if (computes.state(endpoint.uid).kind === 'crashed') {
+    await wake(services, context).catch((error: unknown) =>
+      log.warn({ err: error, endpoint: endpoint.uid }, 'cannot ask a crashed compute for roles'),
+    )
+  }
   if (computes.state(endpoint.uid).kind !== 'ready') {
     return catalog.endpoints.verifier(branch.uid, user)
   }
@@ -89,9 +97,11 @@ async function openByToken(
   password: string,
 ) {
   const { catalog, tokens, computes, roles } = services
-  const named = await routeByName(services, request.hints)
+  const route = await routeByName(services, request.hints)
   const verified = await tokens.verify(password)
-  if (verified.kind === 'invalid') throw await wrongPassword(services, named, request.user)
+  if (verified.kind === 'invalid') {
+    throw await wrongPassword(services, route.context, request.user)
+  }
   const { claims } = verified
   if (verified.kind === 'expired') throw new Fault('TOKEN_EXPIRED')
   const identity = await catalog.identities.byLoginName(claims.subject)
@@ -101,7 +111,10 @@ async function openByToken(
   if (request.user !== claims.subject) {
     throw new Fault('TOKEN_OTHER_ROLE', { identity: claims.subject, user: request.user })
   }
-  const context = named ?? (await catalog.endpoints.context(claims.audience as EndpointUid))
+  // Who names an endpoint that is gone must not end up on another: that might be production.
+  const context = route.isNamed
+    ? route.context
+    : await catalog.endpoints.context(claims.audience as EndpointUid)
   if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
   if (claims.audience !== context.endpoint.uid) throw new Fault('TOKEN_OTHER_ENDPOINT')
   const level = await catalog.permissions.levelOf(context.project.uid, identity.uid)
@@ -109,22 +122,19 @@ async function openByToken(
   if (level === undefined && !isManager) throw new Fault('LOGIN_FAILED', { user: request.user })
 
   await wake(services, context)
-  const socket = computes.socketDirectory(context.endpoint.uid)
-  if (isManager) {
-    await prepared.manager(services, context.endpoint.uid, identity)
-  } else {
-    // What it could do as a manager, here or on the branch that this one was forked from, is over.
-    await roles.endManager(socket, identity.loginName)
-    if (!(await roles.hasIdentityRole(socket, identity.loginName))) {
-      throw new Fault('LOGIN_FAILED', { user: request.user })
-    }
+  const { uid } = context.endpoint
+  if (isManager) await prepared.manager(services, uid, identity)
+  else if (!(await prepared.member(services, uid, identity))) {
+    throw new Fault('LOGIN_FAILED', { user: request.user })
   }
   const narrowing = narrowingOf(claims)
-  const role =
-    narrowing === undefined
-      ? request.user
-      : await roles.ensureNarrowed(socket, identity, request.database, narrowing)
-  return grantTo(services, context, role)
+  if (narrowing !== undefined) {
+    // After the identity's own role: a narrowed one reaches no further than that.
+    const socket = computes.socketDirectory(uid)
+    const role = await roles.ensureNarrowed(socket, identity, request.database, narrowing)
+    return grantTo(services, context, role)
+  }
+  return grantTo(services, context, request.user)
 }
 
 const narrowingOf = ({ scope, tables }: CredentialClaims) =>
@@ -165,23 +175,32 @@ const isOpen = (context: EndpointContext): boolean =>
 
 const endpointUid = /^ep-[a-z0-9-]{1,60}$/
 
+interface Route {
+  /** The connection itself says which endpoint it wants; else its credential does. */
+  readonly isNamed: boolean
+  /** `undefined` also for a name that no live endpoint has. */
+  readonly context: EndpointContext | undefined
+}
+
 /** TLS server name, then the address that was dialled, then `options=endpoint=`. */
 async function routeByName(
-  { catalog }: Pick<Services, 'catalog'>,
+  { catalog: { endpoints } }: Pick<Services, 'catalog'>,
   { serverName, localAddress, endpointOption }: RouteHints,
-): Promise<EndpointContext | undefined> {
+): Promise<Route> {
   const label = serverName?.split('.')[0]
   const byName = label !== undefined && endpointUid.test(label) ? label : undefined
   if (byName !== undefined && endpointOption !== undefined && byName !== endpointOption) {
     throw new Fault('ENDPOINT_CONTRADICTED', { host: byName, option: endpointOption.slice(0, 63) })
   }
-  const found =
+  const finding =
     byName !== undefined
-      ? await catalog.endpoints.context(byName as EndpointUid)
+      ? endpoints.context(byName as EndpointUid)
       : localAddress.startsWith('127.88.')
-        ? await catalog.endpoints.contextByAddress(localAddress)
+        ? endpoints.contextByAddress(localAddress)
         : endpointOption !== undefined
-          ? await catalog.endpoints.context(endpointOption as EndpointUid)
+          ? endpoints.context(endpointOption as EndpointUid)
           : undefined
-  return found !== undefined && isOpen(found) ? found : undefined
+  if (finding === undefined) return { isNamed: false, context: undefined }
+  const found = await finding
+  return { isNamed: true, context: found !== undefined && isOpen(found) ? found : undefined }
 }

@@ -66,12 +66,12 @@ function listen(
 function sayListenError(code: string | undefined, host: string, port: number): string {
   switch (code) {
     case 'EADDRINUSE':
-      return `Port ${port} on ${host} is taken by another program. Stop it, or choose another port.`
+      return `Port ${port} on ${host} is taken by another program. Stop it, or choose another with --api-port (LAKELET_API_PORT).`
     case 'EACCES':
-      return `Port ${port} may not be opened by this user. Choose a port above 1023.`
+      return `Port ${port} may not be opened by this user. Choose one above 1023 with --api-port (LAKELET_API_PORT).`
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return `${host} is not an address of this machine. Choose one that is, such as 127.0.0.1.`
+      return `${host} is not an address of this machine. Choose one that is, such as 127.0.0.1, with --api-host (LAKELET_API_HOST).`
     default:
       return `Cannot listen on ${host}, port ${port} (${code ?? 'unknown reason'}).`
   }

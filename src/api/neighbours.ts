@@ -35,7 +35,7 @@ function unavailable(method: Method, path: string, kind: 'roles' | 'databases'):
         what: `Managing ${kind} over the API`,
         instead:
           kind === 'roles'
-            ? 'Use SQL on the branch: CREATE ROLE, GRANT. Identities of the project get their roles by themselves.'
+            ? 'Use SQL on the branch: CREATE ROLE, GRANT. Whoever may manage the project gets a role with the first login.'
             : 'Use SQL on the branch: CREATE DATABASE. Every branch has databricks_postgres.',
       })
     },

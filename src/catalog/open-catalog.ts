@@ -1,7 +1,4 @@
-/**
- * Opens the catalog: migrates it, takes the server's lock, and listens. The lock is an advisory one
- * of the session that listens: it goes with the process that held it, however that ends.
- */
+/** Opens the catalog: takes the server's lock, listens, and brings the schema up to date. */
 import { setImmediate as soon } from 'node:timers/promises'
 import { Kysely, Migrator, PostgresDialect } from 'kysely'
 import pg from 'pg'
@@ -9,7 +6,7 @@ import { Fault } from '../domain/faults.ts'
 import type { OperationUid } from '../domain/names.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
-import { type Clock, seconds } from '../lib/time.ts'
+import { type Clock, minutes, seconds } from '../lib/time.ts'
 import type { Catalog, CatalogEvent, CatalogSession, Notes } from '../ports/catalog.ts'
 import { branchesIn } from './branches.ts'
 import { endpointsIn } from './endpoints.ts'
@@ -17,6 +14,7 @@ import { accessTokensIn, identitiesIn } from './identities.ts'
 import { migrations } from './migrations.ts'
 import { permissionsIn, projectsIn } from './projects.ts'
 import type { Schema } from './schema.ts'
+import { type CatalogHeld, takeServerLock } from './server-lock.ts'
 import { workIn } from './work.ts'
 
 export type CatalogAddress =
@@ -25,97 +23,83 @@ export type CatalogAddress =
   /** Any other Postgres, 15 or later, by connection URL. */
   | { readonly url: Secret }
 
-/** Thrown when another server holds the catalog. */
-export class CatalogHeld extends Error {
-  override readonly name = 'CatalogHeld'
+const databaseName = 'lakelet'
+
+/** No query of ours is long; one that hangs must not hang its caller for ever. */
+const bounds = {
+  connectionTimeoutMillis: seconds(15),
+  statement_timeout: minutes(1),
+  keepAlive: true,
 }
 
-/** Key of the server's advisory lock: "lakelet" in ASCII. */
-const serverLock = '30505809236059508'
-const databaseName = 'lakelet'
+export interface OpenCatalogOptions {
+  readonly log: Log
+  readonly clock: Clock
+  /**
+   * Another server has taken the catalog while our connection was lost. Volumes and computes are that
+   * server's now: whoever opened this catalog must end without touching them.
+   */
+  readonly onTaken?: (error: CatalogHeld) => void
+}
 
 export async function openCatalog(
   address: CatalogAddress,
-  { log, clock }: { readonly log: Log; readonly clock: Clock },
+  { log, clock, onTaken = () => undefined }: OpenCatalogOptions,
 ): Promise<Catalog> {
   const connection = await connectionOf(address)
-  const pool = new pg.Pool({ ...connection, max: 12 })
+  const pool = new pg.Pool({ ...connection, ...bounds, max: 12 })
   pool.on('error', (error) => log.warn({ err: error }, 'a catalog connection was lost'))
+  // One that breaks while it is used tells its user by the query; without a listener of its own it
+  // would end the process as well.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
   const listeners = new Set<(event: CatalogEvent) => void>()
-  let isClosed = false
-
   const tell = (event: CatalogEvent) => {
     for (const listener of listeners) listener(event)
   }
-
-  /** Locks and listens on one connection; when it is lost, again on a new one. */
-  const hold = async (): Promise<pg.Client> => {
-    const client = new pg.Client({ ...connection, keepAlive: true })
-    await client.connect()
-    const { rows } = await client.query('select pg_try_advisory_lock($1) as got', [serverLock])
-    if (rows[0]?.got !== true) {
-      await client.end()
-      throw new CatalogHeld('another Lakelet server is running on this catalog')
-    }
-    client.on('notification', ({ payload = '' }) => {
-      if (payload === 'work' || payload === 'due') tell({ kind: payload })
-      else if (payload.startsWith('done ')) {
-        tell({ kind: 'done', operation: payload.slice(5) as OperationUid })
-      }
-    })
-    client.on('error', (error) => log.warn({ err: error }, 'the listening connection was lost'))
-    client.on('end', () => {
-      if (!isClosed) void holdAgain()
-    })
-    await client.query('listen lakelet')
-    return client
+  const endings: (() => Promise<unknown>)[] = [() => db.destroy()]
+  const close = async () => {
+    for (const ending of endings.splice(0).reverse()) await ending()
+    await soon()
   }
-  const holdAgain = async (): Promise<void> => {
-    while (!isClosed) {
-      try {
-        held = await hold()
-        tell({ kind: 'work' }) // what was told meanwhile went unheard
-        tell({ kind: 'due' })
-        return
-      } catch (error) {
-        log.error({ err: error }, 'cannot listen to the catalog')
-        await clock.sleep(seconds(1))
-      }
-    }
-  }
-
-  let held: pg.Client
   try {
-    held = await hold()
+    const lock = await takeServerLock({
+      connection: { ...connection, ...bounds },
+      clock,
+      log,
+      onNotification(payload) {
+        if (payload === 'work' || payload === 'due') tell({ kind: payload })
+        else if (payload.startsWith('done ')) {
+          tell({ kind: 'done', operation: payload.slice(5) as OperationUid })
+        }
+      },
+      onResumed() {
+        tell({ kind: 'work' })
+        tell({ kind: 'due' })
+      },
+      onTaken,
+    })
+    endings.push(() => lock.close())
     await migrate(db)
+    return {
+      ...sessionIn(db),
+      workspaceId: await workspaceId(db),
+      transaction: (work) =>
+        db
+          .transaction()
+          .execute((tx) => work(sessionIn(tx)))
+          .catch((error: unknown) => {
+            throw asFault(error)
+          }),
+      onEvent(listener) {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+      close,
+    }
   } catch (error) {
-    isClosed = true
-    await pool.end()
+    await close()
     throw error
-  }
-
-  const session = sessionIn(db)
-  return {
-    ...session,
-    workspaceId: await workspaceId(db),
-    transaction: (work) =>
-      db
-        .transaction()
-        .execute((tx) => work(sessionIn(tx)))
-        .catch((error: unknown) => {
-          throw asFault(error)
-        }),
-    onEvent(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
-    async close() {
-      isClosed = true
-      await held.end()
-      await db.destroy()
-      await soon()
-    },
   }
 }
 
@@ -151,15 +135,16 @@ const notesIn = (db: Kysely<Schema>): Notes => ({
 async function connectionOf(address: CatalogAddress): Promise<pg.ClientConfig> {
   if ('url' in address) return { connectionString: address.url.reveal() }
   const base = { host: address.socketDirectory, user: 'cloud_admin' }
-  const client = new pg.Client({ ...base, database: 'postgres' })
-  await client.connect()
+  const client = new pg.Client({ ...base, ...bounds, database: 'postgres' })
+  client.on('error', () => undefined) // the query in progress tells
   try {
+    await client.connect()
     const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [
       databaseName,
     ])
     if (rowCount === 0) await client.query(`create database ${databaseName}`)
   } finally {
-    await client.end()
+    await client.end().catch(() => undefined)
   }
   return { ...base, database: databaseName }
 }

@@ -1,6 +1,7 @@
 /**
  * The operations table: what clients poll and what workers claim is one row. A claim takes rows with
- * `for update skip locked` and raises their fencing token; each later write names that token.
+ * `for update skip locked` and raises their fencing token; each later write names that token. A row
+ * that has ended never changes again.
  */
 import { type Kysely, type Selectable, sql } from 'kysely'
 import type { IdentityUid, OperationUid, ProjectUid } from '../domain/names.ts'
@@ -8,6 +9,8 @@ import type { Operation, OperationOutcome, OperationSubject } from '../domain/op
 import type { NewWork, Work, WorkRow, WorkState } from '../ports/catalog.ts'
 import { toDate, toMoment } from './rows.ts'
 import type { OperationsTable, Schema } from './schema.ts'
+
+const open = ['pending', 'running', 'undoing'] as const
 
 export const workIn = (db: Kysely<Schema>): Work => ({
   async insert(work) {
@@ -39,13 +42,9 @@ export const workIn = (db: Kysely<Schema>): Work => ({
     return { ...readOperation(row), projectUid, callerUid }
   },
   async claim(now, until, limit) {
+    // Materialized: a join could run the subquery more than once, and claim more than the limit.
     const { rows } = await sql<Selectable<OperationsTable>>`
-      update operations o
-      set lease_token = lease_token + 1,
-          lease_until = ${toDate(until)},
-          attempt = attempt + 1,
-          state = case state when 'pending' then 'running' else state end
-      where uid in (
+      with due as materialized (
         select uid from operations c
         where state in ('pending', 'running', 'undoing')
           and next_at <= ${toDate(now)}
@@ -58,14 +57,20 @@ export const workIn = (db: Kysely<Schema>): Work => ({
         limit ${limit}
         for update skip locked
       )
-      returning *`.execute(db)
+      update operations o
+      set lease_token = o.lease_token + 1,
+          lease_until = ${toDate(until)},
+          attempt = o.attempt + 1,
+          state = case o.state when 'pending' then 'running' else o.state end
+      from due where o.uid = due.uid
+      returning o.*`.execute(db)
     return rows.map((row) => ({ row: readWork(row), token: row.lease_token }))
   },
   async nextDue(now) {
     const row = await db
       .selectFrom('operations')
       .select((inner) => inner.fn.min('next_at').as('due'))
-      .where('state', 'in', ['pending', 'running', 'undoing'])
+      .where('state', 'in', open)
       .where('lease_until', 'is', null)
       .where('next_at', '>', toDate(now))
       .executeTakeFirst()
@@ -78,6 +83,7 @@ export const workIn = (db: Kysely<Schema>): Work => ({
       .set({ lease_until: toDate(until) })
       .where('uid', '=', lease.row.uid)
       .where('lease_token', '=', lease.token)
+      .where('state', 'in', open)
       .executeTakeFirst()
     return result.numUpdatedRows === 1n
   },
@@ -98,6 +104,7 @@ export const workIn = (db: Kysely<Schema>): Work => ({
       })
       .where('uid', '=', lease.row.uid)
       .where('lease_token', '=', lease.token)
+      .where('state', 'in', open)
       .executeTakeFirst()
     const isHeld = result.numUpdatedRows === 1n
     if (isHeld && isOver)
@@ -110,7 +117,7 @@ export const workIn = (db: Kysely<Schema>): Work => ({
     const result = await db
       .updateTable('operations')
       .set({ lease_until: null })
-      .where('state', 'in', ['pending', 'running', 'undoing'])
+      .where('state', 'in', open)
       .where('lease_until', 'is not', null)
       .executeTakeFirst()
     return Number(result.numUpdatedRows)
@@ -144,7 +151,7 @@ const newRow = (work: NewWork) => ({
   memory: '{}',
   attempt: 0,
   lease_token: 0,
-  next_at: toDate(work.createTime),
+  next_at: new Date(0), // due at once, also when the clock is set back
   create_time: toDate(work.createTime),
 })
 

@@ -44,7 +44,7 @@ export const fillEnv: FillCommand = (command, { io }) => {
         DATABRICKS_HOST: localUrl(server),
         DATABRICKS_TOKEN: token.reveal(),
         PGSSLROOTCERT: server.caFile,
-        NODE_EXTRA_CA_CERTS: server.caFile,
+        NODE_EXTRA_CA_CERTS: server.nodeCaFile,
         ...(server.pgPort === 5432 ? {} : { PGPORT: String(server.pgPort) }),
       }
       if (options.output === 'json') return printJson(variables, io)

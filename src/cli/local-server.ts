@@ -20,6 +20,8 @@ export interface LocalServer {
   readonly apiPort: number
   readonly pgPort: number
   readonly caFile: string
+  /** For Node: ours and what the server's own environment trusted. */
+  readonly nodeCaFile: string
   readonly stateDir: string
 }
 
@@ -45,7 +47,7 @@ export async function readLocalServer(stateDir: string): Promise<LocalServer | u
     throw new Refusal(`${path} is not JSON`, 'Restart the server, which writes it anew.')
   }
   const facts = (typeof json === 'object' && json !== null ? json : {}) as Record<string, unknown>
-  const { pid, apiPort, pgPort, caFile, startTime, apiHost } = facts
+  const { pid, apiPort, pgPort, caFile, nodeCaFile, startTime, apiHost } = facts
   if (!isCount(pid) || !isCount(apiPort) || !isCount(pgPort) || typeof caFile !== 'string') {
     throw new Refusal(
       `${path} lacks one of pid, apiPort, pgPort and caFile`,
@@ -59,6 +61,7 @@ export async function readLocalServer(stateDir: string): Promise<LocalServer | u
     apiPort,
     pgPort,
     caFile,
+    nodeCaFile: typeof nodeCaFile === 'string' ? nodeCaFile : caFile,
     stateDir,
   }
 }

@@ -25,7 +25,14 @@ export function leanSettings(major: PostgresMajor): Readonly<Record<string, stri
     ...(major >= 18
       ? // No I/O worker processes, so no use for more than one AIO handle: each is memory of every
         // connection slot, 6 MB with stock values.
-        { io_method: 'sync', io_max_concurrency: '1', autovacuum_worker_slots: '3' }
+        {
+          io_method: 'sync',
+          io_max_concurrency: '1',
+          autovacuum_worker_slots: '3',
+          // Its connection slots are larger; these two bring it below 16 MiB again.
+          max_locks_per_transaction: '20',
+          wal_buffers: '128kB',
+        }
       : {}),
     jit: 'off', // the build has none
     autovacuum: 'on',

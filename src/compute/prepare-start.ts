@@ -2,7 +2,7 @@
  * What must be in place before a postmaster is spawned: its run directory with configuration of this
  * very start, and nothing left of an earlier life that would make Postgres refuse.
  */
-import { chmod, chown, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Fault } from '../domain/faults.ts'
 import type { Log } from '../lib/log.ts'
@@ -20,7 +20,7 @@ import {
   settingProblem,
 } from './configuration.ts'
 import { watchPostmaster } from './postmaster.ts'
-import { readPostmasterFile } from './postmaster-file.ts'
+import { isPostgresOn, readPostmasterFile } from './postmaster-file.ts'
 import type { ProcessTable } from './process-table.ts'
 import { endOrphans, endPostmaster } from './shutdown.ts'
 
@@ -60,7 +60,8 @@ export async function writeConfiguration(
 /**
  * Called when no live postmaster of ours holds the data directory. Postgres takes any live process of
  * the same user for its predecessor when the pid in a lock file was reused, so lock files that are
- * proven stale are removed; a dead predecessor's shared memory Postgres checks by itself.
+ * proven stale are removed. A shared memory that backends still hold Postgres finds by itself: its key
+ * is the data directory's, not the lock file's.
  */
 export async function clearLeftovers(
   places: Places,
@@ -70,10 +71,10 @@ export async function clearLeftovers(
   await endStray(places, processes, clock)
   const file = await readPostmasterFile(places.dataDirectory)
   if (file !== undefined) {
-    const here = await realpath(places.dataDirectory)
     await endOrphans(places.dataDirectory, processes, clock)
     const named = await processes.find(file.pid)
-    if (named !== undefined && named.workingDirectory !== here) {
+    // Gone, dead and not yet waited for (Postgres takes a zombie for alive), or somebody else's.
+    if (named === undefined || !isPostgresOn(named.command, places.dataDirectory)) {
       await rm(join(places.dataDirectory, 'postmaster.pid'), { force: true })
     }
   }

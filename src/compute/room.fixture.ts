@@ -1,5 +1,5 @@
 /** A compute room on a state directory of its own, for tests with the real Postgres. */
-import { chmod, chown, cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
@@ -8,7 +8,7 @@ import type { EndpointUid } from '../domain/names.ts'
 import type { PostgresMajor } from '../domain/project.ts'
 import { createLog } from '../lib/log.ts'
 import { findServiceUser, type ServiceUser } from '../lib/service-user.ts'
-import { run } from '../lib/subprocess.ts'
+import { CommandFailed, run } from '../lib/subprocess.ts'
 import { systemClock } from '../lib/time.ts'
 import type { ComputeSpec } from '../ports/compute.ts'
 import { type OpenComputes, openComputes } from './open-computes.ts'
@@ -48,6 +48,7 @@ export const testExtension = [
 export async function openTestRoom(): Promise<TestRoom> {
   const root = await mkdtemp(join(tmpdir(), 'lk-'))
   await chmod(root, 0o755)
+  await mkdir(join(root, 'data'), { mode: 0o755 })
   const serviceUser = await findServiceUser()
   const open = () =>
     openComputes({
@@ -64,7 +65,7 @@ export async function openTestRoom(): Promise<TestRoom> {
 
   const directory = async (name: string) => {
     const path = join(root, 'data', name)
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await mkdir(path, { mode: 0o700 })
     if (serviceUser !== undefined) await chown(path, serviceUser.uid, serviceUser.gid)
     return path
   }
@@ -111,9 +112,15 @@ export async function openTestRoom(): Promise<TestRoom> {
 }
 
 /** A plain copy with owners and modes, as a driver without copy-on-write makes it. */
-export const copyDirectory = async (from: string, to: string): Promise<void> => {
-  if (process.platform === 'linux') await run('cp', ['-a', from, to])
-  else await cp(from, to, { recursive: true, preserveTimestamps: true })
+export async function copyDirectory(from: string, to: string): Promise<void> {
+  try {
+    await run('cp', ['-a', from, to])
+  } catch (error) {
+    // A running source removes files meanwhile (old WAL, caches); cp tells of each and goes on.
+    const isVanished = (line: string) => /No such file or directory/.test(line)
+    if (!(error instanceof CommandFailed)) throw error
+    if (!error.stderr.trim().split('\n').every(isVanished)) throw error
+  }
 }
 
 /** Command lines of live processes that name this directory or work in it. */

@@ -69,6 +69,12 @@ async function exitsWithin(
   }
 }
 
+const orphanLadder = [
+  ['wait', millis(500)],
+  ['SIGQUIT', seconds(3)],
+  ['SIGKILL', seconds(3)],
+] as const
+
 /**
  * Ends backends that outlived their postmaster: they hold the data directory's shared memory, and
  * Postgres would refuse to start beside them. Idle ones notice by themselves within a moment.
@@ -80,8 +86,8 @@ export async function endOrphans(
 ): Promise<void> {
   const here = await realpath(dataDirectory).catch(() => undefined)
   if (here === undefined) return
-  for (const step of ['wait', 'SIGQUIT', 'SIGKILL'] as const) {
-    const until = clock.monotonic() + 3_000
+  for (const [step, patience] of orphanLadder) {
+    const until = clock.monotonic() + patience
     const first = (await processes.inDirectory(here)).filter(isBackend)
     if (step !== 'wait') {
       for (const { pid } of first) signalProcess(pid, step)

@@ -311,7 +311,7 @@ export const reasons = {
   LIMIT_REACHED: {
     code: 'QUOTA_EXCEEDED',
     say: '{what}: the limit of {limit} is reached.',
-    next: 'Delete what is no longer needed, or raise the setting {setting}.',
+    next: 'Delete what is no longer needed.',
   },
 
   // Endpoint rules
@@ -483,8 +483,9 @@ export class Fault extends Error {
 
   /** The whole text for clients that show one: what happened, and what to do unless recorded. */
   get text(): string {
-    const { next } = this
-    return next === undefined || this.spec.recorded ? this.message : `${this.message} ${next}`
+    const { next, message } = this
+    if (next === undefined || this.spec.recorded) return message
+    return /[.!?]$/.test(message) ? `${message} ${next}` : `${message}. ${next}`
   }
 }
 

@@ -12,7 +12,7 @@ import type { Policy, Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
 import { serveApi } from '../api/listen.ts'
-import { type CatalogAddress, openCatalog } from '../catalog/open-catalog.ts'
+import { openCatalog } from '../catalog/open-catalog.ts'
 import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
 import { type Layout, layoutOf } from '../domain/layout.ts'
@@ -42,6 +42,8 @@ import { ensureFirstProject, ensureOwner } from './first-start.ts'
 import { createGatewayHost } from './gateway-host.ts'
 import { choosePort, type PortChoice } from './gateway-port.ts'
 import { findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
+import { keepRunning } from './keep-running.ts'
+import { writeTrustFiles } from './trust-files.ts'
 
 const catalogUid = 'catalog' as EndpointUid
 
@@ -56,6 +58,7 @@ export interface ServerFacts {
   readonly port: PortChoice
   readonly owner: string
   readonly caFile: string
+  readonly nodeCaFile: string
   readonly status: () => Promise<Record<string, unknown>>
 }
 
@@ -142,8 +145,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     await openCertificateAuthority({ layout, clock }),
     openRoles({ clock, log }),
   ]
-  const caFile = join(layout.root, 'ca.pem')
-  await writeDurableFile(caFile, authority.certificate, 0o644)
+  const trust = await writeTrustFiles(layout, authority.certificate)
 
   const gateway = createGatewayHost({
     port: port.port,
@@ -201,7 +203,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     hostStyle,
     port,
     owner: '',
-    caFile,
+    ...trust,
     status: async () => ({
       version,
       pid: process.pid,
@@ -268,23 +270,29 @@ async function startCatalog(
   computes: Computes,
   { log, clock, onStop }: { log: Log; clock: Clock; onStop: (ending: Ending) => void },
 ): Promise<Catalog> {
-  let address: CatalogAddress
-  if (settings.catalogUrl !== undefined) {
-    address = { url: settings.catalogUrl }
-  } else {
-    const spec: ComputeSpec = {
-      uid: catalogUid,
-      major: defaultPostgresMajor,
-      dataDirectory: layout.catalog,
-      settings: { max_connections: '50', shared_buffers: '32MB' },
-    }
-    await initializeCatalog(layout, serviceUser, computes)
-    await computes.adopt(spec)
-    await computes.ensureReady(spec)
-    address = { socketDirectory: computes.socketDirectory(catalogUid) }
+  const { catalogUrl } = settings
+  if (catalogUrl !== undefined) {
+    const catalog = await openCatalog({ url: catalogUrl }, { log, clock })
+    onStop(() => catalog.close())
+    return catalog
   }
-  const catalog = await openCatalog(address, { log, clock })
-  if (settings.catalogUrl === undefined) onStop(() => computes.stop(catalogUid, 'fast'))
+  const spec: ComputeSpec = {
+    uid: catalogUid,
+    major: defaultPostgresMajor,
+    dataDirectory: layout.catalog,
+    settings: { max_connections: '50', shared_buffers: '32MB' },
+  }
+  await initializeCatalog(layout, serviceUser, computes)
+  await computes.adopt(spec)
+  await computes.ensureReady(spec)
+  const socketDirectory = computes.socketDirectory(catalogUid)
+  // Throws when another server holds it: then it is that server's to keep and to stop.
+  const catalog = await openCatalog({ socketDirectory }, { log, clock })
+  const letGo = keepRunning(computes, spec, { log, clock })
+  onStop(() => {
+    letGo()
+    return computes.stop(catalogUid, 'fast')
+  })
   onStop(() => catalog.close())
   return catalog
 }
@@ -409,17 +417,26 @@ function certificateNames(style: HostStyle, serverName: string | undefined): rea
   return serverName === undefined ? names : [...names, style.domain, `*.${style.domain}`]
 }
 
-const tellWhereWeAre = (layout: Layout, facts: ServerFacts): Promise<void> =>
+const tellWhereWeAre = async (layout: Layout, facts: ServerFacts): Promise<void> =>
   writeDurableFile(
     layout.serverFile,
     `${JSON.stringify({
       pid: facts.pid,
+      startTime: await processStart(),
       version: facts.version,
       apiUrl: facts.apiUrl,
+      apiHost: new URL(facts.apiUrl).hostname.replace(/^\[|\]$/g, ''),
       apiPort: Number(new URL(facts.apiUrl).port),
       pgPort: facts.pgPort,
       caFile: facts.caFile,
+      nodeCaFile: facts.nodeCaFile,
       stateDirectory: facts.stateDirectory,
     })}\n`,
     0o644,
   )
+
+/** Field 22 of /proc/self/stat: with the pid, it names this process and no later one. */
+async function processStart(): Promise<string | undefined> {
+  const text = await readFile('/proc/self/stat', 'utf8').catch(() => '')
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+}

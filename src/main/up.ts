@@ -1,5 +1,6 @@
 /** `lakelet up`: the server in the foreground until a signal ends it. */
-import { CatalogHeld } from '../catalog/open-catalog.ts'
+import { ListenFailed } from '../api/listen.ts'
+import { CatalogHeld } from '../catalog/server-lock.ts'
 import { readUpFlags } from '../cli/up-flags.ts'
 import { Fault } from '../domain/faults.ts'
 import { readSettings } from '../lib/read-settings.ts'
@@ -29,7 +30,7 @@ export async function up(argv: readonly string[]): Promise<number> {
     return 0
   } catch (error) {
     process.stderr.write(`lakelet: ${explain(error)}\n`)
-    if (process.env.LAKELET_DEBUG !== undefined) console.error(error)
+    if (process.env.LAKELET_DEBUG) console.error(error)
     return 1
   }
 }
@@ -40,7 +41,7 @@ function explain(error: unknown): string {
     return `${error.message}. Stop it first (lakelet stop), or use another --state-dir.`
   }
   if (error instanceof Fault) return error.text
-  if (error instanceof PortTaken) return error.message
+  if (error instanceof PortTaken || error instanceof ListenFailed) return error.message
   if (error instanceof AggregateError) return error.errors.map(explain).join('; ')
   if (error instanceof Error) {
     return error.cause instanceof Error

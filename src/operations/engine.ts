@@ -9,29 +9,34 @@ import { Fault, type FaultRecord, toRecord } from '../domain/faults.ts'
 import type { OperationUid } from '../domain/names.ts'
 import { failpoint } from '../lib/failpoint.ts'
 import type { Log } from '../lib/log.ts'
-import {
-  after,
-  type Clock,
-  type EpochMs,
-  type Millis,
-  millis,
-  minutes,
-  seconds,
-  timer,
-} from '../lib/time.ts'
+import { after, type Clock, type Millis, millis, seconds, timer } from '../lib/time.ts'
 import type { Catalog, WorkLease } from '../ports/catalog.ts'
+import {
+  type HeldLease,
+  holdLease,
+  leaseLength,
+  longestBackoff,
+  NotSaved,
+  renewEvery,
+} from './held-lease.ts'
 import type { Kind, StepContext } from './kind.ts'
 
-const leaseLength = seconds(30)
-const renewEvery = seconds(10)
 const concurrency = 16
 /** A create that was cut short this often (the server died each time) is undone instead. */
 const attemptsBeforeUndo = 5
-const longestBackoff = minutes(1)
+/** An error that nobody expected (the catalog was away) is met this often before the undo. */
+const attemptsAtUnexpected = 3
+/** What runs longer than this at a stop is left behind, as by a crash: the next start resumes it. */
+const stopPatience = seconds(30)
+
+interface Worker {
+  readonly held: HeldLease
+  readonly done: Promise<void>
+}
 
 export interface Engine {
   start(): Promise<void>
-  /** Takes no more work, then waits for the steps that run. */
+  /** Takes no more work, then waits for the steps that run, within bounds. */
   stop(): Promise<void>
   /** Resolves when the operation is over or the patience is; never rejects. */
   wait(operation: OperationUid, patience: Millis): Promise<void>
@@ -45,39 +50,39 @@ export function createEngine(options: {
 }): Engine {
   const { catalog, clock, log } = options
   const kinds = new Map(options.kinds.map((kind) => [kind.name, kind]))
-  const running = new Map<
-    OperationUid,
-    { readonly lease: WorkLease; readonly done: Promise<void> }
-  >()
+  const running = new Map<OperationUid, Worker>()
   const waiting = new Map<OperationUid, Set<() => void>>()
   const stopping = new AbortController()
-  let isPumping = false
+  let pumping: Promise<void> | undefined
   let pumpAgain = false
   let wakeUp: { cancel(): void } | undefined
   let unlisten = () => {}
 
-  const pump = async (): Promise<void> => {
-    if (stopping.signal.aborted) return
-    if (isPumping) {
-      pumpAgain = true
-      return
-    }
-    isPumping = true
+  const pump = (): Promise<void> => {
+    if (stopping.signal.aborted) return Promise.resolve()
+    if (pumping === undefined) {
+      pumping = claimAll().finally(() => {
+        pumping = undefined
+        if (pumpAgain) void pump() // asked for between the last look and now
+      })
+    } else pumpAgain = true
+    return pumping
+  }
+  const claimAll = async (): Promise<void> => {
     try {
       do {
         pumpAgain = false
         const free = concurrency - running.size
-        if (free <= 0) break
+        if (free <= 0) break // whoever ends pumps
         const now = clock.now()
         const leases = await catalog.work.claim(now, after(now, leaseLength), free)
+        if (stopping.signal.aborted) return // claimed in vain: the next start releases them
         for (const lease of leases) launch(lease)
         await sleepUntilDue()
       } while (pumpAgain && !stopping.signal.aborted)
     } catch (error) {
       log.error({ err: error }, 'cannot claim operations')
       wakeIn(seconds(1))
-    } finally {
-      isPumping = false
     }
   }
   const wakeIn = (length: Millis) => {
@@ -92,83 +97,96 @@ export function createEngine(options: {
 
   const launch = (lease: WorkLease) => {
     const { uid } = lease.row
-    const renewing = renew(lease)
-    const done = work(lease)
+    // A row of ours comes back when we could not renew its lease in time (the machine slept, the catalog
+    // was away). Two workers on one volume would be a disaster, so the new one waits for the old to end.
+    const earlier = running.get(uid)
+    earlier?.held.lose()
+    const held = holdLease({ lease, work: catalog.work, stopping: stopping.signal, clock, log })
+    const done = (earlier?.done ?? Promise.resolve())
+      .then(() => work(held))
       .catch((error: unknown) =>
         log.error({ err: error, operation: uid }, 'operation worker failed'),
       )
       .finally(() => {
-        renewing.abort()
-        running.delete(uid)
+        held.end()
+        if (running.get(uid)?.held === held) running.delete(uid)
         void pump()
       })
-    running.set(uid, { lease, done })
+    running.set(uid, { held, done })
   }
 
-  /** Keeps the lease while the work runs. */
-  const renew = (lease: WorkLease): AbortController => {
-    const ended = new AbortController()
-    const loop = async () => {
-      while (!ended.signal.aborted) {
-        await clock.sleep(renewEvery, ended.signal)
-        await catalog.work.renew(lease, after(clock.now(), leaseLength))
-      }
-    }
-    loop().catch((error: unknown) => {
-      if (!ended.signal.aborted) log.error({ err: error }, 'cannot renew a lease')
-    })
-    return ended
-  }
-
-  const work = async (lease: WorkLease): Promise<void> => {
-    const { row } = lease
+  const work = async (held: HeldLease): Promise<void> => {
+    const { row, signal } = held
+    if (signal.aborted) return
     const kind = kinds.get(row.kind)
     if (kind === undefined) {
       log.error({ operation: row.uid, kind: row.kind }, 'no such kind of operation')
-      await catalog.work.save(lease, { releaseUntil: after(clock.now(), longestBackoff) })
+      await held.save({ releaseUntil: after(clock.now(), longestBackoff) })
       return
     }
     const context: StepContext = { row, memory: row.memory }
     if (row.state === 'undoing') {
-      await undo(kind, context, lease, row.fault ?? internal(row.uid), row.step)
+      await undo(kind, context, held, row.fault ?? internal(row.uid), row.step)
       return
     }
-    if (kind.onFailure === 'undo' && row.attempt > attemptsBeforeUndo) {
-      await undo(kind, context, lease, internal(row.uid), undefined)
+    const isWhole = row.step !== undefined && row.step === kind.steps.at(-1)?.name
+    if (kind.onFailure === 'undo' && row.attempt > attemptsBeforeUndo && !isWhole) {
+      await undo(kind, context, held, internal(row.uid), undefined)
       return
     }
-    await forward(kind, context, lease)
+    await forward(kind, context, held)
   }
 
-  const forward = async (kind: Kind, context: StepContext, lease: WorkLease): Promise<void> => {
-    const { row } = context
+  const forward = async (kind: Kind, context: StepContext, held: HeldLease): Promise<void> => {
+    const { row, signal } = held
     const started = kind.steps.findIndex((step) => step.name === row.step)
     try {
       for (const step of kind.steps.slice(started + 1)) {
-        if (stopping.signal.aborted) return // the row stays; the next start resumes it
+        if (signal.aborted) return // the row stays; whoever claims it next resumes it
+        const began = clock.monotonic()
         await failpoint(`${kind.name}.${step.name}:before`)
-        await step.run(context, stopping.signal)
+        await step.run(context, signal)
         await failpoint(`${kind.name}.${step.name}:after`)
-        if (!(await catalog.work.save(lease, { step: step.name, memory: context.memory }))) return
+        const ms = Math.round(clock.monotonic() - began)
+        log.debug({ operation: row.uid, kind: kind.name, step: step.name, ms }, 'step done')
+        if (!(await held.save({ step: step.name, memory: context.memory }))) return
       }
-      const response = await kind.finish(context)
-      await failpoint(`${kind.name}.finish:after`)
-      await catalog.work.save(lease, { state: 'succeeded', response, memory: context.memory })
     } catch (error) {
-      if (stopping.signal.aborted) return
+      if (error instanceof NotSaved) throw error
+      if (signal.aborted) return
       const at = { err: error, operation: row.uid, kind: kind.name, resource: row.resource }
-      if (kind.onFailure === 'retry') {
+      const isExpected = error instanceof Fault
+      if (kind.onFailure === 'retry' || (!isExpected && row.attempt < attemptsAtUnexpected)) {
         log.warn(at, 'operation will be tried again')
-        await catalog.work.save(lease, {
-          memory: context.memory,
-          releaseUntil: backoff(row.attempt, clock.now()),
-        })
+        await held.tryLater(context.memory)
         return
       }
-      if (error instanceof Fault) log.warn(at, 'operation failed')
+      if (isExpected) log.warn(at, 'operation failed')
       else log.error(at, 'operation failed')
-      const fault = error instanceof Fault ? toRecord(error) : internal(row.uid)
-      await undo(kind, context, lease, fault, undefined)
+      await undo(kind, context, held, isExpected ? toRecord(error) : internal(row.uid), undefined)
+      return
+    }
+    await answer(kind, context, held)
+  }
+
+  /**
+   * All steps are done: clients may already use what was made, so nothing is undone any more, whatever
+   * happens to the answer. A refusal (what it worked on is gone) is the answer.
+   */
+  const answer = async (kind: Kind, context: StepContext, held: HeldLease): Promise<void> => {
+    const { row, signal } = held
+    if (signal.aborted) return
+    try {
+      const response = await kind.finish(context)
+      await failpoint(`${kind.name}.finish:after`)
+      await held.save({ state: 'succeeded', response, memory: context.memory })
+    } catch (error) {
+      if (error instanceof NotSaved) throw error
+      if (signal.aborted) return
+      log.warn({ err: error, operation: row.uid, kind: kind.name }, 'operation cannot be answered')
+      if (error instanceof Fault) await held.save({ state: 'failed', fault: toRecord(error) })
+      else if (row.attempt <= attemptsBeforeUndo) await held.tryLater(context.memory)
+      else await held.save({ state: 'failed', fault: internal(row.uid) })
     }
   }
 
@@ -176,35 +194,37 @@ export function createEngine(options: {
   const undo = async (
     kind: Kind,
     context: StepContext,
-    lease: WorkLease,
+    held: HeldLease,
     fault: FaultRecord,
     undone: string | undefined,
   ): Promise<void> => {
-    const { row } = context
+    const { row, signal } = held
+    const { memory } = context
     try {
-      if (
-        row.state !== 'undoing' &&
-        !(await catalog.work.save(lease, {
-          state: 'undoing',
-          fault,
-          step: undefined,
-          memory: context.memory,
-        }))
-      )
+      const isBegun = row.state === 'undoing'
+      if (!isBegun && !(await held.save({ state: 'undoing', fault, step: undefined, memory })))
         return
       const backwards = [...kind.steps].reverse()
       const from = backwards.findIndex((step) => step.name === undone) + 1
       for (const step of backwards.slice(from)) {
+        if (signal.aborted) return
         await failpoint(`${kind.name}.${step.name}:undo`)
         await step.undo?.(context)
-        if (!(await catalog.work.save(lease, { step: step.name }))) return
+        if (!(await held.save({ step: step.name }))) return
       }
       await failpoint(`${kind.name}.undo:after`)
-      await catalog.work.save(lease, { state: 'failed', fault })
+      await held.save({ state: 'failed', fault })
     } catch (error) {
+      if (error instanceof NotSaved) throw error
+      if (signal.aborted) return
       log.error({ err: error, operation: row.uid }, 'undo failed and will be tried again')
-      await catalog.work.save(lease, { releaseUntil: backoff(row.attempt, clock.now()) })
+      await held.tryLater()
     }
+  }
+
+  const endOfWork = async () => {
+    await pumping
+    await Promise.allSettled([...running.values()].map(({ done }) => done))
   }
 
   return {
@@ -223,7 +243,14 @@ export function createEngine(options: {
       stopping.abort()
       wakeUp?.cancel()
       unlisten()
-      await Promise.allSettled([...running.values()].map(({ done }) => done))
+      const enough = new AbortController()
+      const patience = clock.sleep(stopPatience, enough.signal).then(
+        () => true,
+        () => false,
+      )
+      const isLate = await Promise.race([endOfWork().then(() => false), patience])
+      enough.abort()
+      if (isLate) log.warn({ operations: [...running.keys()] }, 'operations left to the next start')
     },
     wait(operation, patience) {
       return new Promise((resolve) => {
@@ -246,9 +273,3 @@ const internal = (uid: OperationUid): FaultRecord => ({
   reason: 'INTERNAL',
   facts: { request: uid },
 })
-
-/** 0.2 s, doubling, at most a minute, with jitter. */
-function backoff(attempt: number, now: EpochMs): EpochMs {
-  const full = Math.min(longestBackoff, 200 * 2 ** Math.min(attempt, 12))
-  return after(now, millis(full / 2 + (Math.random() * full) / 2))
-}

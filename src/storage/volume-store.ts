@@ -107,7 +107,7 @@ export class VolumeStore implements Storage {
 
   async check(): Promise<void> {
     await this.#guard.assertPresent()
-    await this.#guard.assertRoom()
+    await this.#guard.makeRoom(() => this.settle())
   }
 
   createDraft(draft: DraftId): Promise<string> {

@@ -1,0 +1,111 @@
+/**
+ * A worker's hold on its row: renews the lease while the work runs, tells the worker when it is lost,
+ * and writes progress with patience for a catalog that is away for a moment.
+ */
+import type { Log } from '../lib/log.ts'
+import {
+  after,
+  type Clock,
+  type EpochMs,
+  type Millis,
+  millis,
+  minutes,
+  seconds,
+} from '../lib/time.ts'
+import type { JsonObject, Work, WorkLease } from '../ports/catalog.ts'
+
+export const leaseLength = seconds(30)
+export const renewEvery = seconds(10)
+export const longestBackoff = minutes(1)
+
+/** What a worker found out could not be written down; its row is claimed again when its lease ends. */
+export class NotSaved extends Error {
+  override readonly name = 'NotSaved'
+}
+
+export interface HeldLease {
+  readonly row: WorkLease['row']
+  /** Aborts when the work should end where it is: the lease is lost, or the server stops. */
+  readonly signal: AbortSignal
+  /** `false`: the lease is lost, stop. Throws NotSaved when the catalog stays away. */
+  save(changes: Parameters<Work['save']>[1]): Promise<boolean>
+  /** Gives the row back, to be claimed again later each time. */
+  tryLater(memory?: JsonObject): Promise<boolean>
+  /** Another worker has the row. */
+  lose(): void
+  /** Stops renewing. */
+  end(): void
+}
+
+export function holdLease(options: {
+  readonly lease: WorkLease
+  readonly work: Pick<Work, 'renew' | 'save'>
+  readonly stopping: AbortSignal
+  readonly clock: Clock
+  readonly log: Log
+}): HeldLease {
+  const { lease, work, stopping, clock, log } = options
+  const { row } = lease
+  const lost = new AbortController()
+  const ended = new AbortController()
+
+  /** A renewal that fails is tried again until the lease is lost. */
+  const renewWhileHeld = async () => {
+    let pause: Millis = renewEvery
+    for (;;) {
+      await clock.sleep(pause, ended.signal)
+      try {
+        const isHeld = await work.renew(lease, after(clock.now(), leaseLength))
+        if (ended.signal.aborted) return
+        if (!isHeld) {
+          log.warn({ operation: row.uid }, 'the lease of an operation is lost')
+          lost.abort()
+          return
+        }
+        pause = renewEvery
+      } catch (error) {
+        log.warn({ err: error, operation: row.uid }, 'cannot renew a lease')
+        pause = seconds(1)
+      }
+    }
+  }
+  renewWhileHeld().catch(() => undefined) // ends by the abort
+
+  /**
+   * Trying again is safe: a write that did arrive is written once more, or finds its row ended or
+   * claimed by another and changes nothing.
+   */
+  const save: HeldLease['save'] = async (changes) => {
+    const until = clock.monotonic() + leaseLength
+    for (;;) {
+      try {
+        return await work.save(lease, changes)
+      } catch (error) {
+        if (stopping.aborted || clock.monotonic() > until) {
+          throw new NotSaved('save an operation', { cause: error })
+        }
+        log.warn({ err: error, operation: row.uid }, 'cannot save an operation yet')
+        await clock.sleep(millis(500))
+      }
+    }
+  }
+
+  return {
+    row,
+    signal: AbortSignal.any([stopping, lost.signal]),
+    save,
+    tryLater: (memory) =>
+      save({
+        ...(memory === undefined ? {} : { memory }),
+        releaseUntil: backoff(row.attempt, clock.now()),
+      }),
+    lose: () => lost.abort(),
+    end: () => ended.abort(),
+  }
+}
+
+/** 0.2 s, doubling, at most a minute, with jitter. */
+function backoff(attempt: number, now: EpochMs): EpochMs {
+  const full = Math.min(longestBackoff, 200 * 2 ** Math.min(attempt, 12))
+  return after(now, millis(full / 2 + (Math.random() * full) / 2))
+}
