@@ -162,7 +162,7 @@ describe('listing projects', () => {
     ])
     const query = 'page_size=5000&page_token=abc&show_deleted=true'
     expect(await inputsOf('GET', `${projects}?${query}`)).toEqual([
-      { size: 1000, token: 'abc', showDeleted: true },
+      { size: 100, token: 'abc', showDeleted: true },
     ])
   })
 

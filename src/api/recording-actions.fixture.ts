@@ -153,12 +153,13 @@ export function recordedApi(answers: Answers = {}) {
     return call.input
   }
 
-  /** Code and message of a refusal; no action may have been called. */
+  /** Code and message of a refusal; nothing but reads may have been called. */
   async function refusalOf(method: string, path: string, body?: unknown) {
     calls.length = 0
     const { status, json } = await send(method, path, body)
     const { error_code, message } = json as { error_code?: string; message?: string }
-    if (calls.length > 0 || status < 400) throw new Error(`${method} ${path} was not refused`)
+    const isDone = calls.some(({ verb }) => !verb.startsWith('get'))
+    if (isDone || status < 400) throw new Error(`${method} ${path} was not refused`)
     return { status, code: error_code, message: message ?? '' }
   }
   return { app, calls, lines, send, inputsOf, refusalOf }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { Fault } from '../domain/faults.ts'
 import { recordedApi } from './recording-actions.fixture.ts'
 
 const base = '/api/2.0/postgres'
@@ -90,6 +91,30 @@ describe('whatever is sent', () => {
         expect([200, 400]).toContain(status)
       }),
     )
+  })
+})
+
+describe('a body that is refused', () => {
+  const gone = () => {
+    throw new Fault('BRANCH_NOT_FOUND')
+  }
+  const bad = { spec: { is_protected: 'perhaps' } }
+
+  test('is not spoken of when what it is for is not there', async () => {
+    const { refusalOf } = recordedApi({ getBranch: gone })
+    for (const body of [bad, '{', '[]']) {
+      expect(await refusalOf('PATCH', `${base}/projects/app/branches/dev`, body)).toMatchObject({
+        status: 404,
+      })
+    }
+  })
+
+  test('is told of when it is there, and a good one asks nothing more', async () => {
+    const there = recordedApi()
+    const path = `${base}/projects/app/branches/dev`
+    expect(await there.refusalOf('PATCH', path, bad)).toMatchObject({ status: 400 })
+    expect(there.calls.map(({ verb }) => verb)).toEqual(['getBranch'])
+    await there.inputsOf('PATCH', path, { spec: { is_protected: true } })
   })
 })
 

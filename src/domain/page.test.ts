@@ -16,6 +16,11 @@ describe('pages', () => {
     expect(readPageSize(text)).toBe(size)
   })
 
+  test('a list may have a smaller maximum', () => {
+    expect(readPageSize('1000', 100)).toBe(100)
+    expect(readPageSize('99', 100)).toBe(99)
+  })
+
   test.each(['-1', 'ten', '1.5', '1e3', ' 1', '99999999999999999999'])(
     'page_size %j is refused',
     (text) => {

@@ -132,4 +132,17 @@ describe('when a branch ends', () => {
       ),
     )
   })
+
+  test.each([[21_600], ['6h'], ['720h'], [true]])('strictly, a ttl of %j is refused', (ttl) => {
+    expect(() => readExpiration({ ttl }, { isStrict: true })).toThrow(Fault)
+  })
+
+  test('strictly, a ttl object is not seen, as the service does not see it', () => {
+    const strictly = { isStrict: true }
+    expect(readExpiration({ ttl: { seconds: 60 } }, strictly)).toBeUndefined()
+    expect(readExpiration({ ttl: { seconds: 60 }, no_expiry: true }, strictly)).toEqual({
+      kind: 'never',
+    })
+    expect(readExpiration({ ttl: '60.5s' }, strictly)).toEqual({ kind: 'ttl', ttl: millis(60_500) })
+  })
 })

@@ -1,4 +1,6 @@
 /** Branches: every way to create one, masks, protection, delete, undelete, purge. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, describe, expect, test } from 'vitest'
 import { eventually } from '../../fixtures/server.ts'
@@ -422,6 +424,11 @@ export const branchContract = (server: ServerOf) =>
       await server().write('PATCH', `${branches}/dev?update_mask=spec.is_protected`, {
         spec: { is_protected: true },
       })
+      const logAll = (settings: object) =>
+        server().write('PATCH', `${store}?update_mask=spec.default_endpoint_settings.pg_settings`, {
+          spec: { default_endpoint_settings: { pg_settings: settings } },
+        })
+      await logAll({ log_statement: 'all', log_min_duration_statement: '0' })
       const safe = await make('of-safe', { ttl: '3600s', source_branch: 'dev' })
       const login = async (name: string, password: string) => {
         const { status } = await ask(server()).read(`${name}/endpoints/primary`)
@@ -441,6 +448,12 @@ export const branchContract = (server: ServerOf) =>
       }
       expect(await login(`${branches}/dev`, 'of the parent')).toBe('app')
       expect(await login(plain.name, 'of the parent')).toBe('app')
+      await logAll({})
+      // What Postgres was told to log does not hold what the new passwords are checked against.
+      const { uid } = await ask(server()).read(`${safe.name}/endpoints/primary`)
+      const lines = readFileSync(join(server().stateDir, 'log', `${uid}.log`), 'utf8')
+      expect(lines).toContain('statement:')
+      expect(lines).not.toMatch(/SCRAM-SHA-256\$|ALTER ROLE app/)
       await expect(login(safe.name, 'of the parent')).rejects.toMatchObject({ code: '28P01' })
       // Whoever manages the branch gives the role a password of its own.
       await server().sql(safe.name, `alter role app password 'of the child'`)
