@@ -129,7 +129,8 @@ export const branchesIn = (db: Kysely<Schema>): Branches => ({
     const { rows } = await sql<{ due: Date | null }>`
       select least(
         (select min(expire_time) from branches where delete_time is null),
-        (select min(purge_time) from branches),
+        (select min(b.purge_time) from branches b join projects p on p.uid = b.project_uid
+          where p.delete_time is null),
         (select min(purge_time) from projects)
       ) as due`.execute(db)
     const due = rows[0]?.due ?? null

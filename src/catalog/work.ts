@@ -113,13 +113,14 @@ export const workIn = (db: Kysely<Schema>): Work => ({
       await sql`select pg_notify('lakelet', 'work')`.execute(db)
     return isHeld
   },
-  async releaseAll() {
-    const result = await db
+  async releaseAll(except = []) {
+    let release = db
       .updateTable('operations')
       .set({ lease_until: null })
       .where('state', 'in', open)
       .where('lease_until', 'is not', null)
-      .executeTakeFirst()
+    if (except.length > 0) release = release.where('uid', 'not in', [...except])
+    const result = await release.executeTakeFirst()
     return Number(result.numUpdatedRows)
   },
   async forget(before) {

@@ -9,7 +9,15 @@ import { Fault, type FaultRecord, toRecord } from '../domain/faults.ts'
 import type { OperationUid } from '../domain/names.ts'
 import { failpoint } from '../lib/failpoint.ts'
 import type { Log } from '../lib/log.ts'
-import { after, type Clock, type Millis, millis, seconds, timer } from '../lib/time.ts'
+import {
+  after,
+  type Clock,
+  type EpochMs,
+  type Millis,
+  millis,
+  seconds,
+  timer,
+} from '../lib/time.ts'
 import type { Catalog, WorkLease } from '../ports/catalog.ts'
 import {
   type HeldLease,
@@ -55,6 +63,7 @@ export function createEngine(options: {
   const stopping = new AbortController()
   let pumping: Promise<void> | undefined
   let pumpAgain = false
+  let isClaimLost = false
   let wakeUp: { cancel(): void } | undefined
   let unlisten = () => {}
 
@@ -74,14 +83,17 @@ export function createEngine(options: {
         pumpAgain = false
         const free = concurrency - running.size
         if (free <= 0) break // whoever ends pumps
+        if (isClaimLost) await catalog.work.releaseAll([...running.keys()])
+        isClaimLost = false
         const now = clock.now()
         const leases = await catalog.work.claim(now, after(now, leaseLength), free)
         if (stopping.signal.aborted) return // claimed in vain: the next start releases them
         for (const lease of leases) launch(lease)
-        await sleepUntilDue()
+        await sleepUntilDue(now)
       } while (pumpAgain && !stopping.signal.aborted)
     } catch (error) {
       log.error({ err: error }, 'cannot claim operations')
+      isClaimLost = true // rows may have been claimed by an answer that never came
       wakeIn(seconds(1))
     }
   }
@@ -89,8 +101,9 @@ export function createEngine(options: {
     wakeUp?.cancel()
     wakeUp = timer(length, () => void pump())
   }
-  const sleepUntilDue = async () => {
-    const due = await catalog.work.nextDue(clock.now())
+  /** Asked as of the last claim: what fell due since then would be seen by neither. */
+  const sleepUntilDue = async (claimed: EpochMs) => {
+    const due = await catalog.work.nextDue(claimed)
     const patience = due === undefined ? renewEvery : millis(Math.max(5, due - clock.now()))
     wakeIn(millis(Math.min(patience, renewEvery)))
   }
@@ -251,6 +264,7 @@ export function createEngine(options: {
       const isLate = await Promise.race([endOfWork().then(() => false), patience])
       enough.abort()
       if (isLate) log.warn({ operations: [...running.keys()] }, 'operations left to the next start')
+      for (const { held } of running.values()) held.end()
     },
     wait(operation, patience) {
       return new Promise((resolve) => {

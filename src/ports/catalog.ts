@@ -209,8 +209,11 @@ export interface Work {
       readonly releaseUntil?: EpochMs
     },
   ): Promise<boolean>
-  /** At start, under the server's lock: leases of a server that is gone are void. */
-  releaseAll(): Promise<number>
+  /**
+   * Under the server's lock: leases of workers that are not there are void, those of a server that is
+   * gone as well as those of a claim whose answer was lost.
+   */
+  releaseAll(except?: readonly OperationUid[]): Promise<number>
   /** Forgets operations that ended before this moment. */
   forget(before: EpochMs): Promise<number>
   /** Whether an unfinished row holds this key. */
