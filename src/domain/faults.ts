@@ -311,7 +311,7 @@ export const reasons = {
   LIMIT_REACHED: {
     code: 'QUOTA_EXCEEDED',
     say: '{what}: the limit of {limit} is reached.',
-    next: 'Delete what is no longer needed.',
+    next: 'Delete what is no longer needed, or raise the setting {setting}.',
   },
 
   // Endpoint rules

@@ -123,6 +123,7 @@ describe('the registry of refusals', () => {
       'LAST_MANAGER',
       'PROTOCOL_UNSUPPORTED',
       'PROTOCOL_VIOLATION',
+      'REQUEST_UNREADABLE',
       'SOURCE_OTHER_PROJECT',
     ])
   })
