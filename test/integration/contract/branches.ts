@@ -302,7 +302,7 @@ export const branchContract = (server: ServerOf) =>
       })
     })
 
-    test('contract 3.3, users 5: a branch with children stays; one that ends may have some', async () => {
+    test('contract 3.3: a branch with children stays; one that ends may have some', async () => {
       const { remove } = ask(server())
       await server().write('PATCH', `${branches}/dev?update_mask=spec.ttl`, {
         spec: { ttl: '7200s' },
