@@ -100,3 +100,22 @@ export async function mayRunDdl(
   if (identity.isAdmin || branch.createdBy === identity.uid) return true
   return atLeast(await session.permissions.levelOf(project.uid, identity.uid), 'CAN_MANAGE')
 }
+
+/** For what CAN_BRANCH does not cover: branches of others, branches without an end, protection. */
+export async function mustManage(
+  session: CatalogSession,
+  project: Project,
+  { caller, to }: Pick<Access, 'caller' | 'to'>,
+): Promise<void> {
+  await allow(session, project, { caller, needs: 'CAN_MANAGE', to })
+}
+
+/** CAN_BRANCH is for one's own branches. */
+export async function mayChange(
+  session: CatalogSession,
+  project: Project,
+  branch: Branch,
+  access: Pick<Access, 'caller' | 'to'>,
+): Promise<void> {
+  if (branch.createdBy !== access.caller.identity.uid) await mustManage(session, project, access)
+}

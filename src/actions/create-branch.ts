@@ -21,7 +21,7 @@ import { type EpochMs, epochMs } from '../lib/time.ts'
 import type { Kind, StepContext } from '../operations/kind.ts'
 import type { CatalogSession, EndpointContext, NewWork } from '../ports/catalog.ts'
 import type { DraftId } from '../ports/storage.ts'
-import { lockProject } from './access.ts'
+import { lockProject, mustManage } from './access.ts'
 import type { Caller, CreateBranch } from './actions.ts'
 import { computeSpec, type Prepared, volumeOf } from './fleet.ts'
 import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
@@ -57,6 +57,9 @@ export async function createBranch(
         ? undefined
         : { kind: 'ttl' as const, ttl: policy.defaultBranchTtl })
     if (expiration === undefined) throw new Fault('EXPIRATION_REQUIRED')
+    if (expiration.kind === 'never' || spec.isProtected === true) {
+      await mustManage(session, project, { caller, to: 'create branches that stay' })
+    }
     const expireTime = expireTimeOf(expiration, {
       createTime: now,
       now,

@@ -16,7 +16,7 @@ import type { Project } from '../domain/project.ts'
 import { after } from '../lib/time.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
-import { lockProject } from './access.ts'
+import { lockProject, mayChange } from './access.ts'
 import type { Caller } from './actions.ts'
 import { suspend, volumeOf } from './fleet.ts'
 import { newOperationUid } from './new-uid.ts'
@@ -51,6 +51,7 @@ export async function deleteBranch(
         now: services.clock.now(),
       })
     }
+    await mayChange(session, project, branch, { caller, to: 'delete branches of others' })
     // What is deleted already holds nobody up any more, and its children do not need its bytes.
     if (branch.deleteTime === undefined) await mayDelete(session, project, branch)
     const work = await retireBranch(services, session, project, branch, {

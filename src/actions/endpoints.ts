@@ -7,6 +7,7 @@ import { Fault } from '../domain/faults.ts'
 import { type EndpointPath, type EndpointUid, endpointName } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
+import type { Millis } from '../lib/time.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
 import { findEndpoint, lockProject } from './access.ts'
@@ -65,7 +66,7 @@ export async function updateEndpoint(
 }
 
 async function changeEndpoint(
-  { clock }: Pick<Services, 'clock'>,
+  { clock, computes }: Pick<Services, 'clock' | 'computes'>,
   session: CatalogSession,
   caller: Caller,
   project: Project,
@@ -102,16 +103,37 @@ async function changeEndpoint(
     projectUid: project.uid,
     callerUid: caller.identity.uid,
     keys: [branch.uid],
-    input: { endpoint: endpoint.uid, needsRestart },
+    input: {
+      endpoint: endpoint.uid,
+      needsRestart,
+      mustStart: spec.pgSettings !== undefined,
+      wasUp: computes.state(endpoint.uid).kind === 'ready',
+      before: {
+        minCu: endpoint.minCu,
+        maxCu: endpoint.maxCu,
+        isDisabled: endpoint.isDisabled,
+        suspendTimeout: endpoint.suspendTimeout ?? null,
+        pgSettings: endpoint.pgSettings,
+      },
+    },
     createTime: now,
   }
   await session.work.insert(work)
   return renderOperation({ ...work, outcome: { kind: 'pending' } })
 }
 
+/** The endpoint as it was, for an update that Postgres does not take. */
+interface Before {
+  readonly minCu: number
+  readonly maxCu: number
+  readonly isDisabled: boolean
+  readonly suspendTimeout: Millis | null
+  readonly pgSettings: Readonly<Record<string, string>>
+}
+
 export const updateEndpointKind = (services: Services): Kind => ({
   name: 'update-endpoint',
-  onFailure: 'retry',
+  onFailure: 'undo',
   steps: [
     {
       name: 'apply',
@@ -123,10 +145,22 @@ export const updateEndpointKind = (services: Services): Kind => ({
         if (context.endpoint.isDisabled) {
           await services.door.endSessions(uid)
           await suspend(services, context)
-        } else if (isUp && row.input.needsRestart === true) {
-          await suspend(services, context)
-          await wake(services, context)
+          return
         }
+        const restarts = isUp && row.input.needsRestart === true
+        if (restarts) await suspend(services, context)
+        // Whether Postgres takes its settings is known when it has started with them.
+        if (restarts || row.input.mustStart === true) await wake(services, context)
+      },
+      async undo({ row }) {
+        const uid = row.input.endpoint as EndpointUid
+        const { suspendTimeout, ...before } = row.input.before as unknown as Before
+        await services.catalog.endpoints.update(uid, {
+          ...before,
+          suspendTimeout: suspendTimeout ?? undefined,
+        })
+        const context = await services.catalog.endpoints.context(uid)
+        if (context !== undefined && row.input.wasUp === true) await wake(services, context)
       },
     },
   ],

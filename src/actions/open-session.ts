@@ -100,6 +100,8 @@ async function openByToken(
   const route = await routeByName(services, request.hints)
   const verified = await tokens.verify(password)
   if (verified.kind === 'invalid') {
+    // Neither a token nor a place where the password could be known.
+    if (!route.isNamed && password.split('.').length !== 3) throw new Fault('ENDPOINT_UNNAMED')
     throw await wrongPassword(services, route.context, request.user)
   }
   const { claims } = verified
@@ -125,7 +127,7 @@ async function openByToken(
   const { uid } = context.endpoint
   if (isManager) await prepared.manager(services, uid, identity)
   else if (!(await prepared.member(services, uid, identity))) {
-    throw new Fault('LOGIN_FAILED', { user: request.user })
+    throw new Fault('ROLE_MISSING', { user: request.user })
   }
   const narrowing = narrowingOf(claims)
   if (narrowing !== undefined) {

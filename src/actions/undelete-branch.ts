@@ -20,7 +20,7 @@ export async function undeleteBranch(
   return catalog.transaction(async (session) => {
     const project = await lockProject(session, path, {
       caller,
-      needs: 'CAN_BRANCH',
+      needs: 'CAN_MANAGE', // what comes back has no end
       to: 'undelete branches',
     })
     const live = await session.branches.byId(project.uid, path.branch)

@@ -6,7 +6,7 @@ import { type BranchPath, branchName } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
 import type { CatalogSession } from '../ports/catalog.ts'
-import { lockProject } from './access.ts'
+import { lockProject, mayChange, mustManage } from './access.ts'
 import type { BranchSpec, Caller } from './actions.ts'
 import { mayProtect } from './create-branch.ts'
 import type { Services } from './services.ts'
@@ -40,6 +40,10 @@ export async function changeBranch(
   branch: Branch,
   spec: BranchSpec,
 ): Promise<OperationResource> {
+  await mayChange(session, project, branch, { caller, to: 'change branches of others' })
+  if (spec.expiration?.kind === 'never' || spec.isProtected !== undefined) {
+    await mustManage(session, project, { caller, to: 'make a branch stay' })
+  }
   const now = clock.now()
   const expireTime =
     spec.expiration === undefined

@@ -410,6 +410,12 @@ export const reasons = {
     next: 'Use a credential of this endpoint as the password: lakelet postgres generate-database-credential.',
     sqlstate: '28P01',
   },
+  ROLE_MISSING: {
+    code: 'UNAUTHENTICATED',
+    say: `password authentication failed for user "{user}": the branch has no such role`,
+    next: "Ask someone who may manage the project for it: SELECT databricks_create_role('{user}', 'USER').",
+    sqlstate: '28P01',
+  },
   TOKEN_EXPIRED: {
     code: 'UNAUTHENTICATED',
     say: 'OAuth: User is not authorized: the token has expired',

@@ -21,6 +21,7 @@ export interface Settings {
   readonly stateDir: string
   readonly apiHost: string
   readonly apiPort: number
+  readonly pgHost: string
   readonly pgPort: number
   /** `undefined`: the best that works here. */
   readonly storage: StorageChoice | undefined
@@ -88,6 +89,14 @@ export const settingsTable: Table = {
     otherwise: '7430',
     parse: parsePort,
     fallback: () => 7430,
+  },
+  pgHost: {
+    name: 'pg-host',
+    value: 'ADDRESS',
+    say: 'Address on which Postgres clients are listened to, beside the own loopback addresses of endpoints.',
+    otherwise: '127.0.0.1',
+    parse: (text) => matching(text, /^[0-9A-Fa-f.:]{2,45}$/, 'an IP address'),
+    fallback: () => '127.0.0.1',
   },
   pgPort: {
     name: 'pg-port',
@@ -237,6 +246,7 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     stateDir: read(table.stateDir),
     apiHost: read(table.apiHost),
     apiPort: read(table.apiPort),
+    pgHost: read(table.pgHost),
     pgPort: read(table.pgPort),
     storage: read(table.storage),
     poolSize: read(table.poolSize),

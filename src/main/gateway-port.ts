@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 
 export interface PortChoice {
   readonly port: number
-  /** Whether plain 127.0.0.1 can be listened on too, beside the endpoints' own addresses. */
+  /** Whether the host itself can be listened on too, beside the endpoints' own addresses. */
   readonly hasLocalhost: boolean
   /** What the start screen says when things are not as asked for. */
   readonly notice: string | undefined
@@ -21,17 +21,19 @@ const fallbacks = Array.from({ length: 20 }, (_, n) => 54320 + n)
  * Another Postgres on 127.0.0.1:5432 is in nobody's way where endpoints have addresses of their own.
  */
 export async function choosePort(
+  host: string,
   wanted: number,
   probeAddress: string | undefined,
 ): Promise<PortChoice> {
-  const localhost = await isFree(wanted, '127.0.0.1')
+  if (wanted === 0) return { port: await freePort(host), hasLocalhost: true, notice: undefined }
+  const localhost = await isFree(wanted, host)
   const others = probeAddress === undefined ? localhost : await isFree(wanted, probeAddress)
   if (localhost && others) return { port: wanted, hasLocalhost: true, notice: undefined }
   if (others) {
     return {
       port: wanted,
       hasLocalhost: false,
-      notice: `Port ${wanted} of 127.0.0.1 belongs to another program; endpoints answer on their own addresses.`,
+      notice: `Port ${wanted} of ${host} belongs to another program; endpoints answer on their own addresses.`,
     }
   }
   if (wanted !== usual) {
@@ -40,7 +42,7 @@ export async function choosePort(
     )
   }
   for (const port of fallbacks) {
-    if (await isFree(port, '127.0.0.1')) {
+    if (await isFree(port, host)) {
       return {
         port,
         hasLocalhost: true,
@@ -58,5 +60,18 @@ function isFree(port: number, host: string): Promise<boolean> {
     const server = createServer()
     server.once('error', () => resolve(false))
     server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)))
+  })
+}
+
+/** Any free one, for a port that was given as 0. */
+export function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen({ port: 0, host, exclusive: true }, () => {
+      const address = server.address()
+      const port = typeof address === 'object' && address !== null ? address.port : 0
+      server.close(() => resolve(port))
+    })
   })
 }

@@ -40,7 +40,7 @@ import { openCertificateAuthority } from '../tokens/certificate-authority.ts'
 import { openTokens } from '../tokens/tokens.ts'
 import { ensureFirstProject, ensureOwner } from './first-start.ts'
 import { createGatewayHost } from './gateway-host.ts'
-import { choosePort, type PortChoice } from './gateway-port.ts'
+import { choosePort, freePort, type PortChoice } from './gateway-port.ts'
 import { findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
 import { keepRunning } from './keep-running.ts'
 import { writeTrustFiles } from './trust-files.ts'
@@ -136,10 +136,12 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   const hostStyle = await findHostStyle(settings.domain)
   const port = await choosePort(
+    settings.pgHost,
     settings.pgPort,
     hostStyle.kind === 'addresses' ? '127.88.0.1' : undefined,
   )
-  const apiUrl = `http://${settings.apiHost.includes(':') ? `[${settings.apiHost}]` : settings.apiHost}:${settings.apiPort}`
+  const apiPort = settings.apiPort === 0 ? await freePort(settings.apiHost) : settings.apiPort
+  const apiUrl = `http://${settings.apiHost.includes(':') ? `[${settings.apiHost}]` : settings.apiHost}:${apiPort}`
   const [tokens, authority, roles] = [
     await openTokens({ layout, issuer: `${apiUrl}/oidc`, clock }),
     await openCertificateAuthority({ layout, clock }),
@@ -188,7 +190,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     closed: (endpoint) => noter.touched(endpoint, 'closed'),
   }
   onStop(() => gateway.stop())
-  await gateway.start(link, await listenAddresses(catalog, hostStyle, port))
+  await gateway.start(link, await listenAddresses(catalog, settings.pgHost, hostStyle, port))
 
   await engine.start()
   onStop(() => engine.stop())
@@ -232,7 +234,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     version,
     contract: settings.contract,
   })
-  const api = await serveApi(app, { host: settings.apiHost, port: settings.apiPort })
+  const api = await serveApi(app, { host: settings.apiHost, port: apiPort })
   onStop(() => api.close())
 
   const owner = await ensureOwner(services, layout)
@@ -410,12 +412,15 @@ async function startLoops(
 
 async function listenAddresses(
   catalog: Catalog,
+  host: string,
   style: HostStyle,
   port: PortChoice,
 ): Promise<readonly string[]> {
   const contexts = await catalog.endpoints.everyContext()
   return [
-    ...(port.hasLocalhost ? ['127.0.0.1'] : []),
+    ...(port.hasLocalhost ? [host] : []),
+    // Resolvers that know *.localhost answer with both.
+    ...(style.kind === 'domain' && style.domain === 'localhost' ? ['::1'] : []),
     ...(style.kind === 'addresses'
       ? contexts.filter(isLive).map(({ endpoint }) => endpoint.address)
       : []),

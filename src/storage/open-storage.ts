@@ -11,6 +11,7 @@ import { failpoint } from '../lib/failpoint.ts'
 import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
 import type { Clock } from '../lib/time.ts'
+import { withUndo } from '../lib/undo.ts'
 import type { DriverName, Rung, Storage } from '../ports/storage.ts'
 import { btrfsDriver } from './btrfs/driver.ts'
 import {
@@ -62,13 +63,17 @@ export async function openStorage(options: OpenStorageOptions): Promise<OpenStor
   await makePassage(layout.pool)
   await makePassage(layout.wal)
   const known = await readRecord(layout)
-  const record = known === undefined ? await begin(options) : await reopen(options, known)
-  const driver = driverFor(record.driver, options)
-  const store = new PoolStore({ layout, record, driver, owner: serviceUser, log })
-  await store.prepare()
-  const took = Math.round(clock.monotonic() - begun)
-  log.info({ driver: record.driver, image: record.imageBytes, took }, 'storage is open')
-  return store
+  return await withUndo(async (onFailure) => {
+    // A start that is refused leaves no mount behind, unless computes of an earlier one hold it.
+    onFailure(() => unmountImage(layout).catch(() => undefined))
+    const record = known === undefined ? await begin(options) : await reopen(options, known)
+    const driver = driverFor(record.driver, options)
+    const store = new PoolStore({ layout, record, driver, owner: serviceUser, log })
+    await store.prepare()
+    const took = Math.round(clock.monotonic() - begun)
+    log.info({ driver: record.driver, image: record.imageBytes, took }, 'storage is open')
+    return store
+  })
 }
 
 class PoolStore extends VolumeStore implements OpenStorage {
