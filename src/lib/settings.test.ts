@@ -20,6 +20,7 @@ describe('settings', () => {
       stateDir: '/home/jane/.local/share/lakelet',
       apiHost: '127.0.0.1',
       apiPort: 7430,
+      pgHost: '127.0.0.1',
       pgPort: 5432,
       storage: undefined,
       poolSize: undefined,
