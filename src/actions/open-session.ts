@@ -6,7 +6,7 @@
 import { isLive } from '../domain/branch.ts'
 import { Fault, toRecord } from '../domain/faults.ts'
 import type { EndpointUid } from '../domain/names.ts'
-import { seconds } from '../lib/time.ts'
+import { after, seconds } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
 import type { CredentialClaims } from '../ports/tokens.ts'
 import { mayRunDdl } from './access.ts'
@@ -107,7 +107,10 @@ async function openByToken(
   const { claims } = verified
   if (verified.kind === 'expired') throw new Fault('TOKEN_EXPIRED')
   const identity = await catalog.identities.byLoginName(claims.subject)
-  if (identity === undefined || !identity.isActive) {
+  // A name given to somebody else since (times in tokens are whole seconds) is not the one it named.
+  const isReborn =
+    identity !== undefined && identity.createTime >= after(claims.issuedAt, seconds(1))
+  if (identity === undefined || !identity.isActive || isReborn) {
     throw new Fault('LOGIN_FAILED', { user: request.user })
   }
   if (request.user !== claims.subject) {
