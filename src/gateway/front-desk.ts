@@ -60,6 +60,13 @@ export class FrontDesk {
     return { ...this.#metrics, strangers: this.#admission.strangers }
   }
 
+  /** Has the certificate of an address ready before anybody dials it. */
+  warm(address: string): void {
+    this.#certificates
+      .context(undefined, address)
+      .catch((error: unknown) => this.#log.debug({ err: error, address }, 'no certificate yet'))
+  }
+
   /** Takes over an accepted socket. Never throws: whatever goes wrong ends this connection alone. */
   receive(raw: Socket): void {
     raw.on('error', () => undefined) // every failure ends in `close`, which is what is watched

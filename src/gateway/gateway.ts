@@ -29,6 +29,8 @@ export interface Gateway extends GatewayControl {
   drain(): Promise<void>
 }
 
+const fewAddresses = 4
+
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { link, port, log, clock, addresses = ['127.0.0.1'] } = options
   const limits: GatewayLimits = { ...defaultLimits, ...options.limits }
@@ -57,6 +59,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       for (const address of wanted) {
         try {
           await listeners.add(address)
+          // A new endpoint's first client should not wait for its certificate. At a start there are
+          // hundreds, most of which nobody dials: those are made when they are asked for.
+          if (wanted.length <= fewAddresses) desk.warm(address)
         } catch (error) {
           problems.push({ address, problem: problemOf(error) })
         }
