@@ -222,7 +222,7 @@ export class Supervisor {
       runDirectory: join(this.#room.runDirectory, this.#uid),
     }
     const toolchain = await this.#room.toolchains.open(spec.major)
-    await writeConfiguration(spec, places, serviceUser, log)
+    writeConfiguration(spec, places, serviceUser, log)
     await clearLeftovers(places, processes, clock)
     await failpoint('compute.start.prepared')
     this.#refuseIfCancelled(cancelled)
