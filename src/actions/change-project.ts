@@ -1,4 +1,5 @@
 /** Update, delete and undelete of a project. */
+import { isLive } from '../domain/branch.ts'
 import { Fault } from '../domain/faults.ts'
 import {
   type BranchUid,
@@ -193,7 +194,9 @@ export const undeleteProjectKind = (services: Services): Kind => ({
       name: 'open',
       async run({ row }) {
         const contexts = await services.catalog.endpoints.everyContext()
-        const ours = contexts.filter(({ project }) => project.uid === row.input.project)
+        const ours = contexts.filter(
+          (context) => context.project.uid === row.input.project && isLive(context),
+        )
         await services.door.listen(ours.map(({ endpoint }) => endpoint.address))
       },
     },

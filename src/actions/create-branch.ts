@@ -216,7 +216,10 @@ export async function reserveBranch(
   }
 }
 
-/** The steps that make a reserved branch real; shared by branch and project creation. */
+/**
+ * The steps that make a reserved branch real; shared by branch and project creation. Before them comes
+ * a step whose undo removes the rows: it must be undone last, since the others find their way by them.
+ */
 export const branchSteps = (services: Services, prepared: Prepared): Kind['steps'] => [
   {
     name: 'clone',
@@ -232,10 +235,11 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
       context.memory = { ...context.memory, time }
     },
     async undo(context) {
-      const found = await services.catalog.endpoints.context(endpointUid(context))
-      await services.storage.deleteDraft(context.row.uid as string as DraftId)
-      if (found !== undefined)
-        await services.storage.deleteVolume(volumeOf(found.project, found.branch))
+      const { row } = context
+      await services.storage.deleteDraft(row.uid as string as DraftId)
+      await services.storage.deleteVolume(
+        volumeOf({ uid: row.projectUid }, { uid: branchUid(context) }),
+      )
     },
   },
   {
@@ -246,9 +250,11 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
       for (const { address, problem } of failed) {
         services.log.warn({ address, problem }, 'cannot listen on an endpoint address')
       }
-      await services.volumes.run(branch.uid, () =>
-        services.computes.ensureReady(computeSpec(services, project, branch, endpoint)),
-      )
+      const reached = await services.volumes.run(branch.uid, async () => {
+        await services.computes.ensureReady(computeSpec(services, project, branch, endpoint))
+        return services.computes.recoveredTo(endpoint.uid)
+      })
+      context.memory = { ...context.memory, lsn: String(reached) }
     },
     async undo(context) {
       const found = await services.catalog.endpoints.context(endpointUid(context))
@@ -259,13 +265,14 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
   {
     name: 'prepare',
     async run(context) {
-      const { branch, endpoint } = await rowsOf(services, context)
+      const { project, branch, endpoint } = await rowsOf(services, context)
       const creator = await services.catalog.identities.byUid(branch.createdBy)
-      const [reached] = await Promise.all([
-        services.computes.recoveredTo(endpoint.uid),
-        creator && prepared.manager(services, endpoint.uid, creator),
-      ])
-      context.memory = { ...context.memory, lsn: String(reached) }
+      if (creator === undefined) return
+      // Started a step ago, unless the server has stopped or died in between.
+      await services.volumes.run(branch.uid, () =>
+        services.computes.ensureReady(computeSpec(services, project, branch, endpoint)),
+      )
+      await prepared.manager(services, endpoint.uid, creator)
     },
   },
   {
@@ -276,20 +283,21 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
       await services.catalog.transaction(async (session) => {
         await session.projects.lock(project.uid)
         const branch = await session.branches.byUid(branchUid(context))
-        // Deleted while it was made: the delete waits for us and must find it as it left it.
-        if (branch === undefined || branch.deleteTime !== undefined) return
+        if (branch === undefined) return
         await session.branches.update(branch.uid, {
-          state: 'READY',
-          pendingState: undefined,
-          stateChangeTime: services.clock.now(),
+          // Deleted while it was made: the delete waits for us and must find its state as it left it.
+          ...(branch.deleteTime === undefined
+            ? {
+                state: 'READY' as const,
+                pendingState: undefined,
+                stateChangeTime: services.clock.now(),
+              }
+            : {}),
           ...(branch.sourceBranchUid === undefined
             ? {}
             : { sourceLsn: lsn(BigInt(String(reached))), sourceTime: epochMs(Number(time)) }),
         })
       })
-    },
-    async undo(context) {
-      await services.catalog.branches.remove(branchUid(context))
     },
   },
 ]
@@ -297,7 +305,16 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
 export const createBranchKind = (services: Services, prepared: Prepared): Kind => ({
   name: 'create-branch',
   onFailure: 'undo',
-  steps: branchSteps(services, prepared),
+  steps: [
+    {
+      name: 'reserve', // done when accepted; here for its undo, which must come last
+      run: () => Promise.resolve(),
+      async undo(context) {
+        await services.catalog.branches.remove(branchUid(context))
+      },
+    },
+    ...branchSteps(services, prepared),
+  ],
   async finish(context) {
     const { project, branch } = await rowsOf(services, context)
     return viewBranch(project, branch)

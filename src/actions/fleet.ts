@@ -2,7 +2,7 @@
  * Waking, suspending and preparing computes: every start and stop of a branch's compute goes through
  * here, under the lock of its volume, so that nobody starts what another clones or deletes.
  */
-import type { Branch } from '../domain/branch.ts'
+import { type Branch, isLive } from '../domain/branch.ts'
 import { settingsForCu } from '../domain/cu.ts'
 import type { Endpoint } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
@@ -32,18 +32,27 @@ export function computeSpec(
   }
 }
 
+/** Held, inside the lock of the volume, by whoever is about to stop this compute. */
+const stopOf = (endpoint: Pick<Endpoint, 'uid'>): string => `stop ${endpoint.uid}`
+
 /** Starts the endpoint's compute unless it runs; resolves when it answered a query. */
 export async function wake(
   services: Services,
-  { project, branch, endpoint }: EndpointContext,
+  { branch, endpoint }: Pick<EndpointContext, 'branch' | 'endpoint'>,
 ): Promise<void> {
-  const { computes, volumes, storage } = services
-  if (computes.state(endpoint.uid).kind === 'ready') return
+  const { catalog, computes, volumes, storage, stopping } = services
   if (endpoint.isDisabled) throw new Fault('ENDPOINT_DISABLED')
+  // A compute that is about to be stopped is waited for, not granted.
+  if (computes.state(endpoint.uid).kind === 'ready' && !volumes.isHeld(stopOf(endpoint))) return
   await volumes.run(branch.uid, async () => {
     if (computes.state(endpoint.uid).kind === 'ready') return
+    if (stopping.aborted) throw new Fault('UNAVAILABLE', { doing: 'stopping' }) // everything that runs has just been stopped
+    // Read again: while we waited it may have been deleted or disabled, and nobody stops it once more.
+    const now = await catalog.endpoints.context(endpoint.uid)
+    if (now === undefined || !isLive(now)) throw new Fault('ENDPOINT_NOT_FOUND')
+    if (now.endpoint.isDisabled) throw new Fault('ENDPOINT_DISABLED')
     await storage.check()
-    await computes.ensureReady(computeSpec(services, project, branch, endpoint))
+    await computes.ensureReady(computeSpec(services, now.project, now.branch, now.endpoint))
   })
 }
 
@@ -52,14 +61,19 @@ export async function suspend(
   services: Services,
   { branch, endpoint }: Pick<EndpointContext, 'branch' | 'endpoint'>,
   mode: StopMode = 'fast',
+  /** Asked when nobody can start, stop or be granted it any more: the wait may have been long. */
+  isStillWanted: () => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<void> {
   const { computes, volumes } = services
-  await volumes.run(branch.uid, async () => {
-    if (mode === 'fast' && computes.state(endpoint.uid).kind === 'ready') {
-      await rememberWhileAsleep(services, branch, endpoint)
-    }
-    await computes.stop(endpoint.uid, mode)
-  })
+  await volumes.run(branch.uid, () =>
+    volumes.run(stopOf(endpoint), async () => {
+      if (!(await isStillWanted())) return
+      if (mode === 'fast' && computes.state(endpoint.uid).kind === 'ready') {
+        await rememberWhileAsleep(services, branch, endpoint)
+      }
+      await computes.stop(endpoint.uid, mode)
+    }),
+  )
 }
 
 /** Password verifiers (so that a login is checked before it wakes anything) and the size. */

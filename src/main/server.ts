@@ -3,7 +3,7 @@
  * gateway as a child. The only place where the parts meet. Each part registers how it ends as soon as
  * it runs, so a start that fails half-way leaves nothing running.
  */
-import { chmod, chown, mkdir, readFile, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createActions, createKinds } from '../actions/create-actions.ts'
 import { computeSpec, Prepared, suspend } from '../actions/fleet.ts'
@@ -12,22 +12,19 @@ import type { Policy, Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
 import { serveApi } from '../api/listen.ts'
-import { type CatalogAddress, openCatalog } from '../catalog/open-catalog.ts'
 import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
 import { type Layout, layoutOf } from '../domain/layout.ts'
-import type { EndpointUid } from '../domain/names.ts'
 import { defaultPostgresMajor } from '../domain/project.ts'
 import { writeDurableFile } from '../lib/durable-file.ts'
 import { KeyedMutex } from '../lib/keyed-mutex.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { findServiceUser, type ServiceUser } from '../lib/service-user.ts'
 import type { Settings } from '../lib/settings.ts'
-import { type Clock, hours, minutes, seconds, systemClock } from '../lib/time.ts'
+import { hours, minutes, seconds, systemClock } from '../lib/time.ts'
 import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
-import type { ComputeSpec, Computes } from '../ports/compute.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
 import { startLoop } from '../reconcile/loop.ts'
 import { findOrphans } from '../reconcile/orphans.ts'
@@ -41,8 +38,7 @@ import { ensureFirstProject, ensureOwner } from './first-start.ts'
 import { createGatewayHost } from './gateway-host.ts'
 import { choosePort, type PortChoice } from './gateway-port.ts'
 import { findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
-
-const catalogUid = 'catalog' as EndpointUid
+import { sameCatalog, startCatalog } from './server-catalog.ts'
 
 /** What the start screen and `lakelet status` show. */
 export interface ServerFacts {
@@ -66,7 +62,11 @@ export interface Server {
 
 type Ending = () => Promise<void>
 
-export async function startServer(settings: Settings): Promise<Server> {
+/** One part of the server may take this long to end; a compute that hangs is ended within it. */
+const endPatience = minutes(2)
+
+/** `stopAsked` ends a start that is under way at its next part; what runs by then is stopped. */
+export async function startServer(settings: Settings, stopAsked?: AbortSignal): Promise<Server> {
   const endings: Ending[] = []
   let ended: Promise<void> | undefined
   const stop = () => {
@@ -74,7 +74,10 @@ export async function startServer(settings: Settings): Promise<Server> {
     return ended
   }
   try {
-    const facts = await compose(settings, (ending) => endings.push(ending))
+    const facts = await compose(settings, (ending) => {
+      endings.push(ending)
+      stopAsked?.throwIfAborted()
+    })
     return { facts, stop }
   } catch (error) {
     await stop()
@@ -86,12 +89,26 @@ async function endInOrder(endings: readonly Ending[]): Promise<void> {
   const failures: unknown[] = []
   for (const ending of [...endings].reverse()) {
     try {
-      await ending()
+      await withinPatience(ending())
     } catch (error) {
       failures.push(error)
     }
   }
   if (failures.length > 0) throw new AggregateError(failures, 'stop the server')
+}
+
+/** Whatever hangs must not keep the rest from ending. */
+async function withinPatience(ending: Promise<void>): Promise<void> {
+  const done = new AbortController()
+  const late = systemClock.sleep(endPatience, done.signal).then(() => {
+    throw new Error(`a part of the server has not ended after ${endPatience / 1000} s`)
+  })
+  late.catch(() => undefined) // also when it is cut short
+  try {
+    await Promise.race([ending, late])
+  } finally {
+    done.abort()
+  }
 }
 
 async function compose(settings: Settings, onStop: (ending: Ending) => void): Promise<ServerFacts> {
@@ -101,6 +118,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   const serviceUser = await findServiceUser(settings.computeUser)
   await prepareStateDirectory(layout, serviceUser)
   const log = createLog('server', join(layout.log, 'server.log'))
+  onStop(noteStrayErrors(log))
 
   const computes = await openComputes({
     layout,
@@ -151,6 +169,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     log,
     clock,
   })
+  const stopping = new AbortController()
   const services: Services = {
     catalog,
     storage,
@@ -160,6 +179,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     clock,
     log,
     policy: policyOf(settings),
+    stopping: stopping.signal,
     volumes: new KeyedMutex(),
     door: gateway.door,
     hostOf: (endpoint) => hostOf(hostStyle, endpoint),
@@ -168,8 +188,11 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   const engine = createEngine({ catalog, kinds: createKinds(services, prepared), clock, log })
   const actions = createActions(services, engine)
 
+  onStop(() => {
+    stopping.abort()
+    return stopComputes(services)
+  })
   await adoptComputes(services)
-  onStop(() => stopComputes(services))
   const link: GatewayLink = {
     challenge: (ask) => challenge(services, ask),
     open: (request) => openSession(services, prepared, request),
@@ -182,8 +205,8 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   onStop(() => gateway.stop())
   await gateway.start(link, await listenAddresses(catalog, hostStyle, port))
 
-  await engine.start()
   onStop(() => engine.stop())
+  await engine.start()
   await startLoops(services, onStop)
 
   const facts: ServerFacts = {
@@ -234,6 +257,25 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   return { ...facts, owner: owner.loginName }
 }
 
+/**
+ * A promise that nobody waits for and that fails is a mistake of ours, but no reason to end what works.
+ * An exception out of nowhere is: what it left half-done is unknown, and a crash is a resume.
+ */
+function noteStrayErrors(log: Log): Ending {
+  const rejected = (error: unknown) => log.error({ err: error }, 'an error that nobody waited for')
+  const thrown = (error: unknown) => {
+    log.fatal({ err: error }, 'the server ends: an error that nobody handled')
+    process.stderr.write(`lakelet: ${error instanceof Error ? error.stack : String(error)}\n`)
+    process.exit(70)
+  }
+  process.on('unhandledRejection', rejected)
+  process.on('uncaughtException', thrown)
+  return async () => {
+    process.off('unhandledRejection', rejected)
+    process.off('uncaughtException', thrown)
+  }
+}
+
 async function prepareStateDirectory(
   layout: Layout,
   serviceUser: ServiceUser | undefined,
@@ -253,73 +295,6 @@ async function prepareStateDirectory(
   }
 }
 
-/** The embedded catalog is a compute like any other; it is adopted when it still runs. */
-async function startCatalog(
-  settings: Settings,
-  layout: Layout,
-  serviceUser: ServiceUser | undefined,
-  computes: Computes,
-  { log, clock, onStop }: { log: Log; clock: Clock; onStop: (ending: Ending) => void },
-): Promise<Catalog> {
-  let address: CatalogAddress
-  if (settings.catalogUrl !== undefined) {
-    address = { url: settings.catalogUrl }
-  } else {
-    const spec: ComputeSpec = {
-      uid: catalogUid,
-      major: defaultPostgresMajor,
-      dataDirectory: layout.catalog,
-      settings: { max_connections: '50', shared_buffers: '32MB' },
-    }
-    await initializeCatalog(layout, serviceUser, computes)
-    await computes.adopt(spec)
-    await computes.ensureReady(spec)
-    address = { socketDirectory: computes.socketDirectory(catalogUid) }
-  }
-  const catalog = await openCatalog(address, { log, clock })
-  if (settings.catalogUrl === undefined) onStop(() => computes.stop(catalogUid, 'fast'))
-  onStop(() => catalog.close())
-  return catalog
-}
-
-/** A catalog directory without the marker is one whose initialisation was cut short. */
-async function initializeCatalog(
-  layout: Layout,
-  serviceUser: ServiceUser | undefined,
-  computes: Pick<Computes, 'initialize'>,
-): Promise<void> {
-  const marker = join(layout.root, 'catalog-made')
-  if (await exists(marker)) return
-  await rm(layout.catalog, { recursive: true, force: true })
-  await mkdir(layout.catalog, { mode: 0o700 })
-  if (serviceUser !== undefined) {
-    await chown(layout.catalog, serviceUser.uid, serviceUser.gid)
-  }
-  await computes.initialize(defaultPostgresMajor, layout.catalog, { sync: true })
-  await writeDurableFile(marker, '')
-}
-
-/** Volumes belong to one catalog: another one would take them for strangers. */
-async function sameCatalog(layout: Layout, catalog: Catalog): Promise<void> {
-  const file = join(layout.root, 'catalog-id')
-  if (await exists(file)) {
-    const known = (await readFile(file, 'utf8')).trim()
-    if (known !== catalog.workspaceId) {
-      throw new Error(
-        `The state directory ${layout.root} belongs to another catalog (workspace ${known}, not ${catalog.workspaceId}). Use that catalog, or another --state-dir.`,
-      )
-    }
-    return
-  }
-  await writeDurableFile(file, `${catalog.workspaceId}\n`)
-}
-
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  )
-
 const policyOf = (settings: Settings): Policy => ({
   maxBranchTtl: settings.maxBranchTtl,
   defaultBranchTtl: undefined,
@@ -330,18 +305,34 @@ const policyOf = (settings: Settings): Policy => ({
   defaultMajor: defaultPostgresMajor,
 })
 
-/** Computes outlive the server: those that still run are taken over before anything else happens. */
+/**
+ * Computes outlive the server: those that still run are taken over before anything else happens. One
+ * that cannot be (it was starting, and did not get there) has been ended; its next connection starts it.
+ */
 async function adoptComputes(services: Services): Promise<void> {
   const { catalog, computes, storage, log } = services
-  for (const { project, branch, endpoint } of await catalog.endpoints.everyContext()) {
-    const adopted = await computes.adopt(computeSpec({ storage }, project, branch, endpoint))
-    if (adopted === 'adopted') log.info({ endpoint: endpoint.uid }, 'adopted a running compute')
-  }
+  const contexts = await catalog.endpoints.everyContext()
+  await Promise.all(
+    contexts.map(async ({ project, branch, endpoint }) => {
+      const facts = { endpoint: endpoint.uid }
+      try {
+        const adopted = await computes.adopt(computeSpec({ storage }, project, branch, endpoint))
+        if (adopted === 'adopted') log.info(facts, 'adopted a running compute')
+      } catch (error) {
+        log.warn({ err: error, ...facts }, 'cannot adopt a compute')
+      }
+    }),
+  )
 }
 
+/** All of them, whatever becomes of one: the pool cannot be unmounted under the others. */
 async function stopComputes(services: Services): Promise<void> {
   const contexts = await services.catalog.endpoints.everyContext()
-  await Promise.all(contexts.map((context) => suspend(services, context)))
+  const results = await Promise.allSettled(contexts.map((context) => suspend(services, context)))
+  const failures = results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as unknown] : [],
+  )
+  if (failures.length > 0) throw new AggregateError(failures, 'stop computes')
 }
 
 async function startLoops(services: Services, onStop: (ending: Ending) => void): Promise<void> {
