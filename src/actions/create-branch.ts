@@ -247,7 +247,10 @@ export async function reserveBranch(
   }
 }
 
-/** The steps that make a reserved branch real; shared by branch and project creation. */
+/**
+ * The steps that make a reserved branch real; shared by branch and project creation. Before them comes
+ * a step whose undo removes the rows: it must be undone last, since the others find their way by them.
+ */
 export const branchSteps = (services: Services, prepared: Prepared): Kind['steps'] => [
   {
     name: 'clone',
@@ -263,10 +266,11 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
       context.memory = { ...context.memory, time }
     },
     async undo(context) {
-      const found = await services.catalog.endpoints.context(endpointUid(context))
-      await services.storage.deleteDraft(context.row.uid as string as DraftId)
-      if (found !== undefined)
-        await services.storage.deleteVolume(volumeOf(found.project, found.branch))
+      const { row } = context
+      await services.storage.deleteDraft(row.uid as string as DraftId)
+      await services.storage.deleteVolume(
+        volumeOf({ uid: row.projectUid }, { uid: branchUid(context) }),
+      )
     },
   },
   {
@@ -277,9 +281,11 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
       for (const { address, problem } of failed) {
         services.log.warn({ address, problem }, 'cannot listen on an endpoint address')
       }
-      await services.volumes.run(branch.uid, () =>
-        services.computes.ensureReady(computeSpec(services, project, branch, endpoint)),
-      )
+      const reached = await services.volumes.run(branch.uid, async () => {
+        await services.computes.ensureReady(computeSpec(services, project, branch, endpoint))
+        return services.computes.recoveredTo(endpoint.uid)
+      })
+      context.memory = { ...context.memory, lsn: String(reached) }
     },
     async undo(context) {
       const found = await services.catalog.endpoints.context(endpointUid(context))
@@ -290,18 +296,28 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
   {
     name: 'prepare',
     async run(context) {
-      const { branch, endpoint } = await rowsOf(services, context)
-      const { computes, roles, catalog } = services
-      const creator = await catalog.identities.byUid(branch.createdBy)
-      const [reached, logicalSize] = await Promise.all([
-        computes.recoveredTo(endpoint.uid),
-        computes.logicalSize(endpoint.uid),
-        creator && prepared.manager(services, endpoint.uid, creator),
-      ])
-      if (context.row.input.renewPasswords === true) {
-        await roles.renewPasswords(computes.socketDirectory(endpoint.uid))
+      const { project, branch, endpoint } = await rowsOf(services, context)
+      const { computes, roles, catalog, log } = services
+      const isFirst = branch.sourceBranchUid === undefined
+      if (isFirst || context.row.input.renewPasswords === true) {
+        // Started a step ago, unless the server has stopped or died in between.
+        await services.volumes.run(branch.uid, () =>
+          computes.ensureReady(computeSpec(services, project, branch, endpoint)),
+        )
+        if (isFirst) {
+          const logicalSize = await computes.logicalSize(endpoint.uid)
+          context.memory = { ...context.memory, logicalSize }
+        }
+        if (context.row.input.renewPasswords === true) {
+          await roles.renewPasswords(computes.socketDirectory(endpoint.uid))
+        }
       }
-      context.memory = { ...context.memory, lsn: String(reached), logicalSize }
+      // Nobody waits for this but the creator's first login, which asks for it too.
+      const creator = await catalog.identities.byUid(branch.createdBy)
+      if (creator === undefined || computes.state(endpoint.uid).kind !== 'ready') return
+      prepared
+        .manager(services, endpoint.uid, creator)
+        .catch((error: unknown) => log.warn({ err: error, branch: branch.uid }, 'not prepared yet'))
     },
   },
   {
@@ -312,12 +328,16 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
       await services.catalog.transaction(async (session) => {
         await session.projects.lock(project.uid)
         const branch = await session.branches.byUid(branchUid(context))
-        // Deleted while it was made: the delete waits for us and must find it as it left it.
-        if (branch === undefined || branch.deleteTime !== undefined) return
+        if (branch === undefined) return
         await session.branches.update(branch.uid, {
-          state: 'READY',
-          pendingState: undefined,
-          stateChangeTime: services.clock.now(),
+          // Deleted while it was made: the delete waits for us and must find its state as it left it.
+          ...(branch.deleteTime === undefined
+            ? {
+                state: 'READY' as const,
+                pendingState: undefined,
+                stateChangeTime: services.clock.now(),
+              }
+            : {}),
           ...(logicalSize === undefined ? {} : { logicalSizeBytes: Number(logicalSize) }),
           ...(branch.sourceBranchUid === undefined
             ? {}
@@ -325,16 +345,22 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
         })
       })
     },
-    async undo(context) {
-      await services.catalog.branches.remove(branchUid(context))
-    },
   },
 ]
 
 export const createBranchKind = (services: Services, prepared: Prepared): Kind => ({
   name: 'create-branch',
   onFailure: 'undo',
-  steps: branchSteps(services, prepared),
+  steps: [
+    {
+      name: 'reserve', // done when accepted; here for its undo, which must come last
+      run: () => Promise.resolve(),
+      async undo(context) {
+        await services.catalog.branches.remove(branchUid(context))
+      },
+    },
+    ...branchSteps(services, prepared),
+  ],
   async finish(context) {
     const { project, branch } = await rowsOf(services, context)
     return viewBranch(project, branch)

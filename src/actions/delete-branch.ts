@@ -160,7 +160,10 @@ export async function eraseBranch(
   project: ProjectUid,
   branch: BranchUid,
 ): Promise<void> {
-  for (const { uid } of await catalog.endpoints.ofBranch(branch)) await computes.forget(uid)
-  await volumes.run(branch, () => storage.deleteVolume(volumeOf({ uid: project }, { uid: branch })))
+  const endpoints = await catalog.endpoints.ofBranch(branch)
+  await volumes.run(branch, async () => {
+    for (const { uid } of endpoints) await computes.forget(uid)
+    await storage.deleteVolume(volumeOf({ uid: project }, { uid: branch }))
+  })
   await catalog.branches.remove(branch)
 }

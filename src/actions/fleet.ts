@@ -2,7 +2,7 @@
  * Waking, suspending and preparing computes: every start and stop of a branch's compute goes through
  * here, under the lock of its volume, so that nobody starts what another clones or deletes.
  */
-import type { Branch } from '../domain/branch.ts'
+import { type Branch, isLive } from '../domain/branch.ts'
 import { settingsForCu } from '../domain/cu.ts'
 import type { Endpoint } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
@@ -32,18 +32,29 @@ export function computeSpec(
   }
 }
 
+/** Held, inside the lock of the volume, by whoever is about to stop this compute. */
+const stopOf = (endpoint: Pick<Endpoint, 'uid'>): string => `stop ${endpoint.uid}`
+
 /** Starts the endpoint's compute unless it runs; resolves when it answered a query. */
 export async function wake(
   services: Services,
-  { project, branch, endpoint }: EndpointContext,
+  { branch, endpoint }: Pick<EndpointContext, 'branch' | 'endpoint'>,
 ): Promise<void> {
-  const { computes, volumes, storage } = services
-  if ((await computes.look(endpoint.uid)).kind === 'ready') return
+  const { catalog, computes, volumes, storage, stopping } = services
   if (endpoint.isDisabled) throw new Fault('ENDPOINT_DISABLED')
+  // A compute that is about to be stopped is waited for, not granted.
+  const { kind } = await computes.look(endpoint.uid)
+  if (kind === 'ready' && !volumes.isHeld(stopOf(endpoint))) return
   await volumes.run(branch.uid, async () => {
     if (computes.state(endpoint.uid).kind === 'ready') return
+    // Everything that runs has just been stopped.
+    if (stopping.aborted) throw new Fault('UNAVAILABLE', { doing: 'stopping' })
+    // Read again: while we waited it may have been deleted or disabled, and nobody stops it once more.
+    const now = await catalog.endpoints.context(endpoint.uid)
+    if (now === undefined || !isLive(now)) throw new Fault('ENDPOINT_NOT_FOUND')
+    if (now.endpoint.isDisabled) throw new Fault('ENDPOINT_DISABLED')
     await storage.check()
-    await computes.ensureReady(computeSpec(services, project, branch, endpoint))
+    await computes.ensureReady(computeSpec(services, now.project, now.branch, now.endpoint))
   })
 }
 
@@ -52,14 +63,19 @@ export async function suspend(
   services: Services,
   { branch, endpoint }: Pick<EndpointContext, 'branch' | 'endpoint'>,
   mode: StopMode = 'fast',
+  /** Asked when nobody can start, stop or be granted it any more: the wait may have been long. */
+  isStillWanted: () => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<void> {
   const { computes, volumes } = services
-  await volumes.run(branch.uid, async () => {
-    if (mode === 'fast' && computes.state(endpoint.uid).kind === 'ready') {
-      await rememberWhileAsleep(services, branch, endpoint)
-    }
-    await computes.stop(endpoint.uid, mode)
-  })
+  await volumes.run(branch.uid, () =>
+    volumes.run(stopOf(endpoint), async () => {
+      if (!(await isStillWanted())) return
+      if (mode === 'fast' && computes.state(endpoint.uid).kind === 'ready') {
+        await rememberWhileAsleep(services, branch, endpoint)
+      }
+      await computes.stop(endpoint.uid, mode)
+    }),
+  )
 }
 
 /** Password verifiers (so that a login is checked before it wakes anything) and the size. */
@@ -114,7 +130,12 @@ export interface NotedEndpoint {
 /** An identity that a compute knew this recently is not looked at again: a pool opening is one look. */
 const knownFor = seconds(1)
 
-type Known = { readonly as: 'manager' | 'member'; readonly at: EpochMs }
+interface Known {
+  readonly as: 'manager' | 'member'
+  readonly at: EpochMs
+  /** A look that is under way is joined. */
+  readonly done: Promise<void>
+}
 
 /**
  * Which identities a running compute knows just now, and as what. A look costs one connection to
@@ -135,9 +156,11 @@ export class Prepared {
     identity: LoginIdentity,
   ): Promise<void> {
     const now = clock.now()
-    if (this.#isKnown(endpoint, identity, 'manager', now)) return
-    await roles.ensureManager(computes.socketDirectory(endpoint), identity)
-    this.#remember(endpoint, identity, { as: 'manager', at: now })
+    const known = this.#find(endpoint, identity, 'manager', now)
+    if (known !== undefined) return known.done
+    const done = roles.ensureManager(computes.socketDirectory(endpoint), identity)
+    this.#remember(endpoint, identity, { as: 'manager', at: now, done })
+    return done
   }
 
   /**
@@ -153,20 +176,27 @@ export class Prepared {
     const now = clock.now()
     const socket = computes.socketDirectory(endpoint)
     if (!(await roles.hasIdentityRole(socket, identity.loginName))) return false
-    if (this.#isKnown(endpoint, identity, 'member', now)) return true
-    await roles.endManager(socket, identity.loginName)
-    this.#remember(endpoint, identity, { as: 'member', at: now })
+    const known = this.#find(endpoint, identity, 'member', now)
+    const done = known?.done ?? roles.endManager(socket, identity.loginName)
+    if (known === undefined) this.#remember(endpoint, identity, { as: 'member', at: now, done })
+    await done
     return true
   }
 
-  #isKnown(endpoint: EndpointUid, identity: LoginIdentity, as: Known['as'], now: EpochMs): boolean {
+  #find(
+    endpoint: EndpointUid,
+    identity: LoginIdentity,
+    as: Known['as'],
+    now: EpochMs,
+  ): Known | undefined {
     const seen = this.#known.get(endpoint)?.get(identity.loginName)
-    return seen?.as === as && now < after(seen.at, knownFor)
+    return seen?.as === as && now < after(seen.at, knownFor) ? seen : undefined
   }
 
   #remember(endpoint: EndpointUid, identity: LoginIdentity, known: Known): void {
     const all = this.#known.get(endpoint) ?? new Map<string, Known>()
     all.set(identity.loginName, known)
     this.#known.set(endpoint, all)
+    known.done.catch(() => all.delete(identity.loginName)) // a failure is not known
   }
 }

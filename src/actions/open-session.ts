@@ -87,6 +87,7 @@ async function openByPassword(services: Services, request: SessionRequest, uid: 
   const context = await services.catalog.endpoints.context(uid)
   if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
   if (!context.project.enablePgNativeLogin) throw new Fault('NATIVE_LOGIN_DISABLED')
+  await noteLogin(services, context)
   return grantTo(services, context, request.user)
 }
 
@@ -126,6 +127,7 @@ async function openByToken(
   const isManager = await mayRunDdl(catalog, context.project, context.branch, identity)
   if (level === undefined && !isManager) throw new Fault('LOGIN_FAILED', { user: request.user })
 
+  await noteLogin(services, context)
   await wake(services, context)
   const { uid } = context.endpoint
   if (isManager) await prepared.manager(services, uid, identity)
@@ -158,16 +160,22 @@ async function wrongPassword(
   return new Fault('LOGIN_FAILED', { user })
 }
 
-async function grantTo(services: Services, context: EndpointContext, role: string) {
-  const { computes, catalog, clock, log } = services
-  const { endpoint } = context
-  await wake(services, context)
+/** Before the wake: whoever suspends looks at this once more under the lock, and lets us be. */
+async function noteLogin(
+  { catalog, clock, log }: Services,
+  { endpoint }: EndpointContext,
+): Promise<void> {
   const now = clock.now()
-  if (endpoint.lastActiveTime === undefined || now - endpoint.lastActiveTime > seconds(10)) {
-    catalog.endpoints
-      .update(endpoint.uid, { lastActiveTime: now })
-      .catch((error: unknown) => log.warn({ err: error }, 'cannot note an activity'))
-  }
+  if (endpoint.lastActiveTime !== undefined && now - endpoint.lastActiveTime < seconds(1)) return
+  await catalog.endpoints
+    .update(endpoint.uid, { lastActiveTime: now })
+    .catch((error: unknown) => log.warn({ err: error }, 'cannot note a login'))
+}
+
+async function grantTo(services: Services, context: EndpointContext, role: string) {
+  const { computes } = services
+  const { endpoint } = context
+  await wake(services, context) // again: what was done since took its time
   return {
     endpoint: endpoint.uid,
     socketPath: `${computes.socketDirectory(endpoint.uid)}/.s.PGSQL.5432`,

@@ -30,13 +30,12 @@ export async function placeVolume(
   await storage.check()
   await storage.deleteVolume(target) // of an attempt that a crash cut short
   return volumes.run(source.lock, async () => {
-    const { kind } = await computes.look(source.compute)
-    // Backends may have outlived their postmaster, and write.
-    if (kind === 'crashed') await computes.stop(source.compute, 'immediate')
-    const time =
-      kind === 'ready'
-        ? await cloneRunning({ storage, computes }, source, target, draft)
-        : await cloneStopped({ storage, clock }, source, target, draft)
+    const isRunning = (await computes.look(source.compute)).kind === 'ready'
+    // One that crashed may have left backends that still write for a moment.
+    if (!isRunning) await computes.stop(source.compute, 'fast')
+    const time = isRunning
+      ? await cloneRunning({ storage, computes }, source, target, draft)
+      : await cloneStopped({ storage, clock }, source, target, draft)
     await storage.publish(draft, target)
     return time
   })

@@ -34,6 +34,8 @@ export interface Services {
   readonly clock: Clock
   readonly log: Log
   readonly policy: Policy
+  /** Aborts when the server begins to stop its computes: from then on none is started. */
+  readonly stopping: AbortSignal
   /** Guards each branch's volume: who starts, stops, clones or deletes it holds its uid. */
   readonly volumes: KeyedMutex
   /** The gateway's listening addresses and sessions. */

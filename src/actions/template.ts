@@ -5,6 +5,7 @@
  */
 import type { EndpointUid } from '../domain/names.ts'
 import type { PostgresMajor } from '../domain/project.ts'
+import type { ComputeSpec } from '../ports/compute.ts'
 import type { DraftId, VolumeId } from '../ports/storage.ts'
 import { placeVolume, type Source } from './place-volume.ts'
 import type { Services } from './services.ts'
@@ -21,21 +22,20 @@ export async function templateSource(services: Services, major: PostgresMajor): 
   const making = `templates/postgres-${major}-making` as VolumeId
   const compute = `making-${major}` as EndpointUid
   const draft = `template-${major}` as DraftId
+  const dataDirectory = storage.dataDirectory(making)
+  const spec: ComputeSpec = { uid: compute, major, dataDirectory, settings: {} }
   await volumes.run(`make ${template}`, async () => {
     if ((await storage.listVolumes()).includes(template)) return
     services.log.info({ major }, 'initialising a fresh Postgres cluster')
+    // A server that died here left a compute running on what is now thrown away.
+    await computes.adopt(spec).catch(() => undefined) // one that cannot be taken over was ended
     await computes.forget(compute)
     await storage.deleteVolume(making)
     const directory = await storage.createDraft(draft)
     await computes.initialize(major, directory)
     await storage.linkWal(draft, making)
     await storage.publish(draft, making)
-    await computes.ensureReady({
-      uid: compute,
-      major,
-      dataDirectory: storage.dataDirectory(making),
-      settings: {},
-    })
+    await computes.ensureReady(spec)
     await roles.prepareCluster(computes.socketDirectory(compute))
     await computes.stop(compute, 'fast')
     await placeVolume(services, { volume: making, lock: making, compute }, template, draft)

@@ -1,4 +1,5 @@
 /** Undelete branch: back in sight, without an expiration, with the same endpoint and host. */
+import { isLive } from '../domain/branch.ts'
 import { Fault } from '../domain/faults.ts'
 import { type BranchPath, type BranchUid, branchName } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
@@ -57,6 +58,8 @@ export async function undeleteBranch(
   })
 }
 
+const attemptsToWake = 4
+
 export const undeleteBranchKind = (services: Services): Kind => ({
   name: 'undelete-branch',
   onFailure: 'retry',
@@ -64,13 +67,22 @@ export const undeleteBranchKind = (services: Services): Kind => ({
     {
       name: 'open',
       async run({ row }) {
-        for (const endpoint of await services.catalog.endpoints.ofBranch(
+        const { catalog, door, log } = services
+        for (const { uid, address } of await catalog.endpoints.ofBranch(
           row.input.branch as BranchUid,
         )) {
-          await services.door.listen([endpoint.address])
-          const context = await services.catalog.endpoints.context(endpoint.uid)
-          // Ready means it answers SQL; a disabled endpoint stays down.
-          if (context !== undefined && !endpoint.isDisabled) await wake(services, context)
+          const context = await catalog.endpoints.context(uid)
+          // Deleted again: that delete waits for us.
+          if (context === undefined || !isLive(context)) continue
+          await door.listen([address])
+          if (context.endpoint.isDisabled) continue
+          try {
+            await wake(services, context) // ready means that it answers SQL
+          } catch (error) {
+            // One that cannot start must not keep the branch from being deleted once more.
+            if (!(error instanceof Fault) || row.attempt < attemptsToWake) throw error
+            log.warn({ err: error, endpoint: uid }, 'the next connection will try to start it')
+          }
         }
       },
     },

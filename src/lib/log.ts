@@ -1,5 +1,5 @@
 /** Structured logs: JSON lines with secrets redacted by path as a second net under `Secret`. */
-import { openSync } from 'node:fs'
+import { openSync, writeSync } from 'node:fs'
 import { type Logger, pino } from 'pino'
 
 export type Log = Logger
@@ -17,6 +17,15 @@ export function createLog(name: string, destination?: string): Log {
   }
   if (destination === undefined) return pino(options)
   // Opened now, so that a process may give up its rights afterwards; written at once, so that what was
-  // logged before a crash is there to read.
-  return pino(options, pino.destination({ dest: openSync(destination, 'a', 0o600), sync: true }))
+  // logged before a crash is there to read. A full disk loses lines and hurts nobody who logs.
+  const file = openSync(destination, 'a', 0o600)
+  return pino(options, {
+    write(line: string) {
+      try {
+        writeSync(file, line)
+      } catch {
+        // There is no room for it, and nowhere else to say so.
+      }
+    },
+  })
 }

@@ -35,11 +35,12 @@ export function createGatewayHost(options: {
   let restarts = 0
 
   const launch = async (link: GatewayLink): Promise<void> => {
+    const { LAKELET_CATALOG_URL: _, ...env } = process.env // a password that is none of its business
     const child = fork(program, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: {
-        ...process.env,
+        ...env,
         LAKELET_GATEWAY_LOG: logFile,
         LAKELET_GATEWAY_USER:
           serviceUser === undefined
@@ -49,17 +50,42 @@ export function createGatewayHost(options: {
     })
     child.on('error', (error) => log.error({ err: error }, 'gateway process'))
     const handle = controlGateway(ipcTransport(child), link, log)
-    await handle.start({ port, addresses: [] })
-    for (const { address, problem } of await handle.listen([...addresses])) {
-      log.warn({ address, problem }, 'cannot listen on an address')
+    const launched = { child, handle }
+    try {
+      await handle.start({ port, addresses: [] })
+      // From here on whoever adds an address reaches this gateway; it may be told of one twice.
+      current = launched
+      for (const { address, problem } of await handle.listen([...addresses])) {
+        log.warn({ address, problem }, 'cannot listen on an address')
+      }
+    } catch (error) {
+      if (current === launched) current = undefined
+      child.kill('SIGKILL')
+      throw error
     }
-    current = { child, handle }
-    child.once('exit', (code, signal) => {
-      if (current?.child === child) current = undefined
+    const relaunch = (code: number | null, signal: NodeJS.Signals | null) => {
+      if (current === launched) current = undefined
       if (isStopping) return
       log.error({ code, signal }, 'the gateway died: starting another')
       void launchAgain(link)
-    })
+    }
+    if (child.exitCode !== null || child.signalCode !== null) {
+      relaunch(child.exitCode, child.signalCode)
+    } else child.once('exit', relaunch)
+  }
+  /** A gateway that dies while it is asked is no failure: the next one begins with `addresses`. */
+  const ask = async <T>(
+    question: (handle: GatewayHandle) => Promise<T>,
+  ): Promise<T | undefined> => {
+    const asked = current
+    if (asked === undefined) return undefined
+    try {
+      return await question(asked.handle)
+    } catch (error) {
+      if (asked.child.connected) throw error
+      log.warn({ err: error }, 'the gateway died while it was asked')
+      return undefined
+    }
   }
   const launchAgain = async (link: GatewayLink): Promise<void> => {
     while (!isStopping) {
@@ -78,14 +104,14 @@ export function createGatewayHost(options: {
     door: {
       async listen(wanted) {
         for (const address of wanted) addresses.add(address)
-        return (await current?.handle.listen(wanted)) ?? []
+        return (await ask((handle) => handle.listen(wanted))) ?? []
       },
       async unlisten(unwanted) {
         for (const address of unwanted) addresses.delete(address)
-        await current?.handle.unlisten(unwanted)
+        await ask((handle) => handle.unlisten(unwanted))
       },
       async endSessions(endpoint) {
-        await current?.handle.endSessions(endpoint)
+        await ask((handle) => handle.endSessions(endpoint))
       },
     },
     async start(link, first) {
@@ -97,9 +123,13 @@ export function createGatewayHost(options: {
       isStopping = true
       if (current === undefined) return
       const { child, handle } = current
-      const gone = once(child, 'exit', { signal: deadline(seconds(15)) })
-      await handle.stop().catch((error: unknown) => log.warn({ err: error }, 'stop the gateway'))
-      await gone.catch(() => child.kill('SIGKILL'))
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const gone = once(child, 'exit', { signal: deadline(seconds(15)) }).catch(() => {
+        log.warn('the gateway does not end: killing it')
+        child.kill('SIGKILL')
+      })
+      handle.stop().catch((error: unknown) => log.warn({ err: error }, 'stop the gateway'))
+      await gone
     },
   }
 }

@@ -53,3 +53,13 @@ export function sayHostStyle(style: HostStyle): string {
       return 'localhost; the credential says which endpoint is meant'
   }
 }
+
+/** Never a name that a client made up: a leaf for each would be work for whoever asks. */
+export function certificateNames(
+  style: HostStyle,
+  serverName: string | undefined,
+): readonly string[] {
+  const names = ['localhost', '*.localhost']
+  if (style.kind !== 'domain' || style.domain === 'localhost') return names
+  return serverName === undefined ? names : [...names, style.domain, `*.${style.domain}`]
+}

@@ -3,8 +3,8 @@
  * gateway as a child. The only place where the parts meet. Each part registers how it ends as soon as
  * it runs, so a start that fails half-way leaves nothing running.
  */
-import { chmod, chown, mkdir, readFile, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createActions, createKinds } from '../actions/create-actions.ts'
 import { computeSpec, Prepared, suspend } from '../actions/fleet.ts'
 import { challenge, openSession } from '../actions/open-session.ts'
@@ -12,22 +12,18 @@ import type { Policy, Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
 import { serveApi } from '../api/listen.ts'
-import { openCatalog } from '../catalog/open-catalog.ts'
-import { type OpenComputes, openComputes } from '../compute/open-computes.ts'
+import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
-import { type Layout, layoutOf } from '../domain/layout.ts'
-import type { EndpointUid } from '../domain/names.ts'
+import { layoutOf } from '../domain/layout.ts'
 import { defaultPostgresMajor } from '../domain/project.ts'
-import { writeDurableFile } from '../lib/durable-file.ts'
 import { KeyedMutex } from '../lib/keyed-mutex.ts'
-import { createLog, type Log } from '../lib/log.ts'
-import { findServiceUser, type ServiceUser } from '../lib/service-user.ts'
+import { createLog } from '../lib/log.ts'
+import { findServiceUser } from '../lib/service-user.ts'
 import type { Settings } from '../lib/settings.ts'
-import { type Clock, hours, millis, minutes, seconds, systemClock } from '../lib/time.ts'
+import { hours, millis, minutes, seconds, systemClock } from '../lib/time.ts'
 import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
-import type { ComputeSpec, Computes } from '../ports/compute.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
 import { startLoop } from '../reconcile/loop.ts'
 import { type AwakeNoter, awakeNoter } from '../reconcile/note-awake.ts'
@@ -41,11 +37,10 @@ import { openTokens } from '../tokens/tokens.ts'
 import { ensureFirstProject, ensureOwner } from './first-start.ts'
 import { createGatewayHost } from './gateway-host.ts'
 import { choosePort, freePort, type PortChoice } from './gateway-port.ts'
-import { findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
-import { keepRunning } from './keep-running.ts'
+import { certificateNames, findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
+import { sameCatalog, startCatalog } from './server-catalog.ts'
+import { prepareStateDirectory, tellWhereWeAre } from './state-directory.ts'
 import { writeTrustFiles } from './trust-files.ts'
-
-const catalogUid = 'catalog' as EndpointUid
 
 /** What the start screen and `lakelet status` show. */
 export interface ServerFacts {
@@ -70,7 +65,11 @@ export interface Server {
 
 type Ending = () => Promise<void>
 
-export async function startServer(settings: Settings): Promise<Server> {
+/** One part of the server may take this long to end; a compute that hangs is ended within it. */
+const endPatience = minutes(2)
+
+/** `stopAsked` ends a start that is under way at its next part; what runs by then is stopped. */
+export async function startServer(settings: Settings, stopAsked?: AbortSignal): Promise<Server> {
   const endings: Ending[] = []
   let ended: Promise<void> | undefined
   const stop = () => {
@@ -78,7 +77,10 @@ export async function startServer(settings: Settings): Promise<Server> {
     return ended
   }
   try {
-    const facts = await compose(settings, (ending) => endings.push(ending))
+    const facts = await compose(settings, (ending) => {
+      endings.push(ending)
+      stopAsked?.throwIfAborted()
+    })
     return { facts, stop }
   } catch (error) {
     await stop()
@@ -90,12 +92,26 @@ async function endInOrder(endings: readonly Ending[]): Promise<void> {
   const failures: unknown[] = []
   for (const ending of [...endings].reverse()) {
     try {
-      await ending()
+      await withinPatience(ending())
     } catch (error) {
       failures.push(error)
     }
   }
   if (failures.length > 0) throw new AggregateError(failures, 'stop the server')
+}
+
+/** Whatever hangs must not keep the rest from ending. */
+async function withinPatience(ending: Promise<void>): Promise<void> {
+  const done = new AbortController()
+  const late = systemClock.sleep(endPatience, done.signal).then(() => {
+    throw new Error(`a part of the server has not ended after ${endPatience / 1000} s`)
+  })
+  late.catch(() => undefined) // also when it is cut short
+  try {
+    await Promise.race([ending, late])
+  } finally {
+    done.abort()
+  }
 }
 
 async function compose(settings: Settings, onStop: (ending: Ending) => void): Promise<ServerFacts> {
@@ -105,6 +121,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   const serviceUser = await findServiceUser(settings.computeUser)
   await prepareStateDirectory(layout, serviceUser)
   const log = createLog('server', join(layout.log, 'server.log'))
+  onStop(noteStrayErrors(log))
 
   const computes = await openComputes({
     layout,
@@ -156,6 +173,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     log,
     clock,
   })
+  const stopping = new AbortController()
   const services: Services = {
     catalog,
     storage,
@@ -165,6 +183,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     clock,
     log,
     policy: policyOf(settings),
+    stopping: stopping.signal,
     volumes: new KeyedMutex(),
     door: gateway.door,
     hostOf: (endpoint) => hostOf(hostStyle, endpoint),
@@ -173,8 +192,11 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   const engine = createEngine({ catalog, kinds: createKinds(services, prepared), clock, log })
   const actions = createActions(services, engine)
 
+  onStop(() => {
+    stopping.abort()
+    return stopComputes(services)
+  })
   await adoptComputes(services)
-  onStop(() => stopComputes(services))
   const noter = awakeNoter(services)
   const link: GatewayLink = {
     challenge: (ask) => challenge(services, ask),
@@ -192,8 +214,8 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   onStop(() => gateway.stop())
   await gateway.start(link, await listenAddresses(catalog, settings.pgHost, hostStyle, port))
 
-  await engine.start()
   onStop(() => engine.stop())
+  await engine.start()
   await startLoops(services, noter, onStop)
 
   const facts: ServerFacts = {
@@ -245,97 +267,24 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   return { ...facts, owner: owner.loginName }
 }
 
-async function prepareStateDirectory(
-  layout: Layout,
-  serviceUser: ServiceUser | undefined,
-): Promise<void> {
-  await mkdir(layout.root, { recursive: true, mode: 0o755 })
-  await mkdir(layout.log, { recursive: true, mode: 0o755 })
-  await mkdir(layout.keys, { recursive: true, mode: 0o700 })
-  if (serviceUser === undefined) return
-  await chmod(layout.root, 0o755)
-  for (let path = layout.root; path !== dirname(path); path = dirname(path)) {
-    const { mode } = await stat(path)
-    if ((mode & 0o001) === 0) {
-      throw new Error(
-        `User ${serviceUser.name}, who runs Postgres, cannot reach ${layout.root}: ${path} is closed to others. Choose another directory with --state-dir (LAKELET_STATE_DIR).`,
-      )
-    }
+/**
+ * A promise that nobody waits for and that fails is a mistake of ours, but no reason to end what works.
+ * An exception out of nowhere is: what it left half-done is unknown, and a crash is a resume.
+ */
+function noteStrayErrors(log: Log): Ending {
+  const rejected = (error: unknown) => log.error({ err: error }, 'an error that nobody waited for')
+  const thrown = (error: unknown) => {
+    log.fatal({ err: error }, 'the server ends: an error that nobody handled')
+    process.stderr.write(`lakelet: ${error instanceof Error ? error.stack : String(error)}\n`)
+    process.exit(70)
+  }
+  process.on('unhandledRejection', rejected)
+  process.on('uncaughtException', thrown)
+  return async () => {
+    process.off('unhandledRejection', rejected)
+    process.off('uncaughtException', thrown)
   }
 }
-
-/** The embedded catalog is a compute like any other; it is adopted when it still runs. */
-async function startCatalog(
-  settings: Settings,
-  layout: Layout,
-  serviceUser: ServiceUser | undefined,
-  computes: OpenComputes,
-  { log, clock, onStop }: { log: Log; clock: Clock; onStop: (ending: Ending) => void },
-): Promise<Catalog> {
-  const { catalogUrl } = settings
-  if (catalogUrl !== undefined) {
-    const catalog = await openCatalog({ url: catalogUrl }, { log, clock })
-    onStop(() => catalog.close())
-    return catalog
-  }
-  const spec: ComputeSpec = {
-    uid: catalogUid,
-    major: defaultPostgresMajor,
-    dataDirectory: layout.catalog,
-    settings: { max_connections: '50', shared_buffers: '32MB' },
-  }
-  await initializeCatalog(layout, serviceUser, computes)
-  await computes.adopt(spec)
-  await computes.ensureReady(spec)
-  const socketDirectory = computes.socketDirectory(catalogUid)
-  // Throws when another server holds it: then it is that server's to keep and to stop.
-  const catalog = await openCatalog({ socketDirectory }, { log, clock })
-  const letGo = keepRunning(computes, spec, { log, clock })
-  onStop(() => {
-    letGo()
-    return computes.close('fast') // with whatever else could not be stopped before
-  })
-  onStop(() => catalog.close())
-  return catalog
-}
-
-/** A catalog directory without the marker is one whose initialisation was cut short. */
-async function initializeCatalog(
-  layout: Layout,
-  serviceUser: ServiceUser | undefined,
-  computes: Pick<Computes, 'initialize'>,
-): Promise<void> {
-  const marker = join(layout.root, 'catalog-made')
-  if (await exists(marker)) return
-  await rm(layout.catalog, { recursive: true, force: true })
-  await mkdir(layout.catalog, { mode: 0o700 })
-  if (serviceUser !== undefined) {
-    await chown(layout.catalog, serviceUser.uid, serviceUser.gid)
-  }
-  await computes.initialize(defaultPostgresMajor, layout.catalog, { sync: true })
-  await writeDurableFile(marker, '')
-}
-
-/** Volumes belong to one catalog: another one would take them for strangers. */
-async function sameCatalog(layout: Layout, catalog: Catalog): Promise<void> {
-  const file = join(layout.root, 'catalog-id')
-  if (await exists(file)) {
-    const known = (await readFile(file, 'utf8')).trim()
-    if (known !== catalog.workspaceId) {
-      throw new Error(
-        `The state directory ${layout.root} belongs to another catalog (workspace ${known}, not ${catalog.workspaceId}). Use that catalog, or another --state-dir.`,
-      )
-    }
-    return
-  }
-  await writeDurableFile(file, `${catalog.workspaceId}\n`)
-}
-
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  )
 
 const policyOf = (settings: Settings): Policy => ({
   maxBranchTtl: settings.maxBranchTtl,
@@ -347,24 +296,44 @@ const policyOf = (settings: Settings): Policy => ({
   defaultMajor: defaultPostgresMajor,
 })
 
-/** Computes outlive the server: those that still run are taken over before anything else happens. */
+/**
+ * Computes outlive the server: those that still run are taken over before anything else happens. One
+ * that cannot be (it was starting, and did not get there) has been ended; its next connection starts it.
+ */
 async function adoptComputes(services: Services): Promise<void> {
   const { catalog, computes, storage, log } = services
-  for (const { project, branch, endpoint } of await catalog.endpoints.everyContext()) {
-    const adopted = await computes.adopt(computeSpec({ storage }, project, branch, endpoint))
-    if (adopted === 'adopted') log.info({ endpoint: endpoint.uid }, 'adopted a running compute')
-  }
+  const contexts = await catalog.endpoints.everyContext()
+  await Promise.all(
+    contexts.map(async ({ project, branch, endpoint }) => {
+      const facts = { endpoint: endpoint.uid }
+      try {
+        const adopted = await computes.adopt(computeSpec({ storage }, project, branch, endpoint))
+        if (adopted === 'adopted') log.info(facts, 'adopted a running compute')
+      } catch (error) {
+        log.warn({ err: error, ...facts }, 'cannot adopt a compute')
+      }
+    }),
+  )
 }
 
-/** Each first notes what logins need. A catalog that is being started again is waited for. */
+/**
+ * All of them, whatever becomes of one: the pool cannot be unmounted under the others. Each first notes
+ * what logins need; a catalog that is being started again is waited for.
+ */
 async function stopComputes(services: Services): Promise<void> {
   const { catalog, clock, log } = services
   const end = clock.monotonic() + seconds(15)
   for (;;) {
     try {
       const contexts = await catalog.endpoints.everyContext()
-      await Promise.all(contexts.map((context) => suspend(services, context)))
-      return
+      const results = await Promise.allSettled(
+        contexts.map((context) => suspend(services, context)),
+      )
+      const failures = results.flatMap((result) =>
+        result.status === 'rejected' ? [result.reason as unknown] : [],
+      )
+      if (failures.length === 0) return
+      throw new AggregateError(failures, 'stop computes')
     } catch (error) {
       log.error({ err: error }, 'cannot suspend the computes')
       if (clock.monotonic() > end) throw error
@@ -425,35 +394,4 @@ async function listenAddresses(
       ? contexts.filter(isLive).map(({ endpoint }) => endpoint.address)
       : []),
   ]
-}
-
-/** Never a name that a client made up: a leaf for each would be work for whoever asks. */
-function certificateNames(style: HostStyle, serverName: string | undefined): readonly string[] {
-  const names = ['localhost', '*.localhost']
-  if (style.kind !== 'domain' || style.domain === 'localhost') return names
-  return serverName === undefined ? names : [...names, style.domain, `*.${style.domain}`]
-}
-
-const tellWhereWeAre = async (layout: Layout, facts: ServerFacts): Promise<void> =>
-  writeDurableFile(
-    layout.serverFile,
-    `${JSON.stringify({
-      pid: facts.pid,
-      startTime: await processStart(),
-      version: facts.version,
-      apiUrl: facts.apiUrl,
-      apiHost: new URL(facts.apiUrl).hostname.replace(/^\[|\]$/g, ''),
-      apiPort: Number(new URL(facts.apiUrl).port),
-      pgPort: facts.pgPort,
-      caFile: facts.caFile,
-      nodeCaFile: facts.nodeCaFile,
-      stateDirectory: facts.stateDirectory,
-    })}\n`,
-    0o644,
-  )
-
-/** Field 22 of /proc/self/stat: with the pid, it names this process and no later one. */
-async function processStart(): Promise<string | undefined> {
-  const text = await readFile('/proc/self/stat', 'utf8').catch(() => '')
-  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]
 }

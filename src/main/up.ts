@@ -4,15 +4,28 @@ import { CatalogHeld } from '../catalog/server-lock.ts'
 import { readUpFlags } from '../cli/up-flags.ts'
 import { Fault } from '../domain/faults.ts'
 import { readSettings } from '../lib/read-settings.ts'
+import { type Millis, seconds, systemClock } from '../lib/time.ts'
 import { PortTaken } from './gateway-port.ts'
 import { startScreen } from './screen.ts'
 import { startServer } from './server.ts'
 
-/** Exit code: 0 after an orderly stop, 1 when the start failed. */
+/** One Ctrl-C may reach us twice: from the terminal, and passed on by `npx`. */
+const sameSignal = seconds(2)
+
+/** Exit code: 0 after an orderly stop, 1 when the start failed, 130 when a second signal cut it short. */
 export async function up(argv: readonly string[]): Promise<number> {
+  const stopping = new AbortController()
+  let first: Millis | undefined
   const stopAsked = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.on(signal, () => resolve())
+      process.on(signal, () => {
+        const now = systemClock.monotonic()
+        // What is cut short is resumed by the next start, which also takes over what still runs.
+        if (first !== undefined && now - first > sameSignal) process.exit(130)
+        first ??= now
+        stopping.abort(new StopAsked())
+        resolve()
+      })
     }
   })
   try {
@@ -21,18 +34,28 @@ export async function up(argv: readonly string[]): Promise<number> {
       env: process.env,
       cwd: process.cwd(),
     })
-    const server = await startServer(settings)
-    const command = process.env.LAKELET_COMMAND ?? 'lakelet'
-    process.stdout.write(await startScreen(server.facts, command))
+    const server = await startServer(settings, stopping.signal)
+    if (!stopping.signal.aborted) {
+      const command = process.env.LAKELET_COMMAND ?? 'lakelet'
+      process.stdout.write(await startScreen(server.facts, command))
+    }
     await stopAsked
-    process.stdout.write('\n  Stopping: sessions, computes, catalog.\n')
+    process.stdout.write(
+      '\n  Stopping: sessions, computes, catalog. Again: leave them as they are.\n',
+    )
     await server.stop()
     return 0
   } catch (error) {
+    if (error instanceof StopAsked) return 0
     process.stderr.write(`lakelet: ${explain(error)}\n`)
     if (process.env.LAKELET_DEBUG) console.error(error)
     return 1
   }
+}
+
+/** The start was cut short by a signal; what ran by then has been stopped. */
+class StopAsked extends Error {
+  override readonly name = 'StopAsked'
 }
 
 /** The sentence for a human; what lies behind it is in the log and under LAKELET_DEBUG. */

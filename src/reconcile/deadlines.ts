@@ -3,7 +3,7 @@
 import { retireProject } from '../actions/change-project.ts'
 import { retireBranch } from '../actions/delete-branch.ts'
 import type { Services } from '../actions/services.ts'
-import { before, days, type EpochMs } from '../lib/time.ts'
+import { after, before, days, type EpochMs, epochMs, seconds } from '../lib/time.ts'
 
 /** How long an operation stays readable after it ended. */
 const operationRetention = days(30)
@@ -12,25 +12,38 @@ const operationRetention = days(30)
 export async function meetDeadlines(services: Services): Promise<EpochMs | undefined> {
   const { catalog, clock, log } = services
   const now = clock.now()
-  for (const branch of await catalog.branches.dueExpiry(now)) {
-    log.info({ branch: branch.branchId, uid: branch.uid }, 'branch has expired')
-    await retire(services, branch.uid)
+  /** One that cannot be retired now keeps nothing else from its end. */
+  const attempt = async (facts: object, work: () => Promise<void>) => {
+    try {
+      await work()
+    } catch (error) {
+      log.error({ err: error, ...facts }, 'cannot end what has come to its end')
+    }
   }
-  for (const branch of await catalog.branches.duePurge(now)) await retire(services, branch.uid)
-  for (const project of await catalog.projects.duePurge(now)) {
-    await catalog.transaction(async (session) => {
-      const found = await session.projects.lock(project.uid)
-      if (found?.purgeTime === undefined || found.purgeTime > clock.now()) return
-      await retireProject(services, session, found, { purge: true, callerUid: undefined })
-    })
+  const branches = [
+    ...(await catalog.branches.dueExpiry(now)),
+    ...(await catalog.branches.duePurge(now)),
+  ]
+  for (const { uid } of branches) await attempt({ uid }, () => retire(services, uid))
+  for (const { uid } of await catalog.projects.duePurge(now)) {
+    await attempt({ uid }, () =>
+      catalog.transaction(async (session) => {
+        const found = await session.projects.lock(uid)
+        if (found?.purgeTime === undefined || found.purgeTime > clock.now()) return
+        await retireProject(services, session, found, { purge: true, callerUid: undefined })
+      }),
+    )
   }
   await catalog.work.forget(before(now, operationRetention))
-  return catalog.branches.nextDue()
+  const next = await catalog.branches.nextDue()
+  // What is due still had to be put off (a child is being cloned): a second is soon enough.
+  const soonest = after(clock.now(), seconds(1))
+  return next === undefined ? undefined : epochMs(next <= now ? soonest : next)
 }
 
 /** Looks again under the project's lock: the end may just have been moved. */
 async function retire(services: Services, uid: Parameters<typeof load>[1]): Promise<void> {
-  const { catalog, clock } = services
+  const { catalog, clock, log } = services
   await catalog.transaction(async (session) => {
     const row = await load(session, uid)
     if (row === undefined) return
@@ -45,6 +58,7 @@ async function retire(services: Services, uid: Parameters<typeof load>[1]): Prom
     // A child that is being cloned from it finishes first; it needs a moment only.
     const children = await session.branches.children(branch.uid)
     if (children.some(({ state }) => state === 'INIT')) return
+    if (isExpired) log.info({ branch: branch.branchId, uid }, 'branch has expired')
     await retireBranch(services, session, project, branch, { purge: true, callerUid: undefined })
   })
 }

@@ -5,8 +5,9 @@
 import { suspend } from '../actions/fleet.ts'
 import type { Services } from '../actions/services.ts'
 import type { EndpointUid } from '../domain/names.ts'
-import { planSuspend } from '../domain/plan-suspend.ts'
+import { planSuspend, type SuspendPlan } from '../domain/plan-suspend.ts'
 import { after, type EpochMs, epochMs, seconds } from '../lib/time.ts'
+import type { EndpointContext } from '../ports/catalog.ts'
 
 /** Remembers when each endpoint is worth a look; forgetting it costs one look. */
 export function idleSuspender(services: Services): () => Promise<EpochMs | undefined> {
@@ -32,24 +33,20 @@ export function idleSuspender(services: Services): () => Promise<EpochMs | undef
         continue
       }
       try {
+        const since = state.since
         const quick = planSuspend(
-          { ...endpoint, awakeSince: state.since, busy: 0, lastActive: endpoint.lastActiveTime },
+          { ...endpoint, awakeSince: since, busy: 0, lastActive: endpoint.lastActiveTime },
           now,
         )
-        const plan =
-          quick.do === 'suspend'
-            ? planSuspend(
-                {
-                  ...endpoint,
-                  awakeSince: state.since,
-                  ...(await computes.activity(endpoint.uid)),
-                },
-                now,
-              )
-            : quick
+        const plan = quick.do === 'suspend' ? await planFor(services, context, since) : quick
         if (plan.do === 'suspend') {
           log.info({ endpoint: endpoint.uid }, 'suspending an idle compute')
-          await suspend(services, context)
+          // Somebody may have come while a clone of the volume was waited for.
+          await suspend(services, context, 'fast', async () => {
+            const fresh = await catalog.endpoints.context(endpoint.uid)
+            if (fresh === undefined || computes.state(endpoint.uid).kind !== 'ready') return false
+            return (await planFor(services, fresh, since)).do === 'suspend'
+          })
         } else if (plan.do === 'wait') {
           lookAt.set(endpoint.uid, plan.until)
           sooner(plan.until)
@@ -61,4 +58,15 @@ export function idleSuspender(services: Services): () => Promise<EpochMs | undef
     }
     return next
   }
+}
+
+/** By what Postgres says of its sessions, and by the last login, whose session may yet be to come. */
+async function planFor(
+  { computes, clock }: Pick<Services, 'computes' | 'clock'>,
+  { endpoint }: Pick<EndpointContext, 'endpoint'>,
+  awakeSince: EpochMs,
+): Promise<SuspendPlan> {
+  const { busy, lastActive = epochMs(0) } = await computes.activity(endpoint.uid)
+  const latest = epochMs(Math.max(lastActive, endpoint.lastActiveTime ?? 0))
+  return planSuspend({ ...endpoint, awakeSince, busy, lastActive: latest }, clock.now())
 }

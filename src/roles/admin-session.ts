@@ -54,6 +54,7 @@ export class AdminDoor {
       options,
       application_name: 'lakelet roles',
       connectionTimeoutMillis: patience,
+      query_timeout: patience + seconds(5), // when Postgres itself does not answer any more
     })
     // A connection that breaks between two queries must not take the server down.
     client.on('error', (error) => this.#log.debug({ err: error }, 'admin session broke'))

@@ -20,13 +20,14 @@ import type {
   ProjectUid,
 } from '../../src/domain/names.ts'
 import { type Project, projectDefaults } from '../../src/domain/project.ts'
-import { after, epochMs, hours, systemClock } from '../../src/lib/time.ts'
+import { epochMs, hours, systemClock } from '../../src/lib/time.ts'
 import type { Catalog, CatalogEvent } from '../../src/ports/catalog.ts'
 import { startTestCatalog, type TestCatalog } from '../fixtures/test-catalog.ts'
 
 let database: TestCatalog
 let catalog: Catalog
 const now = epochMs(Date.UTC(2026, 0, 1))
+const inHours = (n: number) => epochMs(now + hours(n))
 
 beforeAll(async () => {
   database = await startTestCatalog()
@@ -138,9 +139,7 @@ describe('what is taken', () => {
 
   test('is free again for a branch the moment that it is deleted', async () => {
     await catalog.projects.insert(project('store'))
-    await catalog.branches.insert(
-      branch('try', { deleteTime: now, purgeTime: after(now, hours(1)) }),
-    )
+    await catalog.branches.insert(branch('try', { deleteTime: now, purgeTime: inHours(1) }))
     await catalog.branches.insert(branch('try', { uid: 'br-2' as BranchUid }))
     const id = 'try' as BranchId
     const of = 'p-store' as ProjectUid
@@ -236,7 +235,7 @@ describe('permissions', () => {
   test('of an access token end with its time, its identity and its activity', async () => {
     await catalog.identities.insert(identity('ann'))
     await catalog.identities.insert(identity('ben', { isActive: false }))
-    const insert = (hash: string, of: string, expireTime = after(now, hours(1))) =>
+    const insert = (hash: string, of: string, expireTime = inHours(1)) =>
       catalog.accessTokens.insert({
         tokenId: hash,
         hash,
@@ -247,7 +246,7 @@ describe('permissions', () => {
       })
     await insert('one', 'i-ann')
     await insert('two', 'i-ben')
-    const later = after(now, hours(2))
+    const later = inHours(2)
     expect((await catalog.accessTokens.identityOf('one', now))?.uid).toBe('i-ann')
     expect(await catalog.accessTokens.identityOf('one', later)).toBeUndefined()
     expect(await catalog.accessTokens.identityOf('two', now)).toBeUndefined()
@@ -276,16 +275,16 @@ describe('addresses', () => {
 
 describe('the next deadline', () => {
   test('is that of something which can be met', async () => {
-    const due = after(now, hours(1))
+    const due = inHours(1)
     await catalog.projects.insert(project('store'))
-    await catalog.branches.insert(branch('a', { expireTime: after(now, hours(5)) }))
+    await catalog.branches.insert(branch('a', { expireTime: inHours(5) }))
     await catalog.branches.insert(branch('b', { deleteTime: now, purgeTime: due }))
     expect(await catalog.branches.nextDue()).toBe(due)
     // A deleted project is purged as a whole: its deleted branches have no deadline of their own.
-    const purgeTime = after(now, hours(9))
+    const purgeTime = inHours(9)
     await catalog.projects.update('p-store' as ProjectUid, { deleteTime: now, purgeTime })
-    expect((await catalog.branches.duePurge(after(now, hours(2)))).length).toBe(0)
-    expect(await catalog.branches.nextDue()).toBe(after(now, hours(5)))
+    expect((await catalog.branches.duePurge(inHours(2))).length).toBe(0)
+    expect(await catalog.branches.nextDue()).toBe(inHours(5))
   })
 })
 
