@@ -1,13 +1,12 @@
 /** Create, update and delete of endpoints. A branch has one read-write endpoint, made with it. */
 
-import type { Branch } from '../domain/branch.ts'
+import { type Branch, isLive } from '../domain/branch.ts'
 import { cuProblem } from '../domain/cu.ts'
 import type { Endpoint } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
 import { type EndpointPath, type EndpointUid, endpointName } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
-import type { Millis } from '../lib/time.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
 import { findEndpoint, lockProject } from './access.ts'
@@ -81,7 +80,7 @@ async function changeEndpoint(
     throw new Fault('FIELD_INVALID', { field: 'spec.autoscaling_limit_max_cu', problem })
   }
   const now = clock.now()
-  await session.endpoints.update(endpoint.uid, {
+  const changes: Changeable = {
     minCu,
     maxCu,
     isDisabled: spec.isDisabled ?? endpoint.isDisabled,
@@ -92,8 +91,8 @@ async function changeEndpoint(
           ? undefined
           : spec.suspension.timeout,
     pgSettings: spec.pgSettings ?? endpoint.pgSettings,
-    updateTime: now,
-  })
+  }
+  await session.endpoints.update(endpoint.uid, { ...changes, updateTime: now })
   const needsRestart = maxCu !== endpoint.maxCu || spec.pgSettings !== undefined
   const work: NewWork = {
     uid: newOperationUid(),
@@ -108,13 +107,8 @@ async function changeEndpoint(
       needsRestart,
       mustStart: spec.pgSettings !== undefined,
       wasUp: computes.state(endpoint.uid).kind === 'ready',
-      before: {
-        minCu: endpoint.minCu,
-        maxCu: endpoint.maxCu,
-        isDisabled: endpoint.isDisabled,
-        suspendTimeout: endpoint.suspendTimeout ?? null,
-        pgSettings: endpoint.pgSettings,
-      },
+      before: printChangeable(endpoint),
+      after: printChangeable(changes),
     },
     createTime: now,
   }
@@ -122,13 +116,26 @@ async function changeEndpoint(
   return renderOperation({ ...work, outcome: { kind: 'pending' } })
 }
 
-/** The endpoint as it was, for an update that Postgres does not take. */
-interface Before {
-  readonly minCu: number
-  readonly maxCu: number
-  readonly isDisabled: boolean
-  readonly suspendTimeout: Millis | null
-  readonly pgSettings: Readonly<Record<string, string>>
+/** What an update changes, and takes back when Postgres refuses it. */
+type Changeable = Pick<Endpoint, 'minCu' | 'maxCu' | 'isDisabled' | 'suspendTimeout' | 'pgSettings'>
+
+const printChangeable = (endpoint: Changeable) => ({
+  minCu: endpoint.minCu,
+  maxCu: endpoint.maxCu,
+  isDisabled: endpoint.isDisabled,
+  suspendTimeout: endpoint.suspendTimeout ?? null,
+  pgSettings: endpoint.pgSettings,
+})
+type Printed = ReturnType<typeof printChangeable>
+
+/** Only fields that this update changed and that no later one has: theirs may have been accepted. */
+export function takeBack(now: Printed, before: Printed, after: Printed): Partial<Endpoint> {
+  const isOurs = (field: keyof Printed): boolean => {
+    const [current, was, became] = [now, before, after].map((of) => JSON.stringify(of[field]))
+    return was !== became && current === became
+  }
+  const fields = (Object.keys(before) as (keyof Printed)[]).filter(isOurs)
+  return Object.fromEntries(fields.map((field) => [field, before[field] ?? undefined]))
 }
 
 export const updateEndpointKind = (services: Services): Kind => ({
@@ -140,7 +147,7 @@ export const updateEndpointKind = (services: Services): Kind => ({
       async run({ row }) {
         const uid = row.input.endpoint as EndpointUid
         const context = await services.catalog.endpoints.context(uid)
-        if (context === undefined) return
+        if (context === undefined || !isLive(context)) return // its delete waits for us
         const isUp = services.computes.state(uid).kind === 'ready'
         if (context.endpoint.isDisabled) {
           await services.door.endSessions(uid)
@@ -153,14 +160,25 @@ export const updateEndpointKind = (services: Services): Kind => ({
         if (restarts || row.input.mustStart === true) await wake(services, context)
       },
       async undo({ row }) {
+        const { catalog, clock, log } = services
         const uid = row.input.endpoint as EndpointUid
-        const { suspendTimeout, ...before } = row.input.before as unknown as Before
-        await services.catalog.endpoints.update(uid, {
-          ...before,
-          suspendTimeout: suspendTimeout ?? undefined,
+        const [before, after] = [row.input.before, row.input.after] as unknown as Printed[]
+        await catalog.transaction(async (session) => {
+          await session.projects.lock(row.projectUid) // no update is accepted meanwhile
+          const context = await session.endpoints.context(uid)
+          if (context === undefined || before === undefined || after === undefined) return
+          const now = printChangeable(context.endpoint)
+          await session.endpoints.update(uid, {
+            ...takeBack(now, before, after),
+            updateTime: clock.now(),
+          })
         })
-        const context = await services.catalog.endpoints.context(uid)
-        if (context !== undefined && row.input.wasUp === true) await wake(services, context)
+        const context = await catalog.endpoints.context(uid)
+        if (context === undefined || row.input.wasUp !== true) return
+        // One that is deleted or cannot start must not hold up what waits for this.
+        await wake(services, context).catch((error: unknown) =>
+          log.warn({ err: error, endpoint: uid }, 'the next connection will try to start it'),
+        )
       },
     },
   ],

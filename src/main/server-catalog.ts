@@ -31,7 +31,7 @@ export async function startCatalog(
   { log, clock, onStop }: { log: Log; clock: Clock; onStop: (ending: Ending) => void },
 ): Promise<Catalog> {
   let address: CatalogAddress
-  let isAnothers = false
+  let isOurs = true
   if (settings.catalogUrl !== undefined) {
     address = { url: settings.catalogUrl }
   } else {
@@ -42,11 +42,13 @@ export async function startCatalog(
       settings: { max_connections: '50', shared_buffers: '32MB' },
     }
     await initializeCatalog(layout, serviceUser, computes)
+    // One that runs already may be another server's: only the lock tells.
+    isOurs = (await computes.adopt(spec)) === 'absent'
     await computes.ensureReady(spec)
     address = { socketDirectory: computes.socketDirectory(catalogUid) }
     onStop(async () => {
       // With whatever else could not be stopped before.
-      if (!isAnothers) await computes.close('fast')
+      if (isOurs) await computes.close('fast')
     })
     onStop(keepRunning(computes, spec, { log, clock }))
   }
@@ -61,10 +63,11 @@ export async function startCatalog(
         process.exit(75)
       },
     })
+    isOurs = true
     onStop(() => catalog.close())
     return catalog
   } catch (error) {
-    isAnothers = error instanceof CatalogHeld
+    if (error instanceof CatalogHeld) isOurs = false
     throw error
   }
 }

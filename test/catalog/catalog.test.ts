@@ -192,7 +192,10 @@ describe('lists', () => {
     await catalog.identities.insert(identity('ann'))
     await catalog.identities.insert(identity('ben'))
     for (const id of ['one', 'two', 'three']) await catalog.projects.insert(project(id))
-    await catalog.projects.update('p-three' as ProjectUid, { deleteTime: now })
+    await catalog.projects.update('p-three' as ProjectUid, {
+      deleteTime: now,
+      purgeTime: inHours(1),
+    })
     await catalog.permissions.set('p-two' as ProjectUid, 'i-ben' as IdentityUid, 'CAN_USE')
     const list = async (visibleTo: string | undefined, showDeleted = false) =>
       (

@@ -152,6 +152,31 @@ describe('opposite wishes at once', () => {
     await nothingLeftOver()
   })
 
+  test('an update that Postgres refuses takes back its own fields only, and holds up no delete', async () => {
+    await server.write('POST', `${store}/branches?branch_id=tuned`, spec)
+    const endpoint = `${store}/branches/tuned/endpoints/primary`
+    const patch = async (mask: string, fields: object): Promise<string> => {
+      const reply = await api('PATCH', `${endpoint}?update_mask=${mask}`, { spec: fields })
+      expect(reply.status).toBe(200)
+      return reply.body.name
+    }
+    const badly = () =>
+      patch('spec.settings.pg_settings', { settings: { pg_settings: { shared_buffers: 'a lot' } } })
+    const [refused, taken] = [
+      await badly(),
+      await patch('spec.suspend_timeout_duration', { suspend_timeout_duration: '777s' }),
+    ]
+    await expect(server.follow(refused)).rejects.toThrow()
+    await server.follow(taken)
+    const { body } = await api('GET', endpoint)
+    expect(body.status.suspend_timeout_duration).toBe('777s')
+    await server.sql(`${store}/branches/tuned`, 'select 1')
+    await badly()
+    const deleted = await api('DELETE', `${store}/branches/tuned?purge=true`)
+    await server.follow(deleted.body.name)
+    await nothingLeftOver()
+  })
+
   test('logins while their branch is deleted: none brings its compute back', async () => {
     await server.write('POST', `${store}/branches?branch_id=popular`, spec)
     const branch = `${store}/branches/popular`
