@@ -255,8 +255,10 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
   {
     name: 'clone',
     async run(context) {
-      const { project, branch } = await rowsOf(services, context)
+      const { project, branch, endpoint } = await rowsOf(services, context)
       const source = await sourceOf(services, project, branch)
+      // Meanwhile, and again in the next step: the gateway makes the address's certificate ready.
+      services.door.listen([endpoint.address]).catch(() => undefined)
       const time = await placeVolume(
         services,
         source,

@@ -185,7 +185,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     policy: policyOf(settings),
     stopping: stopping.signal,
     volumes: new KeyedMutex(),
-    door: gateway.door,
+    door: hostStyle.kind === 'addresses' ? gateway.door : withoutAddresses(gateway.door),
     hostOf: (endpoint) => hostOf(hostStyle, endpoint),
   }
   const prepared = new Prepared(services)
@@ -369,7 +369,9 @@ async function startLoops(
     clock,
     log,
   })
-  services.computes.onChange(() => suspender.poke())
+  services.computes.onChange((_uid, { kind }) => {
+    if (kind === 'ready') suspender.poke() // so that it knows when to look
+  })
   const unlisten = catalog.onEvent((event) => {
     if (event.kind === 'due') deadlines.poke()
   })
@@ -378,6 +380,13 @@ async function startLoops(
     await Promise.all([deadlines.stop(), suspender.stop(), notes.stop()])
   })
 }
+
+/** Where endpoints have names, or share localhost, there is nothing to listen to for each. */
+const withoutAddresses = (door: Services['door']): Services['door'] => ({
+  listen: () => Promise.resolve([]),
+  unlisten: () => Promise.resolve(),
+  endSessions: (endpoint) => door.endSessions(endpoint),
+})
 
 async function listenAddresses(
   catalog: Catalog,

@@ -6,57 +6,73 @@ import { suspend } from '../actions/fleet.ts'
 import type { Services } from '../actions/services.ts'
 import type { EndpointUid } from '../domain/names.ts'
 import { planSuspend, type SuspendPlan } from '../domain/plan-suspend.ts'
-import { after, type EpochMs, epochMs, seconds } from '../lib/time.ts'
+import { after, type EpochMs, epochMs, minutes, seconds } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
 
-/** Remembers when each endpoint is worth a look; forgetting it costs one look. */
+/** Settings may have changed since an endpoint was looked at: so long is a plan kept. */
+const planKept = minutes(1)
+/** Nobody who has just been woken goes to sleep: the shortest timeout is a minute. */
+const firstLook = seconds(10)
+
+/** Remembers which endpoints are awake, and when each is worth a look. */
 export function idleSuspender(services: Services): () => Promise<EpochMs | undefined> {
+  const { catalog, computes, clock, log } = services
   const lookAt = new Map<EndpointUid, EpochMs>()
-  services.computes.onChange((uid) => lookAt.delete(uid))
+  let isSeeded = false
+  computes.onChange((uid, { kind }) => {
+    if (kind === 'ready') lookAt.set(uid, after(clock.now(), firstLook))
+    else lookAt.delete(uid)
+  })
+
+  const look = async (uid: EndpointUid): Promise<EpochMs | undefined> => {
+    const context = await catalog.endpoints.context(uid)
+    const state = computes.state(uid)
+    if (context === undefined || state.kind !== 'ready') return undefined // no endpoint's, or asleep
+    const now = clock.now()
+    const { endpoint, branch } = context
+    if (branch.state !== 'READY') return after(now, firstLook)
+    const { since } = state
+    const quick = planSuspend(
+      { ...endpoint, awakeSince: since, busy: 0, lastActive: endpoint.lastActiveTime },
+      now,
+    )
+    const plan = quick.do === 'suspend' ? await planFor(services, context, since) : quick
+    if (plan.do === 'suspend') {
+      log.info({ endpoint: uid }, 'suspending an idle compute')
+      // Somebody may have come while a clone of the volume was waited for.
+      await suspend(services, context, 'fast', async () => {
+        const fresh = await catalog.endpoints.context(uid)
+        if (fresh === undefined || computes.state(uid).kind !== 'ready') return false
+        return (await planFor(services, fresh, since)).do === 'suspend'
+      })
+      return computes.state(uid).kind === 'ready' ? after(clock.now(), firstLook) : undefined
+    }
+    const latest = after(now, planKept)
+    return plan.do === 'wait' && plan.until < latest ? plan.until : latest
+  }
+
   return async () => {
-    const { catalog, computes, clock, log } = services
-    let next: EpochMs | undefined
-    const sooner = (at: EpochMs) => {
-      next = next === undefined ? at : epochMs(Math.min(next, at))
+    if (!isSeeded) {
+      // Those that were adopted before anybody listened here.
+      for (const { endpoint } of await catalog.endpoints.everyContext()) {
+        if (computes.state(endpoint.uid).kind === 'ready') lookAt.set(endpoint.uid, clock.now())
+      }
+      isSeeded = true
     }
-    for (const context of await catalog.endpoints.everyContext()) {
-      const { endpoint, branch } = context
-      const state = computes.state(endpoint.uid)
-      if (state.kind !== 'ready' || branch.state !== 'READY') {
-        lookAt.delete(endpoint.uid)
-        continue
-      }
-      const now = clock.now()
-      const planned = lookAt.get(endpoint.uid)
-      if (planned !== undefined && planned > now && !endpoint.isDisabled) {
-        sooner(planned)
-        continue
-      }
+    for (const [uid, at] of [...lookAt]) {
+      if (at > clock.now()) continue
+      let next: EpochMs | undefined
       try {
-        const since = state.since
-        const quick = planSuspend(
-          { ...endpoint, awakeSince: since, busy: 0, lastActive: endpoint.lastActiveTime },
-          now,
-        )
-        const plan = quick.do === 'suspend' ? await planFor(services, context, since) : quick
-        if (plan.do === 'suspend') {
-          log.info({ endpoint: endpoint.uid }, 'suspending an idle compute')
-          // Somebody may have come while a clone of the volume was waited for.
-          await suspend(services, context, 'fast', async () => {
-            const fresh = await catalog.endpoints.context(endpoint.uid)
-            if (fresh === undefined || computes.state(endpoint.uid).kind !== 'ready') return false
-            return (await planFor(services, fresh, since)).do === 'suspend'
-          })
-        } else if (plan.do === 'wait') {
-          lookAt.set(endpoint.uid, plan.until)
-          sooner(plan.until)
-        }
+        next = await look(uid)
       } catch (error) {
-        log.warn({ err: error, endpoint: endpoint.uid }, 'cannot see whether a compute is idle')
-        sooner(after(now, seconds(5)))
+        log.warn({ err: error, endpoint: uid }, 'cannot see whether a compute is idle')
+        next = after(clock.now(), seconds(5))
       }
+      if (next === undefined) lookAt.delete(uid)
+      else lookAt.set(uid, next)
     }
-    return next
+    const times = [...lookAt.values()]
+    return times.length === 0 ? undefined : epochMs(Math.min(...times))
   }
 }
 
