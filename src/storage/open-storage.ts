@@ -18,6 +18,7 @@ import {
   discardImage,
   growImage,
   hasImage,
+  isMounted,
   makeImage,
   mountImage,
   probeImage,
@@ -64,8 +65,11 @@ export async function openStorage(options: OpenStorageOptions): Promise<OpenStor
   await makePassage(layout.wal)
   const known = await readRecord(layout)
   return await withUndo(async (onFailure) => {
-    // A start that is refused leaves no mount behind, unless computes of an earlier one hold it.
-    onFailure(() => unmountImage(layout).catch(() => undefined))
+    // A start that is refused leaves no mount behind; one that was there before is not ours to take.
+    const wasMounted = await isMounted(layout)
+    onFailure(async () => {
+      if (!wasMounted) await unmountImage(layout).catch(() => undefined)
+    })
     const record = known === undefined ? await begin(options) : await reopen(options, known)
     const driver = driverFor(record.driver, options)
     const store = new PoolStore({ layout, record, driver, owner: serviceUser, log })

@@ -82,7 +82,7 @@ describe('an identity', () => {
     const spec = { ttl: '1h' }
     await lacks('POST', `${branches}?branch_id=b`, { spec }, 'create branches', 'CAN_BRANCH')
     await lacks('DELETE', production, undefined, 'delete branches', 'CAN_BRANCH')
-    await lacks('POST', `${production}/undelete`, {}, 'undelete branches', 'CAN_BRANCH')
+    await lacks('POST', `${production}/undelete`, {}, 'undelete branches', 'CAN_MANAGE')
     const mask = '?update_mask=spec.is_protected'
     const body = { spec: { is_protected: true } }
     await lacks('PATCH', `${production}${mask}`, body, 'change branches', 'CAN_BRANCH')

@@ -136,6 +136,10 @@ export async function mountImage(layout: Layout): Promise<void> {
   await chmod(layout.pool, 0o755)
 }
 
+/** Whether anything is mounted where the pool belongs. */
+export const isMounted = async (layout: Layout): Promise<boolean> =>
+  (await currentMount(layout)) !== undefined
+
 /** Our process must not be in the way: computes have to be stopped before. */
 export async function unmountImage(layout: Layout): Promise<void> {
   const mounted = await currentMount(layout)
