@@ -27,8 +27,7 @@ export async function placeVolume(
   target: VolumeId,
   draft: DraftId,
 ): Promise<EpochMs> {
-  await storage.check()
-  await storage.deleteVolume(target) // of an attempt that a crash cut short
+  if (await storage.hasVolume(target)) await storage.deleteVolume(target) // a crash cut it short
   return volumes.run(source.lock, async () => {
     const isRunning = (await computes.look(source.compute)).kind === 'ready'
     // One that crashed may have left backends that still write for a moment.
