@@ -90,7 +90,7 @@ describe('settings', () => {
       user,
     )
     expect(settings).toMatchObject({
-      stateDir: '/work/here',
+      stateDir: '/srv/here',
       poolSize: 20 * 1024 ** 3,
       storage: 'btrfs',
       maxBranchTtl: 7 * 86_400_000,

@@ -55,7 +55,9 @@ async function makeOwner(services: Services): Promise<Identity> {
 async function ownerName(): Promise<string> {
   try {
     const email = (await run('git', ['config', 'user.email'], { patience: seconds(5) })).trim()
-    if (email !== '' && Buffer.byteLength(email) <= 63) return email
+    // It becomes the name of a Postgres role; some are reserved.
+    const isReserved = /^(pg_|databricks_|lakelet_)/i.test(email)
+    if (email !== '' && Buffer.byteLength(email) <= 63 && !isReserved) return email
   } catch {
     // No git, or no e-mail set: the account's name will do.
   }
