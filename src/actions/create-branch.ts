@@ -356,7 +356,6 @@ export const createBranchKind = (services: Services, prepared: Prepared): Kind =
   steps: [
     {
       name: 'reserve', // done when accepted; here for its undo, which must come last
-      run: () => Promise.resolve(),
       async undo(context) {
         await services.catalog.branches.remove(branchUid(context))
       },

@@ -96,7 +96,6 @@ export const createProjectKind = (services: Services, prepared: Prepared): Kind 
   steps: [
     {
       name: 'reserve', // done when accepted; here for its undo, which must come last
-      run: () => Promise.resolve(),
       async undo({ row }) {
         await services.catalog.projects.remove(row.input.project as ProjectUid)
       },

@@ -156,6 +156,7 @@ export function createEngine(options: {
     try {
       for (const step of kind.steps.slice(started + 1)) {
         if (signal.aborted) return // the row stays; whoever claims it next resumes it
+        if (step.run === undefined) continue
         const began = clock.monotonic()
         await failpoint(`${kind.name}.${step.name}:before`)
         await step.run(context, signal)

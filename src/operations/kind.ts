@@ -13,8 +13,11 @@ export interface StepContext {
 export interface Step {
   /** Stored; renaming one is a migration. */
   readonly name: string
-  /** May run again after a crash: recognises finished work, or undoes and redoes it. */
-  run(context: StepContext, signal: AbortSignal): Promise<void>
+  /**
+   * May run again after a crash: recognises finished work, or undoes and redoes it. Absent: it was done
+   * when the operation was accepted, and the step is there for its undo.
+   */
+  run?(context: StepContext, signal: AbortSignal): Promise<void>
   /** Undoes a finished or half-finished `run`. Absent is success. */
   undo?(context: StepContext): Promise<void>
 }
