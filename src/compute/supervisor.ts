@@ -168,8 +168,34 @@ export class Supervisor {
       this.#refuseIfCancelled(cancelled)
       if (await this.#takeOver(spec, cancelled)) return
       this.#set({ kind: 'starting' })
-      await this.#launch(spec, cancelled)
+      try {
+        await this.#launch(spec, cancelled)
+      } catch (error) {
+        if (!(await this.#endOvertaker(spec))) throw error
+        await this.#launch(spec, cancelled)
+      }
     })
+  }
+
+  /**
+   * A server that died just after it had spawned a postmaster leaves one that had not yet written its
+   * pid when we looked; it then has the directory before ours, and perhaps lost its socket to our
+   * clearing up. `true`: it was there and has been ended.
+   */
+  async #endOvertaker(spec: ComputeSpec): Promise<boolean> {
+    const { processes, clock, ladder = shutdownLadder } = this.#room
+    if (this.#postmaster === undefined || !this.#postmaster.hasExited()) return false
+    const found = await findPostmaster(processes, spec.dataDirectory)
+    if (found === undefined || found.pid === this.#postmaster.pid) return false
+    const overtaker = watchPostmaster(found, processes, clock)
+    try {
+      await endPostmaster(overtaker, 'fast', processes, clock, ladder)
+    } finally {
+      overtaker.release()
+    }
+    this.#postmaster.release()
+    this.#postmaster = undefined
+    return true
   }
 
   /** A start that fails leaves no process and the state `crashed` with its reason. */

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { environmentName, parseSettings, SettingsInvalid, type Surroundings } from './settings.ts'
 
-const user: Surroundings = { cwd: '/work', home: '/home/jane', isRoot: false }
+const user: Surroundings = { cwd: '/srv', home: '/home/jane', isRoot: false }
 
 function problemsOf(work: () => unknown): readonly string[] {
   try {
