@@ -138,11 +138,6 @@ export const reasons = {
     say: '{who} may not {act}.',
     next: 'Ask someone with CAN_MANAGE on the project for {permission}.',
   },
-  LAST_MANAGER: {
-    code: 'INVALID_PARAMETER_VALUE',
-    say: 'cannot remove management permissions for the current user for database-projects, allowed levels: CAN_MANAGE',
-    recorded: true,
-  },
 
   // Absent
   PROJECT_NOT_FOUND: {
@@ -321,11 +316,6 @@ export const reasons = {
     next: 'It is deleted with its branch.',
     recorded: true,
     managedByParent: true,
-  },
-  ENDPOINT_BUSY: {
-    code: 'RESOURCE_CONFLICT',
-    say: 'The endpoint is in reconciliation; wait until its pending_state is empty.',
-    recorded: true,
   },
   CREDENTIAL_ENDPOINT_FORM: {
     code: 'INVALID_PARAMETER_VALUE',

@@ -115,12 +115,10 @@ describe('the registry of refusals', () => {
     expect(silent.sort()).toEqual([
       'API_UNKNOWN',
       'ENDING',
-      'ENDPOINT_BUSY',
       'FIELD_INVALID',
       'FIELD_REQUIRED',
       'HANDSHAKE_TIMEOUT',
       'IDENTITY_EXISTS',
-      'LAST_MANAGER',
       'PROTOCOL_UNSUPPORTED',
       'PROTOCOL_VIOLATION',
       'REQUEST_UNREADABLE',
