@@ -2,7 +2,6 @@
  * The client suite: programs that know nothing of Lakelet but its address run against a real server.
  * Each is one test; what cannot be installed here is a skip with its reason.
  */
-import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -10,11 +9,11 @@ import { onPath } from '../../scripts/packages.mjs'
 import { ensurePython } from '../../scripts/python.mjs'
 import { tryRun } from '../../scripts/run-command.mjs'
 import { apiOf } from './api.mjs'
+import { indent, runProgram } from './run-program.mjs'
 import { plainEnvironment, startServer, stopServer } from './server.mjs'
 
 const root = resolve(import.meta.dirname, '../..')
 const program = (name) => join(import.meta.dirname, 'programs', name)
-const patience = 240_000
 
 const node = (name) => ({ name, prepare: async () => [process.execPath, program(`${name}.mjs`)] })
 
@@ -112,32 +111,6 @@ async function inviteOther(server, project) {
   return token
 }
 
-/** Ends the whole process group after the patience is over, so that nothing stays behind. */
-function runClient([command, ...args], env) {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text) => {
-        output += text
-      })
-    }
-    const timer = setTimeout(() => {
-      output += `\nended after ${patience / 1000} s`
-      process.kill(-child.pid, 'SIGKILL')
-    }, patience)
-    child.once('error', (error) => {
-      output += error.message
-    })
-    child.once('close', (code) => {
-      clearTimeout(timer)
-      resolve({ isPassed: code === 0, output })
-    })
-  })
-}
-
-const indent = (text) => text.trimEnd().replace(/^/gm, '    ')
-
 /** A `lakelet` for PATH, as an installation puts it there. */
 function installCli(home) {
   const bin = join(home, 'bin')
@@ -175,7 +148,7 @@ export async function runClients(args) {
         console.log(`SKIPPED client ${name}: ${error.message}`)
         continue
       }
-      const { isPassed, output } = await runClient(command, {
+      const { isPassed, output } = await runProgram(command, {
         ...plainEnvironment(),
         ...server.env,
         PATH: `${cli}:${process.env.PATH}`,

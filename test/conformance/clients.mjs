@@ -1,0 +1,140 @@
+/**
+ * The clients of the conformance suite. `prepare` answers with `{command, version}`, or throws with the
+ * reason why the client cannot run here; what it needs, it installs or builds itself.
+ */
+import { join, resolve } from 'node:path'
+import { ensurePython } from '../../scripts/python.mjs'
+import { run } from '../../scripts/run-command.mjs'
+import { buildGo, goVersion, moduleVersion } from './build-go.mjs'
+import { ensureNodePackages, nodePackageVersion } from './node-packages.mjs'
+
+const root = resolve(import.meta.dirname, '../..')
+const program = (file) => join(import.meta.dirname, 'programs', file)
+const folder = (name) => join(import.meta.dirname, name)
+
+async function python(say) {
+  const bin = await ensurePython(say)
+  return join(bin, 'python')
+}
+
+async function printed(command, args) {
+  const done = await run(command, args)
+  if (done.code !== 0) throw new Error(`${command} ${args.join(' ')}: ${done.output.trim()}`)
+  return done.stdout.trim()
+}
+
+const pythonPackageVersion = (binary, name) =>
+  printed(binary, ['-c', `import importlib.metadata as m; print(m.version('${name}'))`])
+
+/** Both builds take minutes on a small machine, so they begin while the other clients run. */
+function terraformBuilds() {
+  const tofu = folder('tofu/opentofu')
+  const provider = folder('tofu/provider')
+  const built = (async () => {
+    const goes = await goVersion(26)
+    const tofuBinary = await buildGo('tofu', tofu, 'github.com/opentofu/opentofu/cmd/tofu', {
+      atLeastMinor: 26,
+      isHeavy: true,
+    })
+    const providerBinary = await buildGo(
+      'terraform-provider-databricks',
+      provider,
+      'github.com/databricks/terraform-provider-databricks',
+      { atLeastMinor: 26, isHeavy: true },
+    )
+    const versionOf = (directory, module) => moduleVersion(directory, module)
+    const version = [
+      versionOf(tofu, 'github.com/opentofu/opentofu'),
+      `with databricks/databricks ${versionOf(provider, 'github.com/databricks/terraform-provider-databricks')},`,
+      `${goes}`,
+    ].join(' ')
+    return { tofuBinary, providerBinary, version }
+  })()
+  built.catch(() => undefined) // its reader meets the reason; until then it is nobody's
+  return built
+}
+
+/** `say` prints progress; `only` is the one client that is wanted, or undefined. */
+export function conformanceClients(say, only) {
+  const builds = only === undefined || only === 'opentofu' ? terraformBuilds() : undefined
+  return [
+    {
+      name: 'go-sdk',
+      title: 'Databricks SDK for Go',
+      prepare: async () => {
+        const directory = folder('go')
+        const binary = await buildGo('go-sdk', directory, '.', { atLeastMinor: 25 })
+        return {
+          command: [binary],
+          version: moduleVersion(directory, 'github.com/databricks/databricks-sdk-go'),
+        }
+      },
+    },
+    {
+      name: 'python-sdk',
+      title: 'Databricks SDK for Python',
+      prepare: async () => {
+        const binary = await python(say)
+        return {
+          command: [binary, folder('python/main.py')],
+          version: await pythonPackageVersion(binary, 'databricks-sdk'),
+        }
+      },
+    },
+    {
+      name: 'js-sdk',
+      title: 'Databricks SDK for JavaScript',
+      prepare: async () => ({
+        command: [process.execPath, program('js-sdk.mjs')],
+        version: `${nodePackageVersion(root, '@databricks/sdk-experimental')} of @databricks/sdk-experimental`,
+      }),
+    },
+    {
+      name: 'lakebase-driver',
+      title: '@databricks/lakebase',
+      prepare: async () => {
+        const packages = await ensureNodePackages(folder('node'), say)
+        const of = (name) => `${name} ${nodePackageVersion(packages, name)}`
+        return {
+          command: [process.execPath, join(packages, 'lakebase-driver.mjs')],
+          version: [
+            nodePackageVersion(packages, '@databricks/lakebase'),
+            `with ${of('drizzle-orm')}, ${of('knex')}, ${of('@prisma/client')}`,
+          ].join(' '),
+        }
+      },
+    },
+    {
+      name: 'curl',
+      title: 'curl, every method',
+      prepare: async () => ({
+        command: ['bash', program('rest.sh')],
+        version: (await printed('curl', ['--version'])).split(' ')[1],
+      }),
+    },
+    {
+      name: 'store-m2m',
+      title: 'examples/store as a service principal',
+      prepare: async () => {
+        const binary = await python(say)
+        return {
+          command: [process.execPath, program('store-m2m.mjs')],
+          version: `as committed, with SQLAlchemy ${await pythonPackageVersion(binary, 'SQLAlchemy')}`,
+        }
+      },
+    },
+    {
+      name: 'opentofu',
+      title: 'OpenTofu with the Databricks provider',
+      patience: 420_000,
+      prepare: async () => {
+        say('waiting for the builds of OpenTofu and its provider')
+        const { tofuBinary, providerBinary, version } = await builds
+        return {
+          command: [process.execPath, program('opentofu.mjs'), tofuBinary, providerBinary],
+          version,
+        }
+      },
+    },
+  ]
+}
