@@ -51,7 +51,8 @@ const needs = [
     isServer: true,
   },
   { name: 'git', for: 'worktrees', isMet: () => onPath('git') },
-  { name: 'curl', for: 'the psql client', isMet: () => onPath('curl') },
+  { name: 'curl', for: 'the clients psql and curl', isMet: () => onPath('curl') },
+  { name: 'jq', for: 'the client curl', isMet: () => onPath('jq') },
 ]
 
 async function missing() {
