@@ -1,12 +1,21 @@
 /** Branches. */
 import { z } from 'zod'
 import type { Actions, BranchSpec, CreateBranch } from '../actions/actions.ts'
-import { Fault } from '../domain/faults.ts'
+import { Fault, type Reason } from '../domain/faults.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
 import { parseBranchId, parseBranchName } from '../domain/names.ts'
 import { readExpiration } from '../domain/read-expiration.ts'
 import { base } from './base-path.ts'
-import { defined, flag, logPosition, queryFlag, reference, timestamp } from './fields.ts'
+import { branchOperation, branchPage, branchResource } from './branch-resource.ts'
+import {
+  defined,
+  durationShape,
+  flag,
+  logPosition,
+  queryFlag,
+  reference,
+  timestamp,
+} from './fields.ts'
 import { deletedPageQuery, readPage, renderPage } from './page-query.ts'
 import { ok, type Route, route } from './route.ts'
 
@@ -15,7 +24,7 @@ const spec = z.object({
   // The three are read together, since what is said of them depends on all.
   ttl: z
     .unknown()
-    .meta({ type: 'string', format: 'duration', examples: ['21600s'] })
+    .meta({ ...durationShape, examples: ['21600s'] })
     .optional(),
   expire_time: z.unknown().meta({ type: 'string', format: 'date-time' }).optional(),
   no_expiry: z.unknown().meta({ type: 'boolean' }).optional(),
@@ -46,6 +55,13 @@ const body = {
   specAliases: { source_branch_id: 'source_branch' },
 } as const
 
+const expirationRefusals = [
+  'EXPIRATION_AMBIGUOUS',
+  'EXPIRATION_INVALID',
+  'EXPIRATION_TOO_FAR',
+  'BRANCH_MAY_NOT_EXPIRE',
+] as const satisfies readonly Reason[]
+
 export const branchRoutes = (
   actions: Actions,
   { isStrict = false }: { readonly isStrict?: boolean } = {},
@@ -54,6 +70,28 @@ export const branchRoutes = (
     method: 'POST',
     path: `${base}/projects/{project}/branches`,
     summary: 'Create a branch',
+    description:
+      'Exactly one of `ttl`, `expire_time` and `no_expiry: true` must be said. The branch begins with the data of its source, by default the default branch, and brings the endpoint `primary`.',
+    operationId: 'createBranch',
+    tag: 'Branches',
+    reply: { 200: branchOperation },
+    refusals: [
+      'BRANCH_EXISTS',
+      'EXPIRATION_REQUIRED',
+      ...expirationRefusals,
+      'BRANCH_EXPIRES',
+      'EXPIRING_BRANCH_HAS_CHILDREN',
+      'FIELD_IMMUTABLE',
+      'BRANCH_NOT_FOUND',
+      'SOURCE_OTHER_PROJECT',
+      'SOURCE_NOT_READY',
+      'POINT_AMBIGUOUS',
+      'POINT_UNAVAILABLE',
+      'SECOND_PROTECTED',
+      'LIMIT_REACHED',
+      'STORAGE_FULL',
+      'STORAGE_UNAVAILABLE',
+    ],
     access: 'identity',
     query: z.object({
       branch_id: z.string().optional().transform(parseBranchId),
@@ -75,6 +113,10 @@ export const branchRoutes = (
     method: 'GET',
     path: `${base}/projects/{project}/branches`,
     summary: 'List branches',
+    operationId: 'listBranches',
+    tag: 'Branches',
+    reply: { 200: branchPage },
+    refusals: ['PAGE_TOKEN_UNKNOWN'],
     access: 'identity',
     query: deletedPageQuery,
     async handle({ caller, params, query }) {
@@ -86,6 +128,9 @@ export const branchRoutes = (
     method: 'GET',
     path: `${base}/projects/{project}/branches/{branch}`,
     summary: 'Get a branch',
+    operationId: 'getBranch',
+    tag: 'Branches',
+    reply: { 200: branchResource },
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.getBranch(caller, params)),
   }),
@@ -93,6 +138,15 @@ export const branchRoutes = (
     method: 'PATCH',
     path: `${base}/projects/{project}/branches/{branch}`,
     summary: 'Update a branch',
+    operationId: 'updateBranch',
+    tag: 'Branches',
+    reply: { 200: branchOperation },
+    refusals: [
+      ...expirationRefusals,
+      'BRANCH_EXPIRES',
+      'EXPIRING_BRANCH_HAS_CHILDREN',
+      'SECOND_PROTECTED',
+    ],
     access: 'identity',
     query: z.object({ update_mask: z.string().optional() }),
     body: { ...body, schema: update, mask: branchMask },
@@ -104,6 +158,11 @@ export const branchRoutes = (
     method: 'DELETE',
     path: `${base}/projects/{project}/branches/{branch}`,
     summary: 'Delete a branch',
+    description: 'It can be undeleted for 7 days unless `purge` is true; its id is free at once.',
+    operationId: 'deleteBranch',
+    tag: 'Branches',
+    reply: { 200: branchOperation },
+    refusals: ['BRANCH_PROTECTED', 'BRANCH_IS_DEFAULT', 'BRANCH_IS_ROOT', 'BRANCH_HAS_CHILDREN'],
     access: 'identity',
     query: z.object({ purge: queryFlag.optional(), allow_missing: queryFlag.optional() }),
     handle: async ({ caller, params, query }) =>
@@ -118,6 +177,10 @@ export const branchRoutes = (
     method: 'POST',
     path: `${base}/projects/{project}/branches/{branch}/undelete`,
     summary: 'Undelete a branch',
+    operationId: 'undeleteBranch',
+    tag: 'Branches',
+    reply: { 200: branchOperation },
+    refusals: ['BRANCH_NOT_DELETED', 'BRANCH_EXISTS'],
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.undeleteBranch(caller, params)),
   }),

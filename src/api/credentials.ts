@@ -5,6 +5,7 @@ import { Fault } from '../domain/faults.ts'
 import { rfc3339 } from '../lib/time.ts'
 import { base } from './base-path.ts'
 import { anyDuration, defined, line, reference, timestamp } from './fields.ts'
+import { moment } from './reply-fields.ts'
 import { ok, type Route, route } from './route.ts'
 
 const claims = z
@@ -27,11 +28,34 @@ const request = z.object({
   group_name: line(1, 256).optional(),
 })
 
+const credential = z
+  .strictObject({
+    token: z.string().meta({ description: 'The password. A JWT; do not rely on what is in it.' }),
+    expire_time: moment,
+  })
+  .meta({ id: 'DatabaseCredential' })
+
 export const credentialRoutes = (actions: Actions): readonly Route[] => [
   route({
     method: 'POST',
     path: `${base}/credentials`,
     summary: 'Generate a database credential',
+    description:
+      'The password of a Postgres login as yourself, for up to an hour: `user` is your login name, `password` is `token`.',
+    operationId: 'generateDatabaseCredential',
+    tag: 'Credentials',
+    reply: { 200: credential },
+    refusals: [
+      'PROJECT_NOT_FOUND',
+      'BRANCH_NOT_FOUND',
+      'ENDPOINT_NOT_FOUND',
+      'CREDENTIAL_ENDPOINT_FORM',
+      'TTL_OUT_OF_RANGE',
+      'EXPIRATION_AMBIGUOUS',
+      'ID_INVALID',
+      'NAME_INVALID',
+      'NOT_IMPLEMENTED',
+    ],
     access: 'identity',
     body: { schema: request },
     async handle({ caller, body }) {

@@ -4,6 +4,7 @@ import type { Actions, EndpointSpec } from '../actions/actions.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
 import { parseEndpointId } from '../domain/names.ts'
 import { base } from './base-path.ts'
+import { endpointOperation, endpointPage, endpointResource } from './endpoint-resource.ts'
 import { checkGroup, group, readSizing, sizing } from './endpoint-settings.ts'
 import { defined, flag, pgSettings, queryFlag } from './fields.ts'
 import { pageQuery, readPage, renderPage } from './page-query.ts'
@@ -50,6 +51,16 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     method: 'POST',
     path: parent,
     summary: 'Create an endpoint',
+    operationId: 'createEndpoint',
+    tag: 'Endpoints',
+    reply: { 200: endpointOperation },
+    refusals: [
+      'ENDPOINT_EXISTS',
+      'READ_WRITE_ENDPOINT_EXISTS',
+      'NOT_IMPLEMENTED',
+      'ENDPOINT_NOT_FOUND',
+      'FIELD_IMMUTABLE',
+    ],
     access: 'identity',
     query: z.object({
       endpoint_id: z.string().optional().transform(parseEndpointId),
@@ -72,6 +83,10 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     method: 'GET',
     path: parent,
     summary: 'List endpoints',
+    operationId: 'listEndpoints',
+    tag: 'Endpoints',
+    reply: { 200: endpointPage },
+    refusals: ['PAGE_TOKEN_UNKNOWN'],
     access: 'identity',
     query: pageQuery,
     handle: async ({ caller, params, query }) =>
@@ -81,6 +96,9 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     method: 'GET',
     path: one,
     summary: 'Get an endpoint',
+    operationId: 'getEndpoint',
+    tag: 'Endpoints',
+    reply: { 200: endpointResource },
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.getEndpoint(caller, params)),
   }),
@@ -88,6 +106,9 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     method: 'PATCH',
     path: one,
     summary: 'Update an endpoint',
+    operationId: 'updateEndpoint',
+    tag: 'Endpoints',
+    reply: { 200: endpointOperation },
     access: 'identity',
     query: z.object({ update_mask: z.string().optional() }),
     body: { schema: update, wrapper: 'endpoint', mask: endpointMask },
@@ -99,6 +120,11 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     method: 'DELETE',
     path: one,
     summary: 'Delete an endpoint',
+    description: 'A read-write endpoint goes with its branch and is never deleted alone.',
+    operationId: 'deleteEndpoint',
+    tag: 'Endpoints',
+    reply: { 200: endpointOperation },
+    refusals: ['READ_WRITE_ENDPOINT_STAYS'],
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.deleteEndpoint(caller, params)),
   }),

@@ -68,8 +68,15 @@ export const computeUnits = field(
   },
 )
 
+/** `format: duration` would mean ISO 8601 (`PT6H`), so the pattern says what it is. */
+export const durationShape = {
+  type: 'string',
+  pattern: '^-?[0-9]{1,12}([.][0-9]{1,9})?s$',
+  description: 'Decimal seconds with an `s`, as in JSON of google.protobuf.Duration.',
+} as const
+
 export const duration = (min: Millis, max: Millis, example: string) =>
-  field<Millis>({ type: 'string', format: 'duration', examples: [example] }, (value) => {
+  field<Millis>({ ...durationShape, examples: [example] }, (value) => {
     const length = parseTolerantDuration(value)
     if (length === undefined) return wrong(`it must be a duration in seconds, such as "${example}"`)
     return length < min || length > max
@@ -81,7 +88,7 @@ export const duration = (min: Millis, max: Millis, example: string) =>
 
 /** Any duration: its range is judged elsewhere. */
 export const anyDuration = (example: string) =>
-  field<Millis>({ type: 'string', format: 'duration', examples: [example] }, (value) => {
+  field<Millis>({ ...durationShape, examples: [example] }, (value) => {
     const length = parseTolerantDuration(value)
     return length ?? wrong(`it must be a duration in seconds, such as "${example}"`)
   })

@@ -20,6 +20,7 @@ import {
   reference,
 } from './fields.ts'
 import { projectPageQuery, readPage, renderPage } from './page-query.ts'
+import { projectOperation, projectPage, projectResource } from './project-resource.ts'
 import { ok, type Route, route } from './route.ts'
 
 const tags = z
@@ -76,6 +77,18 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     method: 'POST',
     path: `${base}/projects`,
     summary: 'Create a project',
+    description:
+      'It brings the branch `production` with the endpoint `primary`; both are ready when the operation is done.',
+    operationId: 'createProject',
+    tag: 'Projects',
+    reply: { 200: projectOperation },
+    refusals: [
+      'PROJECT_EXISTS',
+      'TOOLCHAIN_MISSING',
+      'LIMIT_REACHED',
+      'STORAGE_FULL',
+      'STORAGE_UNAVAILABLE',
+    ],
     access: 'identity',
     query: z.object({ project_id: z.string().optional().transform(parseProjectId) }),
     body: { schema: creation, wrapper: 'project' },
@@ -98,6 +111,10 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     method: 'GET',
     path: `${base}/projects`,
     summary: 'List projects',
+    operationId: 'listProjects',
+    tag: 'Projects',
+    reply: { 200: projectPage },
+    refusals: ['PAGE_TOKEN_UNKNOWN'],
     access: 'identity',
     query: projectPageQuery,
     async handle({ caller, query }) {
@@ -109,6 +126,9 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     method: 'GET',
     path: `${base}/projects/{project}`,
     summary: 'Get a project',
+    operationId: 'getProject',
+    tag: 'Projects',
+    reply: { 200: projectResource },
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.getProject(caller, params)),
   }),
@@ -116,6 +136,10 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     method: 'PATCH',
     path: `${base}/projects/{project}`,
     summary: 'Update a project',
+    operationId: 'updateProject',
+    tag: 'Projects',
+    reply: { 200: projectOperation },
+    refusals: ['BRANCH_NOT_FOUND', 'BRANCH_EXPIRES', 'SOURCE_OTHER_PROJECT', 'SOURCE_NOT_READY'],
     access: 'identity',
     query: z.object({ update_mask: z.string().optional() }),
     body: { schema: update, wrapper: 'project', mask: projectMask },
@@ -127,6 +151,12 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     method: 'DELETE',
     path: `${base}/projects/{project}`,
     summary: 'Delete a project',
+    description:
+      'With its branches and endpoints. It can be undeleted for 7 days, and holds its id for so long, unless `purge` is true.',
+    operationId: 'deleteProject',
+    tag: 'Projects',
+    reply: { 200: projectOperation },
+    refusals: ['PROJECT_HAS_PROTECTED'],
     access: 'identity',
     query: z.object({ purge: queryFlag.optional() }),
     handle: async ({ caller, params, query }) =>
@@ -136,6 +166,10 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     method: 'POST',
     path: `${base}/projects/{project}/undelete`,
     summary: 'Undelete a project',
+    operationId: 'undeleteProject',
+    tag: 'Projects',
+    reply: { 200: projectOperation },
+    refusals: ['BRANCH_NOT_DELETED'],
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.undeleteProject(caller, params)),
   }),

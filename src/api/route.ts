@@ -5,8 +5,10 @@
 import type { z } from 'zod'
 import type { Caller } from '../actions/actions.ts'
 import type { Tolerance } from '../domain/body-tolerance.ts'
+import type { Reason } from '../domain/faults.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
 import type { BranchId, EndpointId, ProjectId } from '../domain/names.ts'
+import type { Tag } from './tags.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -24,6 +26,22 @@ export const ok = (body: unknown, headers: Readonly<Record<string, string>> = {}
   body,
   headers,
 })
+
+/** A reply without a body (204). */
+export const noBody = { kind: 'none' } as const
+
+/** A body that is no JSON; its handler sets the `content-type` header itself. */
+export interface TextBody {
+  readonly kind: 'text'
+  readonly contentType: string
+  readonly say: string
+}
+
+/** JSON when it is a schema. Schemas of replies are strict: what they do not name may not be sent. */
+export type ReplyBody = z.ZodType | typeof noBody | TextBody
+
+/** What a route answers when it does not refuse: the body of each status. */
+export type Replies = Readonly<Partial<Record<Reply['status'], ReplyBody>>>
 
 export interface BodyDeclaration<S extends z.ZodType = z.ZodType> extends Tolerance {
   readonly schema: S
@@ -68,7 +86,18 @@ interface Declaration<
   readonly path: Path
   /** In the words of the glossary; the title in the API document. */
   readonly summary: string
+  /** What the summary leaves open: plain sentences of Markdown for the API document. */
+  readonly description?: string
+  /** Name in generated clients: a verb and a noun, camelCase, unique, never changed (`createBranch`). */
+  readonly operationId: string
+  readonly tag: Tag
   readonly access: A
+  readonly reply: Replies
+  /**
+   * Refusals of this route alone. Those that follow from what it takes (ids in the path, a query, a
+   * body, a caller) are known without being named: refusals.ts.
+   */
+  readonly refusals?: readonly Reason[]
   readonly query?: Q
   readonly body?: BodyDeclaration<B>
   /**
@@ -86,7 +115,12 @@ export interface Route {
   readonly method: Method
   readonly path: string
   readonly summary: string
+  readonly description?: string
+  readonly operationId: string
+  readonly tag: Tag
   readonly access: Access
+  readonly reply: Replies
+  readonly refusals?: readonly Reason[]
   readonly query?: z.ZodType
   readonly body?: BodyDeclaration
   readonly subject?: (call: {

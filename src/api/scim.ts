@@ -6,14 +6,16 @@ import { Fault } from '../domain/faults.ts'
 import type { Identity, IdentityKind } from '../domain/identity.ts'
 import { printable } from '../domain/names.ts'
 import { flag, line } from './fields.ts'
-import { ok, type Route, route } from './route.ts'
+import { noBody, ok, type Route, route } from './route.ts'
+import {
+  listOf,
+  meResource,
+  scimSchemas as schemas,
+  servicePrincipalResource,
+  userResource,
+} from './scim-resources.ts'
 
 const base = '/api/2.0/preview/scim/v2'
-
-const schemas = {
-  USER: 'urn:ietf:params:scim:schemas:core:2.0:User',
-  SERVICE_PRINCIPAL: 'urn:ietf:params:scim:schemas:core:2.0:ServicePrincipal',
-} as const
 
 /** SCIM's list parameters; a page beyond the end is empty, which is how the SDKs stop. */
 const listQuery = z.object({
@@ -45,6 +47,9 @@ export const scimRoutes = (actions: Actions, workspaceId: string): readonly Rout
     method: 'GET',
     path: `${base}/Me`,
     summary: 'Who am I',
+    operationId: 'getMe',
+    tag: 'Identities',
+    reply: { 200: meResource },
     access: 'identity',
     handle: ({ caller }) =>
       // Terraform and the Go SDK read the workspace id from this header.
@@ -54,6 +59,10 @@ export const scimRoutes = (actions: Actions, workspaceId: string): readonly Rout
     method: 'POST',
     path: `${base}/Users`,
     summary: 'Create a user',
+    operationId: 'createUser',
+    tag: 'Identities',
+    reply: { 201: userResource },
+    refusals: ['IDENTITY_EXISTS', 'PERMISSION_DENIED'],
     access: 'identity',
     body: { schema: user, keepsNames: true },
     async handle({ caller, body }) {
@@ -71,6 +80,10 @@ export const scimRoutes = (actions: Actions, workspaceId: string): readonly Rout
     method: 'POST',
     path: `${base}/ServicePrincipals`,
     summary: 'Create a service principal',
+    operationId: 'createServicePrincipal',
+    tag: 'Identities',
+    reply: { 201: servicePrincipalResource },
+    refusals: ['IDENTITY_EXISTS', 'PERMISSION_DENIED'],
     access: 'identity',
     body: { schema: servicePrincipal, keepsNames: true },
     async handle({ caller, body }) {
@@ -90,22 +103,33 @@ export const scimRoutes = (actions: Actions, workspaceId: string): readonly Rout
 
 /** Where identities of a kind are, and which attribute names them. */
 const collections = {
-  USER: { path: `${base}/Users`, attribute: 'userName', noun: 'user' },
+  USER: {
+    path: `${base}/Users`,
+    attribute: 'userName',
+    noun: 'user',
+    name: 'User',
+    resource: userResource,
+  },
   SERVICE_PRINCIPAL: {
     path: `${base}/ServicePrincipals`,
     attribute: 'applicationId',
     noun: 'service principal',
+    name: 'ServicePrincipal',
+    resource: servicePrincipalResource,
   },
 } as const
 
 function identityRoutes(actions: Actions, kind: IdentityKind): readonly Route[] {
-  const { path, attribute, noun } = collections[kind]
+  const { path, attribute, noun, name, resource } = collections[kind]
   const one = `${path}/{id}` as const
   return [
     route({
       method: 'GET',
       path,
       summary: `List ${noun}s`,
+      operationId: `list${name}s`,
+      tag: 'Identities',
+      reply: { 200: listOf(name, resource) },
       access: 'identity',
       query: listQuery,
       async handle({ caller, query }) {
@@ -129,6 +153,10 @@ function identityRoutes(actions: Actions, kind: IdentityKind): readonly Route[] 
       method: 'GET',
       path: one,
       summary: `Get a ${noun}`,
+      operationId: `get${name}`,
+      tag: 'Identities',
+      reply: { 200: resource },
+      refusals: ['IDENTITY_NOT_FOUND'],
       access: 'identity',
       handle: async ({ caller, params }) =>
         ok(render(ofKind(await actions.getIdentity(caller, params.id), kind))),
@@ -137,6 +165,10 @@ function identityRoutes(actions: Actions, kind: IdentityKind): readonly Route[] 
       method: 'DELETE',
       path: one,
       summary: `Delete a ${noun}`,
+      operationId: `delete${name}`,
+      tag: 'Identities',
+      reply: { 204: noBody },
+      refusals: ['IDENTITY_NOT_FOUND', 'PERMISSION_DENIED'],
       access: 'identity',
       async handle({ caller, params }) {
         ofKind(await actions.getIdentity(caller, params.id), kind)

@@ -20,6 +20,24 @@ const onBehalf = z.object({
   user_name: line(1, 256).optional(),
 })
 
+const tokenInfo = z
+  .strictObject({
+    token_id: z.string(),
+    creation_time: z.int().meta({ format: 'int64', description: 'Milliseconds since 1970.' }),
+    expiry_time: z
+      .int()
+      .meta({ format: 'int64', description: 'Milliseconds since 1970; -1: it does not end.' }),
+    comment: z.string(),
+  })
+  .meta({ id: 'TokenInfo' })
+
+const createdToken = z
+  .strictObject({
+    token_value: z.string().meta({ description: 'The token itself: shown here and never again.' }),
+    token_info: tokenInfo,
+  })
+  .meta({ id: 'CreatedToken' })
+
 export const tokenRoutes = (actions: Actions, clock: Clock): readonly Route[] => {
   const create = async (
     caller: Caller,
@@ -49,6 +67,9 @@ export const tokenRoutes = (actions: Actions, clock: Clock): readonly Route[] =>
       method: 'POST',
       path: '/api/2.0/token/create',
       summary: 'Create a personal access token',
+      operationId: 'createToken',
+      tag: 'Tokens',
+      reply: { 200: createdToken },
       access: 'identity',
       body: { schema: own },
       handle: ({ caller, body }) => create(caller, body, undefined),
@@ -57,6 +78,10 @@ export const tokenRoutes = (actions: Actions, clock: Clock): readonly Route[] =>
       method: 'POST',
       path: '/api/2.0/token-management/on-behalf-of/tokens',
       summary: 'Create a personal access token for another identity',
+      operationId: 'createTokenOnBehalfOf',
+      tag: 'Tokens',
+      reply: { 200: createdToken },
+      refusals: ['IDENTITY_NOT_FOUND', 'PERMISSION_DENIED'],
       access: 'identity',
       body: { schema: onBehalf },
       handle: ({ caller, body }) => create(caller, body, readLogin(body)),
