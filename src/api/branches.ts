@@ -12,6 +12,8 @@ import {
   durationShape,
   flag,
   logPosition,
+  maskQuery,
+  newId,
   queryFlag,
   reference,
   timestamp,
@@ -20,27 +22,39 @@ import { deletedPageQuery, readPage, renderPage } from './page-query.ts'
 import { ok, type Route, route } from './route.ts'
 
 const spec = z.object({
-  is_protected: flag.optional(),
+  is_protected: flag.optional().describe('It cannot be deleted; one branch of a project may be.'),
   // The three are read together, since what is said of them depends on all.
   ttl: z
     .unknown()
     .meta({ ...durationShape, examples: ['21600s'] })
-    .optional(),
-  expire_time: z.unknown().meta({ type: 'string', format: 'date-time' }).optional(),
-  no_expiry: z.unknown().meta({ type: 'boolean' }).optional(),
+    .optional()
+    .describe('It ends so long after its creation.'),
+  expire_time: z
+    .unknown()
+    .meta({ type: 'string', format: 'date-time', examples: ['2030-01-31T12:00:00Z'] })
+    .optional()
+    .describe('It ends then.'),
+  no_expiry: z.unknown().meta({ const: true }).optional().describe('It does not end.'),
 })
 
-const creation = z.object({
-  spec: spec
-    .extend({
-      source_branch: reference('projects/app/branches/production').optional(),
-      source_branch_lsn: logPosition.optional(),
-      source_branch_time: timestamp.optional(),
-    })
-    .default({}),
-})
+const creation = z
+  .object({
+    spec: spec
+      .extend({
+        source_branch: reference('projects/app/branches/production')
+          .optional()
+          .describe('Where its data comes from. Default: the default branch of the project.'),
+        source_branch_lsn: logPosition.optional(),
+        source_branch_time: timestamp.optional(),
+      })
+      .default({})
+      .meta({ writeOnly: true }),
+  })
+  .meta({ id: 'BranchCreate' })
 
-const update = z.object({ spec: spec.default({}) })
+const update = z
+  .object({ spec: spec.default({}).meta({ writeOnly: true }) })
+  .meta({ id: 'BranchUpdate' })
 
 export const branchMask: MaskFields = {
   leaves: ['spec.is_protected', 'spec.ttl', 'spec.expire_time', 'spec.no_expiry'],
@@ -94,10 +108,12 @@ export const branchRoutes = (
     ],
     access: 'identity',
     query: z.object({
-      branch_id: z.string().optional().transform(parseBranchId),
-      replace_existing: queryFlag.optional(),
+      branch_id: newId('branch', parseBranchId),
+      replace_existing: queryFlag
+        .optional()
+        .describe('Update the branch of this id, if there is one.'),
     }),
-    body: { ...body, schema: creation },
+    body: { ...body, schema: creation, example: { spec: { ttl: '21600s' } } },
     subject: ({ caller, params }) => actions.getProject(caller, params),
     handle: async ({ caller, params, query, body: { spec } }) =>
       ok(
@@ -148,8 +164,13 @@ export const branchRoutes = (
       'SECOND_PROTECTED',
     ],
     access: 'identity',
-    query: z.object({ update_mask: z.string().optional() }),
-    body: { ...body, schema: update, mask: branchMask },
+    query: maskQuery,
+    body: {
+      ...body,
+      schema: update,
+      mask: branchMask,
+      example: { spec: { is_protected: true } },
+    },
     subject: ({ caller, params }) => actions.getBranch(caller, params),
     handle: async ({ caller, params, body: { spec } }) =>
       ok(await actions.updateBranch(caller, params, readSpec(spec, isStrict))),
@@ -164,7 +185,10 @@ export const branchRoutes = (
     reply: { 200: branchOperation },
     refusals: ['BRANCH_PROTECTED', 'BRANCH_IS_DEFAULT', 'BRANCH_IS_ROOT', 'BRANCH_HAS_CHILDREN'],
     access: 'identity',
-    query: z.object({ purge: queryFlag.optional(), allow_missing: queryFlag.optional() }),
+    query: z.object({
+      purge: queryFlag.optional().describe('For good and at once, in place of after 7 days.'),
+      allow_missing: queryFlag.optional().describe('An absent branch counts as deleted.'),
+    }),
     handle: async ({ caller, params, query }) =>
       ok(
         await actions.deleteBranch(caller, params, {

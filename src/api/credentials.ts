@@ -20,13 +20,15 @@ const claims = z
   )
   .max(100)
 
-const request = z.object({
-  endpoint: reference('projects/app/branches/dev/endpoints/primary'),
-  claims: claims.optional(),
-  ttl: anyDuration('3600s').optional(),
-  expire_time: timestamp.optional(),
-  group_name: line(1, 256).optional(),
-})
+const request = z
+  .object({
+    endpoint: reference('projects/app/branches/dev/endpoints/primary'),
+    claims: claims.optional().describe('Narrow what the session may do; all claims together.'),
+    ttl: anyDuration('3600s').optional().describe('Default: 3600s. Not beside `expire_time`.'),
+    expire_time: timestamp.optional(),
+    group_name: line(1, 256).optional(),
+  })
+  .meta({ id: 'DatabaseCredentialCreate' })
 
 const credential = z
   .strictObject({
@@ -57,7 +59,10 @@ export const credentialRoutes = (actions: Actions): readonly Route[] => [
       'NOT_IMPLEMENTED',
     ],
     access: 'identity',
-    body: { schema: request },
+    body: {
+      schema: request,
+      example: { endpoint: 'projects/app/branches/dev/endpoints/primary', ttl: '3600s' },
+    },
     async handle({ caller, body }) {
       const { token, expireTime } = await actions.createCredential(caller, readCredential(body))
       return ok({ token: token.reveal(), expire_time: rfc3339(expireTime) })

@@ -7,6 +7,7 @@ import { cuLimits } from '../domain/cu.ts'
 import { parseTolerantDuration, sayDuration } from '../domain/duration.ts'
 import { Fault } from '../domain/faults.ts'
 import { type Lsn, parseLsn } from '../domain/lsn.ts'
+import { ID_PATTERN } from '../domain/names.ts'
 import { parseTimestamp } from '../domain/timestamp.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 
@@ -71,7 +72,7 @@ export const computeUnits = field(
 /** `format: duration` would mean ISO 8601 (`PT6H`), so the pattern says what it is. */
 export const durationShape = {
   type: 'string',
-  pattern: '^-?[0-9]{1,12}([.][0-9]{1,9})?s$',
+  pattern: '^[0-9]{1,12}([.][0-9]{1,9})?s$',
   description: 'Decimal seconds with an `s`, as in JSON of google.protobuf.Duration.',
 } as const
 
@@ -112,6 +113,13 @@ export const reference = (example: string) =>
       : value
   })
 
+/** The id that a create gives to what it makes: required, and judged before the body. */
+export const newId = <Id>(what: string, parse: (text: string | undefined) => Id) =>
+  z
+    .unknown()
+    .transform((value) => parse(typeof value === 'string' ? value : undefined))
+    .meta({ type: 'string', pattern: ID_PATTERN, description: `Id of the new ${what}.` })
+
 const SETTING_NAME = /^[a-z_][a-z0-9_.]{0,127}$/
 
 export const pgSettings = field<Readonly<Record<string, string>>>(
@@ -136,6 +144,9 @@ export const pgSettings = field<Readonly<Record<string, string>>>(
     return value as Readonly<Record<string, string>>
   },
 )
+
+/** Which fields an update changes; the API document lists the paths of the route's mask. */
+export const maskQuery = z.object({ update_mask: z.string().optional() })
 
 /** A boolean in a query: `true` or `false`, nothing else. */
 export const queryFlag = field({ type: 'boolean' }, (value) => {

@@ -11,6 +11,7 @@ import {
   resourceName,
   seconds,
   settingValues,
+  uuid,
 } from './reply-fields.ts'
 
 export const computeUnits = z.number().min(cuLimits.min).max(cuLimits.max)
@@ -31,7 +32,7 @@ const status = z.strictObject({
   project_id: resourceId,
   display_name: z.string(),
   pg_version: z
-    .union(postgresMajors.map((major) => z.literal(major)))
+    .literal(postgresMajors)
     .meta({ type: 'integer', description: 'Major version of Postgres.' }),
   owner: z.string().meta({ description: 'Login name of whoever created it.' }),
   default_branch: resourceName('projects/app/branches/production').optional(),
@@ -49,7 +50,7 @@ export const projectResource = z
   .strictObject({
     name: resourceName('projects/app'),
     project_id: resourceId,
-    uid: z.uuid(),
+    uid: uuid,
     create_time: moment,
     update_time: moment,
     delete_time: moment.optional().meta({ description: 'When it was deleted.' }),

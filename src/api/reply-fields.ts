@@ -10,12 +10,17 @@ import { durationShape } from './fields.ts'
 export const moment = z
   .string()
   .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}([.]\d{1,9})?Z$/)
-  .meta({ format: 'date-time', examples: ['2026-11-23T08:00:00.000Z'] })
+  .meta({ id: 'Timestamp', format: 'date-time', examples: ['2026-11-23T08:00:00.000Z'] })
 
 export const seconds = z
   .string()
   .regex(new RegExp(durationShape.pattern))
-  .meta({ description: durationShape.description, examples: ['21600s'] })
+  .meta({ id: 'Duration', description: durationShape.description, examples: ['21600s'] })
+
+export const uuid = z
+  .string()
+  .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+  .meta({ format: 'uuid' })
 
 /** A count or a size that may pass 32 bits. */
 export const int64 = z.int().min(0).meta({ format: 'int64' })

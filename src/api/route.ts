@@ -18,6 +18,8 @@ export type Access = 'public' | 'identity'
 export interface Reply {
   readonly status: 200 | 201 | 204 | 400 | 501
   readonly body?: unknown
+  /** In place of `body`; its type is the `content-type` of `headers`. */
+  readonly text?: string
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -30,11 +32,11 @@ export const ok = (body: unknown, headers: Readonly<Record<string, string>> = {}
 /** A reply without a body (204). */
 export const noBody = { kind: 'none' } as const
 
-/** A body that is no JSON; its handler sets the `content-type` header itself. */
+/** A body that is no JSON. */
 export interface TextBody {
   readonly kind: 'text'
+  /** Such as `text/html`; its handler says it again in `headers`. */
   readonly contentType: string
-  readonly say: string
 }
 
 /** JSON when it is a schema. Schemas of replies are strict: what they do not name may not be sent. */
@@ -49,6 +51,8 @@ export interface BodyDeclaration<S extends z.ZodType = z.ZodType> extends Tolera
   readonly mask?: MaskFields
   /** Taken as it is, and what cannot be read counts as empty: for sinks that must not refuse. */
   readonly isLenient?: true
+  /** For the API document: a good body, in the form of the contract. */
+  readonly example?: unknown
 }
 
 /** Ids are parsed before the query and the body; other segments arrive decoded. */

@@ -30,17 +30,21 @@ const listQuery = z.object({
     .optional(),
 })
 
-const user = z.object({
-  userName: line(3, 256),
-  displayName: line(1, 256).optional(),
-  active: flag.optional(),
-})
+const user = z
+  .object({
+    userName: line(3, 256).describe('An e-mail address of at most 63 bytes.'),
+    displayName: line(1, 256).optional(),
+    active: flag.optional(),
+  })
+  .meta({ id: 'UserCreate' })
 
-const servicePrincipal = z.object({
-  applicationId: z.uuid('it must be a UUID').optional(),
-  displayName: line(1, 256).optional(),
-  active: flag.optional(),
-})
+const servicePrincipal = z
+  .object({
+    applicationId: z.uuid('it must be a UUID').optional().describe('Default: a new one.'),
+    displayName: line(1, 256).optional(),
+    active: flag.optional(),
+  })
+  .meta({ id: 'ServicePrincipalCreate' })
 
 export const scimRoutes = (actions: Actions, workspaceId: string): readonly Route[] => [
   route({
@@ -64,7 +68,11 @@ export const scimRoutes = (actions: Actions, workspaceId: string): readonly Rout
     reply: { 201: userResource },
     refusals: ['IDENTITY_EXISTS', 'PERMISSION_DENIED'],
     access: 'identity',
-    body: { schema: user, keepsNames: true },
+    body: {
+      schema: user,
+      keepsNames: true,
+      example: { userName: 'jane.doe@example.com', displayName: 'Jane Doe' },
+    },
     async handle({ caller, body }) {
       const loginName = checkUserName(body.userName)
       checkActive(body.active)
@@ -85,7 +93,11 @@ export const scimRoutes = (actions: Actions, workspaceId: string): readonly Rout
     reply: { 201: servicePrincipalResource },
     refusals: ['IDENTITY_EXISTS', 'PERMISSION_DENIED'],
     access: 'identity',
-    body: { schema: servicePrincipal, keepsNames: true },
+    body: {
+      schema: servicePrincipal,
+      keepsNames: true,
+      example: { displayName: 'deploy' },
+    },
     async handle({ caller, body }) {
       const loginName = body.applicationId?.toLowerCase() ?? randomUUID()
       checkActive(body.active)

@@ -10,15 +10,17 @@ const tenYears = 10 * 365 * 86_400
 
 const fields = {
   comment: line(0, 256).optional(),
-  lifetime_seconds: integer(1, tenYears).optional(),
+  lifetime_seconds: integer(1, tenYears).optional().describe('Absent: it does not end.'),
 } as const
 
-const own = z.object(fields)
-const onBehalf = z.object({
-  ...fields,
-  application_id: line(1, 256).optional(),
-  user_name: line(1, 256).optional(),
-})
+const own = z.object(fields).meta({ id: 'TokenCreate' })
+const onBehalf = z
+  .object({
+    ...fields,
+    application_id: line(1, 256).optional().describe('Of a service principal; else `user_name`.'),
+    user_name: line(1, 256).optional(),
+  })
+  .meta({ id: 'TokenCreateOnBehalfOf' })
 
 const tokenInfo = z
   .strictObject({
@@ -71,7 +73,7 @@ export const tokenRoutes = (actions: Actions, clock: Clock): readonly Route[] =>
       tag: 'Tokens',
       reply: { 200: createdToken },
       access: 'identity',
-      body: { schema: own },
+      body: { schema: own, example: { comment: 'laptop', lifetime_seconds: 86_400 } },
       handle: ({ caller, body }) => create(caller, body, undefined),
     }),
     route({
@@ -83,7 +85,10 @@ export const tokenRoutes = (actions: Actions, clock: Clock): readonly Route[] =>
       reply: { 200: createdToken },
       refusals: ['IDENTITY_NOT_FOUND', 'PERMISSION_DENIED'],
       access: 'identity',
-      body: { schema: onBehalf },
+      body: {
+        schema: onBehalf,
+        example: { user_name: 'jane.doe@example.com', lifetime_seconds: 86_400, comment: 'CI' },
+      },
       handle: ({ caller, body }) => create(caller, body, readLogin(body)),
     }),
   ]
