@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { html, raw } from 'hono/html'
-import type { ApiDocument, DocumentedOperation } from './document.ts'
+import { type ApiDocument, type DocumentedOperation, replyOf } from './document.ts'
 import { curlOf, lakeletOf } from './document-examples.ts'
 import {
   type Markup,
@@ -77,7 +77,7 @@ ${groups.map(
   ({ name, description, entries }) => html`<section aria-labelledby="tag-${name}">
 <h2 id="tag-${name}">${name}</h2>
 ${renderProse(description)}
-${entries.map(renderOperation)}
+${entries.map((entry) => renderOperation(document, entry))}
 </section>
 `,
 )}
@@ -106,7 +106,7 @@ const entriesOf = ({ paths }: ApiDocument): readonly Entry[] =>
     })),
   )
 
-function renderOperation({ method, path, operation }: Entry): Markup {
+function renderOperation(document: ApiDocument, { method, path, operation }: Entry): Markup {
   const { operationId, summary, description, parameters = [], requestBody, responses } = operation
   const [type, content] = Object.entries(requestBody?.content ?? {})[0] ?? []
   const isPublic = operation.security?.length === 0
@@ -134,7 +134,7 @@ ${
 ${renderSchema(content.schema)}`
 }
 <h4>Replies</h4>
-<dl>${Object.entries(responses).map(([status, reply]) => renderReply(status, reply))}</dl>
+<dl>${Object.entries(responses).map(([status, reply]) => renderReply(status, replyOf(document, reply)))}</dl>
 <h4>Example</h4>
 <pre tabindex="0" role="region" aria-label="${summary}, with curl"><code>${curlOf(method, path, operation)}</code></pre>
 <pre tabindex="0" role="region" aria-label="${summary}, with lakelet"><code>${lakeletOf(method, path, operation)}</code></pre>

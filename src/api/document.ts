@@ -29,6 +29,10 @@ export interface DocumentedReply {
   readonly content?: Content
 }
 
+interface Reference {
+  readonly $ref: string
+}
+
 export interface DocumentedOperation {
   readonly operationId: string
   readonly summary: string
@@ -37,7 +41,7 @@ export interface DocumentedOperation {
   readonly security?: readonly Readonly<Record<string, readonly string[]>>[]
   readonly parameters?: readonly Parameter[]
   readonly requestBody?: { readonly required: boolean; readonly content: Content }
-  readonly responses: Readonly<Record<string, DocumentedReply>>
+  readonly responses: Readonly<Record<string, DocumentedReply | Reference>>
 }
 
 export interface ApiDocument {
@@ -53,6 +57,7 @@ export interface ApiDocument {
   readonly paths: Readonly<Record<string, Readonly<Record<string, DocumentedOperation>>>>
   readonly components: {
     readonly schemas: Readonly<Record<string, JsonSchema>>
+    readonly responses: Readonly<Record<string, DocumentedReply>>
     readonly headers: Readonly<Record<string, unknown>>
     readonly securitySchemes: Readonly<Record<string, unknown>>
   }
@@ -64,14 +69,26 @@ Every write answers with an operation, which is polled until it is \`done\`. Bod
 
 Beside the forms described here, a server that is not set to \`contract: strict\` also reads: camelCase names, the resource wrapped in its own name (\`{"branch": {…}}\`), \`source_branch_id\` for \`source_branch\`. Every server reads durations as \`{"seconds": 21600}\`, \`21600\`, \`"6h"\` or \`"7d"\` and integers in quotes.`
 
+/** The reply that stands for a reference. */
+export function replyOf(
+  document: ApiDocument,
+  reply: DocumentedReply | Reference,
+): DocumentedReply {
+  if (!('$ref' in reply)) return reply
+  const found = document.components.responses[reply.$ref.split('/').at(-1) ?? '']
+  if (found === undefined) throw new Error(`${reply.$ref} leads nowhere`)
+  return found
+}
+
 export function describeApi(routes: readonly Route[], version: string): ApiDocument {
   const schemas = new SchemaCollection()
+  const refusals = new Map<string, DocumentedReply>()
   const paths: Record<string, Record<string, DocumentedOperation>> = {}
   for (const route of routes) {
     const path = route.path.replaceAll('{+', '{')
     const operations = paths[path] ?? {}
     paths[path] = operations
-    operations[route.method.toLowerCase()] = describeRoute(route, schemas)
+    operations[route.method.toLowerCase()] = describeRoute(route, schemas, refusals)
   }
   const used = new Set(routes.map(({ tag }) => tag))
   return {
@@ -90,6 +107,7 @@ export function describeApi(routes: readonly Route[], version: string): ApiDocum
     paths,
     components: {
       schemas: schemas.components(),
+      responses: Object.fromEntries([...refusals].sort(([one], [other]) => (one < other ? -1 : 1))),
       headers: {
         'x-request-id': {
           description: "Stands in the server's log.",
@@ -107,7 +125,13 @@ export function describeApi(routes: readonly Route[], version: string): ApiDocum
   }
 }
 
-function describeRoute(route: Route, schemas: SchemaCollection): DocumentedOperation {
+type Refusals = Map<string, DocumentedReply>
+
+function describeRoute(
+  route: Route,
+  schemas: SchemaCollection,
+  refusals: Refusals,
+): DocumentedOperation {
   const parameters = [...pathParameters(route.path), ...queryParameters(route, schemas)]
   return {
     operationId: route.operationId,
@@ -117,7 +141,10 @@ function describeRoute(route: Route, schemas: SchemaCollection): DocumentedOpera
     ...(route.access === 'public' ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body === undefined ? {} : { requestBody: requestBody(route.body, schemas) }),
-    responses: { ...describeReplies(route, schemas), ...describeRefusals(route, schemas) },
+    responses: {
+      ...describeReplies(route, schemas),
+      ...describeRefusals(route, schemas, refusals),
+    },
   }
 }
 
@@ -212,7 +239,8 @@ function replyContent(body: ReplyBody, schemas: SchemaCollection): { content?: C
   return { content: { [body.contentType]: { schema: { type: 'string' } } } }
 }
 
-function describeRefusals(route: Route, schemas: SchemaCollection) {
+/** A status with one reason is the same wherever it is: a component with the name of that reason. */
+function describeRefusals(route: Route, schemas: SchemaCollection, refusals: Refusals) {
   const byStatus = new Map<number, Reason[]>()
   for (const reason of refusalsOf(route)) {
     const status = statusOfReason(reason)
@@ -222,16 +250,27 @@ function describeRefusals(route: Route, schemas: SchemaCollection) {
   return Object.fromEntries(
     [...byStatus]
       .filter(([status]) => !(status in route.reply))
-      .map(([status, found]): [string, DocumentedReply] => [
-        String(status),
-        {
+      .map(([status, found]): [string, DocumentedReply | Reference] => {
+        const reply: DocumentedReply = {
           description: found.map(sayReason).join('\n'),
           headers: requestId,
           content: { 'application/json': { schema } },
-        },
-      ]),
+        }
+        const [only, ...others] = found
+        if (only === undefined || others.length > 0) return [String(status), reply]
+        const name = pascalCase(only)
+        refusals.set(name, reply)
+        return [String(status), { $ref: `#/components/responses/${name}` }]
+      }),
   )
 }
+
+/** `BRANCH_NOT_FOUND` → `BranchNotFound`. */
+const pascalCase = (reason: Reason): string =>
+  reason
+    .split('_')
+    .map((word) => word.slice(0, 1) + word.slice(1).toLowerCase())
+    .join('')
 
 const sayReason = (reason: Reason): string =>
   `- \`${reasons[reason].code}\`: ${reasons[reason].say}`
