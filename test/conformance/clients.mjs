@@ -1,8 +1,9 @@
 /**
- * The clients of the conformance suite. `prepare` answers with `{command, version}`, or throws with the
- * reason why the client cannot run here; what it needs, it installs or builds itself.
+ * The clients of the conformance suite. `prepare` answers with `{command, version, env?}`, or throws with
+ * the reason why the client cannot run here; what it needs, it installs or builds itself.
  */
 import { join, resolve } from 'node:path'
+import { pathOf } from '../../scripts/packages.mjs'
 import { ensurePython } from '../../scripts/python.mjs'
 import { run } from '../../scripts/run-command.mjs'
 import { buildGo, goVersion, moduleVersion } from './build-go.mjs'
@@ -25,6 +26,18 @@ async function printed(command, args) {
 
 const pythonPackageVersion = (binary, name) =>
   printed(binary, ['-c', `import importlib.metadata as m; print(m.version('${name}'))`])
+
+/** What the U2M rows need beside Python: a browser, and what drives it; without them those rows say why. */
+async function browserEnvironment(say) {
+  const chromium = pathOf('chromium', 'chromium-browser', 'google-chrome')
+  if (chromium === undefined) return { NO_BROWSER: 'there is no Chromium here' }
+  try {
+    await ensureNodePackages(folder('node'), say)
+  } catch (error) {
+    return { NO_BROWSER: error.message }
+  }
+  return { CHROMIUM: chromium, LOGIN_BROWSER: program('login-browser.mjs'), NODE: process.execPath }
+}
 
 /** Both builds take minutes on a small machine, so they begin while the other clients run. */
 function terraformBuilds() {
@@ -78,6 +91,7 @@ export function conformanceClients(say, only) {
         return {
           command: [binary, folder('python/main.py')],
           version: await pythonPackageVersion(binary, 'databricks-sdk'),
+          env: await browserEnvironment(say),
         }
       },
     },

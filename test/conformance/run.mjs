@@ -22,7 +22,7 @@ function readRows(file) {
 }
 
 /** The client's rows; one that ends badly, or says nothing, has a failed row for that. */
-async function runClient({ name, patience }, { command, version }, server) {
+async function runClient({ name, patience }, { command, version, env = {} }, server) {
   const work = mkdtempSync(join(server.home, `${name}-`))
   const file = join(work, 'rows.jsonl')
   const { isPassed, output } = await runProgram(
@@ -30,10 +30,10 @@ async function runClient({ name, patience }, { command, version }, server) {
     {
       ...plainEnvironment(),
       ...server.env,
+      ...env,
       ROWS_FILE: file,
       WORK_DIR: work,
       PYTHON_BIN: join(root, '.venv/bin'),
-      PG_PORT: String(server.pgPort),
     },
     patience,
   )

@@ -3,7 +3,10 @@
 import glob
 import json
 import os
+import secrets
 import shlex
+import socket
+import time
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
@@ -51,25 +54,44 @@ def machine(client: WorkspaceClient) -> None:
     row("oauth-m2m, a wrong secret is invalid_client", wrong)
 
 
-def person(login: str) -> None:
-    """The SDK opens what BROWSER names; ours signs in as the owner would."""
-    browser = os.environ.get("CHROMIUM", "")
-    script = os.environ["LOGIN_BROWSER"]
+def wait_for_port(port: int) -> None:
+    """The SDK listens on one port only, and another program may be at its own login just now."""
+    for _ in range(60):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return
+            except OSError:
+                time.sleep(1)
+    raise AssertionError(f"port {port} is taken")
 
-    def sign_in() -> WorkspaceClient:
-        if not browser:
-            raise NotRun("there is no Chromium here")
-        os.environ["BROWSER"] = f"{shlex.quote(os.environ['NODE'])} {shlex.quote(script)} %s &"
+
+def person(client: WorkspaceClient) -> None:
+    """The SDK opens what BROWSER names; ours goes through the pages as a person would."""
+    login, work = "python.person@example.com", os.environ["WORK_DIR"]
+
+    def invite() -> None:
+        client.users.create(user_name=login)
+        link = client.api_client.do("POST", "/api/lakelet/v1/setup-links", body={"user_name": login})
+        os.environ["SETUP_LINK"] = link["url"]
+
+    def sign_in() -> None:
+        if reason := os.environ.get("NO_BROWSER"):
+            raise NotRun(reason)
+        command = [os.environ["NODE"], os.environ["LOGIN_BROWSER"]]
+        os.environ["BROWSER"] = f"{shlex.join(command)} %s &"
         os.environ["LOGIN"] = login
-        os.environ["HOME"] = os.environ["WORK_DIR"]  # the SDK keeps the tokens of a person there
-        client = WorkspaceClient(host=HOST, auth_type="external-browser")
-        check(client.current_user.me().user_name == login)
-        return client
+        os.environ["PASSWORD"] = secrets.token_urlsafe(24)
+        os.environ["HOME"] = work  # the SDK keeps the tokens of a person there
+        wait_for_port(8020)
+        person = WorkspaceClient(host=HOST, auth_type="external-browser")
+        check(person.current_user.me().user_name == login)
 
     def refresh() -> None:
-        if not browser:
-            raise NotRun("there is no Chromium here")
-        [file] = glob.glob(f"{os.environ['WORK_DIR']}/.config/databricks-sdk-py/oauth/*.json")
+        if reason := os.environ.get("NO_BROWSER"):
+            raise NotRun(reason)
+        [file] = glob.glob(f"{work}/.config/databricks-sdk-py/oauth/*.json")
         with open(file, encoding="utf-8") as kept:
             tokens = json.load(kept)
         before = tokens["token"]["access_token"]
@@ -82,5 +104,7 @@ def person(login: str) -> None:
         check(after != f"Bearer {before}", "another access token")
         check(WorkspaceClient(config=config).current_user.me().user_name == login)
 
+    row("external-browser: a link to set a password", invite)
+    without_environment()
     row("external-browser: code and PKCE through a real browser", sign_in)
     row("external-browser: the refresh token of the last login", refresh)

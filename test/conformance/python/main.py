@@ -25,5 +25,4 @@ row("every method of the service is in this table", lambda: check(not api.never(
 identities.identities(client)
 identities.tokens(client, login)
 logins.machine(client)
-logins.without_environment()
-logins.person(login)
+logins.person(client)
