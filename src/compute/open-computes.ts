@@ -16,6 +16,7 @@ import type { ConnectTo } from './connection.ts'
 import { initializeCluster } from './initialize.ts'
 import { readActivity, readCheckpointLsn, readLogicalSize } from './observations.ts'
 import { processTable } from './process-table.ts'
+import { awaitReplay, followNow, readLogReach } from './replay.ts'
 import { type Room, Supervisor, startPatience } from './supervisor.ts'
 import { type ExtensionFile, Toolchains } from './toolchain.ts'
 
@@ -126,6 +127,10 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       return supervisorOf(uid).recoveredTo ?? readCheckpointLsn(to)
     },
     logicalSize: async (uid) => readLogicalSize(runningAt(uid)),
+    logReach: async (uid) => readLogReach(runningAt(uid)),
+    awaitReplay: async (uid, through, patience) =>
+      awaitReplay(runningAt(uid), through, patience, clock),
+    followNow: async (uid) => followNow(runningAt(uid)),
     close: async (mode) => {
       closing.abort()
       const all = [...supervisors.values()]

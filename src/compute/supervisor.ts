@@ -16,7 +16,7 @@ import { commandLine, type Places } from './configuration.ts'
 import { sqlstate, withSession } from './connection.ts'
 import { type Postmaster, spawnPostmaster, watchPostmaster } from './postmaster.ts'
 import { findPostmaster, readPostmasterFile } from './postmaster-file.ts'
-import { clearLeftovers, writeConfiguration } from './prepare-start.ts'
+import { clearLeftovers, markStandby, writeConfiguration } from './prepare-start.ts'
 import type { ProcessTable } from './process-table.ts'
 import { endOrphans, endPostmaster, type Ladder, shutdownLadder } from './shutdown.ts'
 import type { Toolchains } from './toolchain.ts'
@@ -246,10 +246,14 @@ export class Supervisor {
       uid: this.#uid,
       dataDirectory: spec.dataDirectory,
       runDirectory: join(this.#room.runDirectory, this.#uid),
+      ...(spec.follows === undefined
+        ? {}
+        : { followed: join(this.#room.runDirectory, spec.follows) }),
     }
     const toolchain = await this.#room.toolchains.open(spec.major)
     writeConfiguration(spec, places, serviceUser, log)
     await clearLeftovers(places, processes, clock)
+    if (spec.follows !== undefined) markStandby(spec.dataDirectory, serviceUser)
     await failpoint('compute.start.prepared')
     this.#refuseIfCancelled(cancelled)
     const { file, begin } = await openComputeLog(this.logPath)
