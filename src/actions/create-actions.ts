@@ -10,10 +10,11 @@ import {
   updateProject,
 } from './change-project.ts'
 import { createBranch, createBranchKind } from './create-branch.ts'
+import { createEndpoint, createEndpointKind } from './create-endpoint.ts'
 import { createProject, createProjectKind } from './create-project.ts'
 import { createCredential } from './credentials.ts'
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
-import { createEndpoint, deleteEndpoint, updateEndpoint, updateEndpointKind } from './endpoints.ts'
+import { deleteEndpoint, deleteEndpointKind } from './delete-endpoint.ts'
 import type { Prepared } from './fleet.ts'
 import {
   authenticate,
@@ -36,6 +37,7 @@ import {
 import type { Services } from './services.ts'
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
+import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
 
 export const createKinds = (services: Services, prepared: Prepared): readonly Kind[] => [
   createProjectKind(services, prepared),
@@ -44,7 +46,9 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   createBranchKind(services, prepared),
   deleteBranchKind(services),
   undeleteBranchKind(services),
+  createEndpointKind(services),
   updateEndpointKind(services),
+  deleteEndpointKind(services),
 ]
 
 export const createActions = (services: Services, engine: Engine): Actions => ({

@@ -57,7 +57,8 @@ function endpointState(
   branch: Branch,
   endpoint: Endpoint,
 ): { state: EndpointState; pendingState: EndpointState | undefined } {
-  if (branch.state === 'INIT') return { state: 'INIT', pendingState: 'ACTIVE' }
+  if (branch.state === 'INIT' || endpoint.life === 'INIT')
+    return { state: 'INIT', pendingState: 'ACTIVE' }
   const { kind } = computes.state(endpoint.uid)
   switch (kind) {
     case 'ready':

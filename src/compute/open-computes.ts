@@ -14,7 +14,7 @@ import { bracketSource } from './bracket.ts'
 import { boundComputeLog, forgetComputeLog } from './compute-log.ts'
 import type { ConnectTo } from './connection.ts'
 import { initializeCluster } from './initialize.ts'
-import { readActivity, readCheckpointLsn, readLogicalSize } from './observations.ts'
+import { readActivity, readCheckpointLsn, readLogicalSize, readStartTime } from './observations.ts'
 import { processTable } from './process-table.ts'
 import { awaitReplay, followNow, readLogReach } from './replay.ts'
 import { type Room, Supervisor, startPatience } from './supervisor.ts'
@@ -126,10 +126,10 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       const to = runningAt(uid)
       return supervisorOf(uid).recoveredTo ?? readCheckpointLsn(to)
     },
+    startTime: async (uid) => readStartTime(runningAt(uid)),
     logicalSize: async (uid) => readLogicalSize(runningAt(uid)),
     logReach: async (uid) => readLogReach(runningAt(uid)),
-    awaitReplay: async (uid, through, patience) =>
-      awaitReplay(runningAt(uid), through, patience, clock),
+    awaitReplay: async (uid, goal) => awaitReplay(runningAt(uid), goal, clock),
     followNow: async (uid) => followNow(runningAt(uid)),
     close: async (mode) => {
       closing.abort()

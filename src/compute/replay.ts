@@ -1,8 +1,8 @@
 /** How far a log reaches, and how far a standby has followed it. */
 import { parseLsn } from '../domain/lsn.ts'
 import { parseSegmentName } from '../domain/wal.ts'
-import { type Clock, type Millis, millis } from '../lib/time.ts'
-import type { LogReach, Replay } from '../ports/compute.ts'
+import { type Clock, millis } from '../lib/time.ts'
+import type { LogReach, Replay, ReplayGoal } from '../ports/compute.ts'
 import { type ConnectTo, type Row, type Session, withSession } from './connection.ts'
 
 export const readLogReach = (to: ConnectTo): Promise<LogReach> =>
@@ -22,15 +22,15 @@ export const readLogReach = (to: ConnectTo): Promise<LogReach> =>
 /** Asks again and again over one connection: nothing in Postgres 15 to 18 waits for replay. */
 export const awaitReplay = (
   to: ConnectTo,
-  through: bigint,
-  patience: Millis,
+  { through, oldest = 0n, patience }: ReplayGoal,
   clock: Clock,
 ): Promise<Replay> =>
   withSession(to, async (session) => {
     const end = clock.monotonic() + patience
     for (let wait = 1; ; wait = Math.min(50, wait * 1.5)) {
       const seen = await readReplay(session)
-      if (seen.replayed >= through || seen.isPaused || clock.monotonic() >= end) return seen
+      if (seen.replayed >= through || seen.isPaused || seen.received < oldest) return seen
+      if (clock.monotonic() >= end) return seen
       await clock.sleep(millis(wait))
     }
   })

@@ -43,7 +43,10 @@ async function standbyOf(
 
 async function caughtUp(source: ComputeSpec, standby: ComputeSpec): Promise<void> {
   const { flushed } = await room.computes.logReach(source.uid)
-  const seen = await room.computes.awaitReplay(standby.uid, flushed, seconds(20))
+  const seen = await room.computes.awaitReplay(standby.uid, {
+    through: flushed,
+    patience: seconds(20),
+  })
   expect(seen.replayed).toBeGreaterThanOrEqual(flushed)
 }
 
@@ -114,7 +117,8 @@ describe.each(postgresMajors)('a standby on Postgres %i', (major) => {
     await ask(source, 'CHECKPOINT')
     await room.computes.ensureReady(standby)
     const { flushed, oldest } = await room.computes.logReach(source.uid)
-    const seen = await room.computes.awaitReplay(standby.uid, flushed, millis(300))
+    const goal = { through: flushed, oldest, patience: seconds(20) }
+    const seen = await room.computes.awaitReplay(standby.uid, goal)
     expect(seen.received).toBeLessThan(oldest)
     await room.computes.stop(standby.uid, 'fast')
     await room.computes.stop(source.uid, 'fast')
@@ -163,7 +167,10 @@ describe('a standby', () => {
     })
     await room.computes.followNow(standby.uid)
     const { flushed } = await room.computes.logReach(source.uid)
-    const seen = await room.computes.awaitReplay(standby.uid, flushed, seconds(20))
+    const seen = await room.computes.awaitReplay(standby.uid, {
+      through: flushed,
+      patience: seconds(20),
+    })
     expect(seen.isPaused).toBe(true)
   })
 })

@@ -43,6 +43,14 @@ export interface LogReach {
   readonly oldest: bigint
 }
 
+export interface ReplayGoal {
+  /** Everything before is to be replayed. */
+  readonly through: bigint
+  /** What its source still has; `undefined`: everything that it needs. */
+  readonly oldest?: bigint
+  readonly patience: Millis
+}
+
 /** How far a standby has come. */
 export interface Replay {
   /** Everything before is visible to its sessions. */
@@ -115,13 +123,15 @@ export interface Computes {
   ): Promise<{ readonly backupLabel: string | undefined; readonly time: EpochMs }>
   /** End of recovery of a compute that has just started on a clone: its branch point. */
   recoveredTo(uid: EndpointUid): Promise<bigint>
+  /** When the running compute was started, whoever started it. */
+  startTime(uid: EndpointUid): Promise<EpochMs>
   /** Bytes of all databases, as Postgres counts them. */
   logicalSize(uid: EndpointUid): Promise<number>
 
   /** Of a compute that writes. */
   logReach(uid: EndpointUid): Promise<LogReach>
-  /** Waits until a standby has replayed everything before `through`, at most so long; how far it came. */
-  awaitReplay(uid: EndpointUid, through: bigint, patience: Millis): Promise<Replay>
+  /** Waits until a standby has come so far, or never will, or patience has ended; how far it came. */
+  awaitReplay(uid: EndpointUid, goal: ReplayGoal): Promise<Replay>
   /** Tells a standby that what it follows may be there again; else it looks every few seconds. */
   followNow(uid: EndpointUid): Promise<void>
 
