@@ -1,5 +1,5 @@
 /** What the compute of a read-write endpoint is started with. */
-import type { Branch } from '../domain/branch.ts'
+import { type Branch, defaultDatabase } from '../domain/branch.ts'
 import { settingsForCu } from '../domain/cu.ts'
 import { type Endpoint, isReader } from '../domain/endpoint.ts'
 import type { Project } from '../domain/project.ts'
@@ -22,6 +22,7 @@ export function computeSpec(
     major: project.pgVersion,
     dataDirectory: storage.dataDirectory(volumeOf(project, branch)),
     settings: settingsOf(endpoint),
+    firstDatabase: defaultDatabase,
   }
 }
 

@@ -4,7 +4,7 @@
  * is wrong with it, it is thrown away and made anew. Who holds a reader's lock may take its branch's,
  * never the other way round.
  */
-import type { Branch } from '../domain/branch.ts'
+import { type Branch, defaultDatabase } from '../domain/branch.ts'
 import type { Endpoint } from '../domain/endpoint.ts'
 import { isReader } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
@@ -45,6 +45,7 @@ export async function anyComputeSpec(
     major: project.pgVersion,
     dataDirectory: services.storage.dataDirectory(readerVolumeOf(project, endpoint)),
     settings: standbySettings(settingsOf(endpoint), settingsOf(writer)),
+    firstDatabase: defaultDatabase,
     follows: writer.uid,
   }
 }

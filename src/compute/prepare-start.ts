@@ -5,6 +5,7 @@
 import { chmodSync, chownSync, lchownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { standbySignal } from '../domain/clone-contents.ts'
 import { Fault } from '../domain/faults.ts'
 import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
@@ -68,7 +69,7 @@ export function writeConfiguration(
  * it a writable cluster of its own, for ever apart from its source. Clones never have it.
  */
 export function markStandby(dataDirectory: string, serviceUser: ServiceUser | undefined): void {
-  const path = join(dataDirectory, 'standby.signal')
+  const path = join(dataDirectory, standbySignal)
   rmSync(path, { force: true }) // root must not write through a link that the service user laid here
   writeFileSync(path, '', { mode: 0o600, flag: 'wx' })
   if (serviceUser !== undefined) lchownSync(path, serviceUser.uid, serviceUser.gid)

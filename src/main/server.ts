@@ -12,6 +12,7 @@ import { anyComputeSpec } from '../actions/readers.ts'
 import type { Policy, Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
+import { keepInFile } from '../api/exchange.ts'
 import { serveApi } from '../api/listen.ts'
 import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
@@ -258,6 +259,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     log,
     version,
     contract: settings.contract,
+    keepExchange: keepInFile(process.env.LAKELET_TRAFFIC_TRACE),
   })
   const api = await serveApi(app, { host: settings.apiHost, port: apiPort })
   onStop(() => api.close())

@@ -13,6 +13,11 @@ export interface ComputeSpec {
   readonly settings: Readonly<Record<string, string>>
   /** Makes it a hot standby: it replays what this compute writes, and takes no writes itself. */
   readonly follows?: EndpointUid
+  /**
+   * Where clients are expected: the query that proves a start is asked there, when it exists, so that
+   * their first session finds in memory what every session of a database needs.
+   */
+  readonly firstDatabase?: string
 }
 
 /** `stopped → starting → ready → stopping → stopped`; `crashed` is a stop that nobody asked for. */
