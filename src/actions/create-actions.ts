@@ -20,6 +20,7 @@ import {
   undeleteProjectKind,
   updateProject,
 } from './change-project.ts'
+import { getComputeInstance, listComputeInstances } from './compute-instances.ts'
 import { createBranch, createBranchKind } from './create-branch.ts'
 import { createEndpoint, createEndpointKind } from './create-endpoint.ts'
 import { createProject, createProjectKind } from './create-project.ts'
@@ -78,6 +79,8 @@ export const createActions = (services: Services, engine: Engine): Actions => ({
   listEndpoints: (caller, path, page) => listEndpoints(services, caller, path, page),
   updateEndpoint: (caller, path, spec) => updateEndpoint(services, caller, path, spec),
   deleteEndpoint: (caller, path) => deleteEndpoint(services, caller, path),
+  listComputeInstances: (caller, path, page) => listComputeInstances(services, caller, path, page),
+  getComputeInstance: (caller, path, id) => getComputeInstance(services, caller, path, id),
 
   getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
   createCredential: (caller, input) => createCredential(services, caller, input),

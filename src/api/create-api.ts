@@ -11,6 +11,7 @@ import { printable } from '../domain/names.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
 import { branchRoutes } from './branches.ts'
+import { computeInstanceRoutes } from './compute-instances.ts'
 import { credentialRoutes } from './credentials.ts'
 import { type ApiDocument, describeApi } from './document.ts'
 import { documentRoutes } from './document-routes.ts'
@@ -60,6 +61,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
+    ...computeInstanceRoutes(actions),
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
     ...tokenRoutes(actions, clock),

@@ -164,6 +164,12 @@ export const reasons = {
     traced: true,
     sqlstate: '08004',
   },
+  COMPUTE_INSTANCE_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: 'compute instance id not found',
+    next: 'List the compute instances of the endpoint; it has one.',
+    traced: true,
+  },
   OPERATION_NOT_FOUND: {
     code: 'NOT_FOUND',
     say: 'operation id not found',
