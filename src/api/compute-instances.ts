@@ -18,7 +18,10 @@ const instance = z
     pending_state: endpointState.optional(),
     role: z.enum(['READ_WRITE', 'READ_ONLY']),
     start_time: moment.optional().meta({ description: 'Of the run that there is now.' }),
-    suspend_time: moment.optional().meta({ description: 'When it last went to sleep.' }),
+    suspend_time: moment.optional().meta({
+      description:
+        'When it was last stopped: nobody used it, its settings changed, or the server ended.',
+    }),
   })
   .meta({ id: 'ComputeInstance', description: 'The compute of an endpoint, managed by it.' })
 

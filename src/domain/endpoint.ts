@@ -33,7 +33,7 @@ export interface Endpoint {
   /** This endpoint's own loopback address, where the machine has them (`127.88.x.y`). */
   readonly address: string
   readonly lastActiveTime: EpochMs | undefined
-  /** When its compute last went to sleep. */
+  /** When its compute was last stopped in good order, whyever. */
   readonly suspendTime: EpochMs | undefined
   readonly createTime: EpochMs
   readonly updateTime: EpochMs

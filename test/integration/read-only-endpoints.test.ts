@@ -366,3 +366,30 @@ describe('deleted', () => {
     expect(readdirSync(join(server.stateDir, 'pool', project))).not.toContain(before.uid)
   })
 })
+
+describe('the sleep of a writer', () => {
+  test('is not put off by a reader at work, and its reader sleeps by its own timeout', async () => {
+    const branch = await makeBranch('idle')
+    const [primary, reader] = ['primary', 'reader'].map((id) => `${branch.name}/endpoints/${id}`)
+    await makeReader(branch.name, 'reader', { suspend_timeout_duration: '604800s' })
+    await server.write('PATCH', `${primary}?update_mask=spec.suspension`, {
+      spec: { suspend_timeout_duration: '60s' },
+    })
+    const client = await server.connect(branch.name, { endpoint: 'reader' })
+    await eventually(
+      'the writer sleeps while its reader works',
+      async () => {
+        await client.query('select count(*) from pg_class')
+        return (await stateOf(primary ?? '')) === 'IDLE'
+      },
+      120_000,
+    )
+    expect(await stateOf(reader ?? '')).toBe('ACTIVE')
+    expect((await client.query('select 1 as n')).rows).toEqual([{ n: 1 }])
+    await client.end()
+    const { compute_instances } = await get(`${primary}/compute-instances`)
+    expect(compute_instances[0]).toMatchObject({ current_state: 'IDLE', role: 'READ_WRITE' })
+    expect(compute_instances[0]).toHaveProperty('suspend_time')
+    await dropBranch('idle')
+  }, 150_000)
+})
