@@ -103,11 +103,17 @@ export function forcedSettings(places: Places): Readonly<Record<string, string>>
   }
 }
 
-/** `postgres` with its data directory and what nobody may override. */
-export const commandLine = (places: Places): readonly string[] => [
+/** `postgres` with its data directory, what nobody may override, and what this one start needs. */
+export const commandLine = (
+  places: Places,
+  ofThisStart: Readonly<Record<string, string>> = {},
+): readonly string[] => [
   '-D',
   places.dataDirectory,
-  ...Object.entries(forcedSettings(places)).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ...Object.entries({ ...forcedSettings(places), ...ofThisStart }).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ]),
 ]
 
 /** A name that Postgres reads as one; anything else could smuggle in a second line. */
