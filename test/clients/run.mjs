@@ -52,8 +52,15 @@ const clients = [
   {
     name: 'store-node',
     prepare: async () => {
-      await installStoreNode()
+      await installLocked(join(root, 'examples/store-node'))
       return [process.execPath, program('store-node.mjs')]
+    },
+  },
+  {
+    name: 'generated-client',
+    prepare: async () => {
+      await installLocked(join(import.meta.dirname, 'generated'))
+      return [process.execPath, program('generated-client.mjs')]
     },
   },
   node('expiry'),
@@ -85,8 +92,8 @@ function toolsFor(home, say) {
   }
 }
 
-async function installStoreNode() {
-  const directory = join(root, 'examples/store-node')
+/** Packages of their own, by the lock beside them. */
+async function installLocked(directory) {
   const installed = join(directory, 'node_modules/.package-lock.json')
   const lock = join(directory, 'package-lock.json')
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
