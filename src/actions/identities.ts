@@ -53,13 +53,13 @@ export async function insertIdentity(
     isActive: true,
     createTime: clock.now(),
   }
-  await catalog.transaction(async (session) => {
+  return catalog.transaction(async (session) => {
     if ((await session.identities.byLoginName(input.loginName)) !== undefined) {
       throw new Fault('IDENTITY_EXISTS', { name: input.loginName })
     }
     await session.identities.insert(identity)
+    return identity
   })
-  return identity
 }
 
 /** A login name becomes a Postgres role: 63 bytes, none of Postgres's or our own reserved names. */
@@ -87,7 +87,7 @@ export async function deleteIdentity(
   { catalog }: Services,
   caller: Caller,
   uid: string,
-): Promise<void> {
+): Promise<Identity> {
   mustAdminister(caller, 'delete identities')
   if (uid === caller.identity.uid) {
     throw new Fault('PERMISSION_DENIED', {
@@ -96,9 +96,12 @@ export async function deleteIdentity(
       permission: 'another administrator',
     })
   }
-  const identity = await catalog.identities.byUid(uid as IdentityUid)
-  if (identity === undefined) throw new Fault('IDENTITY_NOT_FOUND', { name: printable(uid) })
-  await catalog.identities.remove(identity.uid)
+  return catalog.transaction(async (session) => {
+    const identity = await session.identities.byUid(uid as IdentityUid)
+    if (identity === undefined) throw new Fault('IDENTITY_NOT_FOUND', { name: printable(uid) })
+    await session.identities.remove(identity.uid)
+    return identity
+  })
 }
 
 export async function createAccessToken(
@@ -123,15 +126,17 @@ export async function issueAccessToken(
   const token = new Secret(`dapi${randomBytes(32).toString('hex')}`)
   const tokenId = newOperationUid()
   const now = clock.now()
-  await catalog.accessTokens.insert({
-    tokenId,
-    hash: hashOf(token),
-    identityUid,
-    comment,
-    createTime: now,
-    expireTime: lifetime === undefined ? undefined : after(now, lifetime),
+  return catalog.transaction(async (session) => {
+    await session.accessTokens.insert({
+      tokenId,
+      hash: hashOf(token),
+      identityUid,
+      comment,
+      createTime: now,
+      expireTime: lifetime === undefined ? undefined : after(now, lifetime),
+    })
+    return { tokenId, token }
   })
-  return { tokenId, token }
 }
 
 function mustAdminister({ identity }: Caller, act: string): void {

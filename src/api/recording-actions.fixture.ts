@@ -66,11 +66,12 @@ export function recordedApi(answers: Answers = {}) {
     listEndpoints: () => ({ items: [], nextPageToken: undefined }),
     createCredential: () => ({
       token: new Secret('header.payload.signature'),
+      tokenId: 'credential-1',
       expireTime: epochMs(1_800_003_600_000),
     }),
     createIdentity: () => owner,
     getIdentity: () => owner,
-    deleteIdentity: () => undefined,
+    deleteIdentity: () => owner,
     createAccessToken: () => ({ tokenId: 'token-1', token: new Secret('dapi-secret') }),
     getAccess: () => [{ identity: owner, level: 'CAN_MANAGE' }],
     setAccess: () => [

@@ -8,6 +8,7 @@ import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import { type Clock, minutes, seconds } from '../lib/time.ts'
 import type { Catalog, CatalogEvent, CatalogSession, Notes } from '../ports/catalog.ts'
+import { auditIn } from './audit.ts'
 import { branchesIn } from './branches.ts'
 import { endpointsIn } from './endpoints.ts'
 import { accessTokensIn, identitiesIn } from './identities.ts'
@@ -112,6 +113,7 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   accessTokens: accessTokensIn(db),
   permissions: permissionsIn(db),
   work: workIn(db),
+  audit: auditIn(db),
 })
 
 const notesIn = (db: Kysely<Schema>): Notes => ({

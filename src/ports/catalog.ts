@@ -19,6 +19,7 @@ import type {
 import type { Operation, OperationSubject } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
 import type { EpochMs } from '../lib/time.ts'
+import type { Audit } from './audit.ts'
 
 export type Json =
   | null
@@ -235,6 +236,7 @@ export interface CatalogSession {
   readonly accessTokens: AccessTokens
   readonly permissions: Permissions
   readonly work: Work
+  readonly audit: Audit
 }
 
 /** What is told when something commits. */
