@@ -63,6 +63,7 @@ class Line {
           return inner
         })
         this.isWritten = true
+        await failpoint('audit.commit:after')
         return result
       },
     }

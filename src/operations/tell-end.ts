@@ -1,5 +1,6 @@
 /** The end of an operation and its line in the audit log are one transaction. */
 import { operationName } from '../domain/operation.ts'
+import { failpoint } from '../lib/failpoint.ts'
 import type { Clock } from '../lib/time.ts'
 import type { Catalog, CatalogSession, Work, WorkRow } from '../ports/catalog.ts'
 
@@ -16,6 +17,7 @@ export const tellingWork = (
       const isHeld = await session.work.save(lease, changes)
       if (isHeld) {
         const { row } = lease
+        await failpoint('audit.end:before')
         await session.audit.append({
           time: clock.now(),
           action: row.kind,
@@ -31,6 +33,7 @@ export const tellingWork = (
           details: {},
           count: 1,
         })
+        await failpoint('audit.end:after')
       }
       return isHeld
     })
