@@ -24,7 +24,9 @@ export interface Audited<R extends readonly unknown[], T> {
 export const auditTable: {
   readonly [K in keyof Actions]: 'read' | Audited<Rest<K>, Result<K>>
 } = {
-  authenticate: 'read', // a token that is refused is noted by the edge, which knows from where
+  // A proof that is refused is noted by the edge, which knows from where it came.
+  authenticate: 'read',
+  verifyClientSecret: 'read',
 
   createProject: {
     action: 'create-project',
@@ -152,6 +154,36 @@ export const auditTable: {
       },
     }),
     told: ({ tokenId }) => ({ resource: `access-tokens/${tokenId}`, resourceUid: tokenId }),
+  },
+  listAccessTokens: 'read',
+  getAccessToken: 'read',
+  deleteAccessToken: {
+    action: 'delete-access-token',
+    about: (tokenId) => ({
+      resource: `access-tokens/${printable(tokenId)}`,
+      resourceUid: printable(tokenId),
+    }),
+  },
+
+  createClientSecret: {
+    action: 'create-client-secret',
+    about: (servicePrincipal, { lifetime }) => ({
+      resource: `identities/${printable(servicePrincipal)}/secrets`,
+      details: lifetime === undefined ? {} : { lifetime_seconds: Math.floor(lifetime / 1000) },
+    }),
+    told: ({ secretId, identityUid, expireTime }) => ({
+      resource: `identities/${identityUid}/secrets/${secretId}`,
+      resourceUid: secretId,
+      details: expireTime === undefined ? {} : { expire_time: rfc3339(expireTime) },
+    }),
+  },
+  listClientSecrets: 'read',
+  deleteClientSecret: {
+    action: 'delete-client-secret',
+    about: (servicePrincipal, secretId) => ({
+      resource: `identities/${printable(servicePrincipal)}/secrets/${printable(secretId)}`,
+      resourceUid: printable(secretId),
+    }),
   },
 
   getAccess: 'read',

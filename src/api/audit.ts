@@ -2,21 +2,22 @@
 import { z } from 'zod'
 import type { Actions } from '../actions/actions.ts'
 import { auditResults } from '../domain/audit.ts'
-import { rfc3339 } from '../lib/time.ts'
+import { auditEntry, auditVerification, renderEntry } from './audit-resource.ts'
 import { defined, integer, line, timestamp } from './fields.ts'
 import { pageQuery, readPage, renderPage } from './page-query.ts'
+import { pageOf } from './reply-fields.ts'
 import { ok, type Route, route } from './route.ts'
 
 const path = '/api/lakelet/v1/audit'
 
 const query = pageQuery.extend({
-  who: line(1, 256).optional(),
+  who: line(1, 256).optional().describe('Login name, uid or coding agent.'),
   action: line(1, 100).optional(),
-  resource: line(1, 400).optional(),
+  resource: line(1, 400).optional().describe('This resource and everything below it.'),
   result: z.enum(auditResults).optional(),
-  from: timestamp.optional(),
-  to: timestamp.optional(),
-  after: integer(0, Number.MAX_SAFE_INTEGER).optional(),
+  from: timestamp.optional().describe('From this moment on.'),
+  to: timestamp.optional().describe('Before this moment.'),
+  after: integer(0, Number.MAX_SAFE_INTEGER).optional().describe('Younger than this `seq`.'),
 })
 
 /** `SEQ:HASH` of an entry, as an earlier verification told it. */
@@ -28,41 +29,48 @@ const kept = z
     return { seq: Number(seq), hash }
   })
 
-type Line = Awaited<ReturnType<Actions['listAudit']>>['items'][number]
-
 export const auditRoutes = (actions: Actions): readonly Route[] => [
   route({
     method: 'GET',
     path,
     summary: 'List the audit log, newest first',
+    description:
+      'Administrators read all of it; whoever manages a project, the entries of that project, when `resource` names it.',
+    operationId: 'listAuditEntries',
+    tag: 'Audit',
+    reply: { 200: pageOf('entries', auditEntry) },
+    refusals: [
+      'AUDIT_NEEDS_PROJECT',
+      'PERMISSION_DENIED',
+      'PROJECT_NOT_FOUND',
+      'PAGE_TOKEN_UNKNOWN',
+    ],
     access: 'identity',
     query,
     async handle({ caller, query: asked }) {
       const { who, action, resource, result, from, to, after } = asked
-      const filter = {
-        who,
-        action,
-        resource: resource?.replace(/\/+$/, ''),
-        result,
-        from,
-        to,
-        after,
-      }
+      const about = resource?.replace(/\/+$/, '')
+      const filter = { who, action, resource: about, result, from, to, after }
       const { items, nextPageToken } = await actions.listAudit(caller, filter, readPage(asked))
-      return ok(renderPage('entries', { items: items.map(render), nextPageToken }))
+      return ok(renderPage('entries', { items: items.map(renderEntry), nextPageToken }))
     },
   }),
   route({
     method: 'GET',
     path: `${path}/verify`,
     summary: 'Verify the chain of hashes of the audit log',
+    description: 'Administrators only. Reads every entry.',
+    operationId: 'verifyAuditLog',
+    tag: 'Audit',
+    reply: { 200: auditVerification },
+    refusals: ['PERMISSION_DENIED'],
     access: 'identity',
-    query: z.object({ kept: kept.optional() }),
+    query: z.object({
+      kept: kept.optional().describe('`SEQ:HASH` of an earlier verification: must still be there.'),
+    }),
     async handle({ caller, query: asked }) {
-      const { lines, firstSeq, lastSeq, lastHash, broken } = await actions.verifyAudit(
-        caller,
-        asked.kept,
-      )
+      const found = await actions.verifyAudit(caller, asked.kept)
+      const { lines, firstSeq, lastSeq, lastHash, broken } = found
       return ok({
         verified: broken === undefined,
         entries: lines,
@@ -71,30 +79,3 @@ export const auditRoutes = (actions: Actions): readonly Route[] => [
     },
   }),
 ]
-
-const render = (entry: Line) => {
-  const { actor, origin } = entry
-  return {
-    seq: entry.seq,
-    time: rfc3339(entry.time),
-    action: entry.action,
-    resource: entry.resource,
-    ...defined({ resource_uid: entry.resourceUid }),
-    result: entry.result,
-    ...defined({ reason: entry.reason }),
-    actor: {
-      kind: actor.kind,
-      ...defined({ uid: actor.uid, name: actor.name, agent: actor.agent }),
-    },
-    origin: defined({
-      remote_address: origin.remoteAddress,
-      user_agent: origin.userAgent,
-      request_id: origin.requestId,
-      trace_id: origin.traceId,
-    }),
-    ...defined({ operation: entry.operation }),
-    changed_fields: entry.changed,
-    details: entry.details,
-    count: entry.count,
-  }
-}

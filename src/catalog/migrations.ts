@@ -3,6 +3,7 @@
  * edited. Resource rows carry no foreign key to `operations`: those outlive what they worked on.
  */
 import { type Kysely, type Migration, type MigrationProvider, sql } from 'kysely'
+import { identity } from './migrations/0002-identity.ts'
 import { audit } from './migrations/0004-audit.ts'
 
 const foundation: Migration = {
@@ -139,6 +140,7 @@ export const migrations: MigrationProvider = {
   getMigrations: () =>
     Promise.resolve({
       '0001-foundation': foundation,
+      '0002-identity': identity,
       '0004-audit': audit,
     }),
 }

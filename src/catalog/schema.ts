@@ -2,6 +2,7 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { AuditDetails } from '../domain/audit.ts'
 import type { FaultRecord } from '../domain/faults.ts'
+import type { Profile } from '../domain/principal.ts'
 import type { CustomTag } from '../domain/project.ts'
 import type { JsonObject } from '../ports/catalog.ts'
 
@@ -22,6 +23,21 @@ export interface IdentitiesTable {
   is_admin: boolean
   is_active: boolean
   create_time: Moment
+  profile: ColumnType<Profile, string | undefined, string>
+}
+
+export interface GroupMembersTable {
+  group_uid: string
+  member_uid: string
+}
+
+export interface ClientSecretsTable {
+  secret_id: string
+  hash: string
+  identity_uid: string
+  create_time: Moment
+  expire_time: Moment | null
+  last_used_time: Moment | null
 }
 
 export interface AccessTokensTable {
@@ -31,6 +47,8 @@ export interface AccessTokensTable {
   comment: string
   create_time: Moment
   expire_time: Moment | null
+  created_by: string
+  last_used_time: Moment | null
 }
 
 export interface ProjectsTable {
@@ -156,6 +174,8 @@ export interface Schema {
   settings: SettingsTable
   identities: IdentitiesTable
   access_tokens: AccessTokensTable
+  group_members: GroupMembersTable
+  client_secrets: ClientSecretsTable
   projects: ProjectsTable
   permissions: PermissionsTable
   branches: BranchesTable

@@ -4,10 +4,11 @@
  */
 import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
+import { authenticate, issueAccessToken } from '../actions/access-tokens.ts'
 import type { Actions, Caller } from '../actions/actions.ts'
 import { bySystem } from '../actions/audit-entry.ts'
 import { audited } from '../actions/audited.ts'
-import { authenticate, insertIdentity, issueAccessToken } from '../actions/identities.ts'
+import { insertIdentity } from '../actions/identities.ts'
 import type { Services } from '../actions/services.ts'
 import { Fault } from '../domain/faults.ts'
 import type { Identity } from '../domain/identity.ts'

@@ -13,6 +13,7 @@ import { challenge, openSession, tellFailedProof } from '../actions/open-session
 import type { Policy, Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
+import { keepInFile } from '../api/exchange.ts'
 import { serveApi } from '../api/listen.ts'
 import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
@@ -264,6 +265,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     version,
     contract: settings.contract,
     noteRefusal: (refused) => noteRefusedRequest(services, refused),
+    keepExchange: keepInFile(process.env.LAKELET_TRAFFIC_TRACE),
   })
   const api = await serveApi(app, { host: settings.apiHost, port: apiPort })
   onStop(() => api.close())
