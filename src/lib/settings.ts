@@ -40,6 +40,8 @@ export interface Settings {
   readonly maxBranchesPerProject: number
   /** `undefined`: 20 in the strict contract, else no limit. */
   readonly maxActiveComputes: number | undefined
+  /** How long a line of the audit log is kept. */
+  readonly auditRetention: Millis
 }
 
 /** The machine and account that defaults depend on. */
@@ -210,6 +212,14 @@ export const settingsTable: Table = {
     parse: parseCount,
     fallback: () => undefined,
   },
+  auditRetention: {
+    name: 'audit-retention',
+    value: 'TIME',
+    say: 'How long the lines of the audit log are kept.',
+    otherwise: '400d',
+    parse: parseLength,
+    fallback: () => days(400),
+  },
 }
 
 export const settingNames: readonly string[] = Object.values(settingsTable).map(({ name }) => name)
@@ -269,6 +279,7 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxProjects: read(table.maxProjects),
     maxBranchesPerProject: read(table.maxBranchesPerProject),
     maxActiveComputes: read(table.maxActiveComputes),
+    auditRetention: read(table.auditRetention),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.pgPort) {
     problems.push(`api-port and pg-port are both ${settings.apiPort}; they must differ.`)
