@@ -12,7 +12,10 @@ import {
   listClientSecrets,
   verifyClientSecret,
 } from './access-tokens.ts'
-import type { Actions } from './actions.ts'
+import type { Actions, Caller } from './actions.ts'
+import { actorOf, begin, originOf } from './audit-entry.ts'
+import { type Audited, auditTable } from './audit-table.ts'
+import { audited } from './audited.ts'
 import {
   deleteProject,
   deleteProjectKind,
@@ -37,6 +40,7 @@ import {
   listEndpoints,
   listProjects,
 } from './read.ts'
+import { listAudit, verifyAudit } from './read-audit.ts'
 import type { Services } from './services.ts'
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
@@ -51,7 +55,29 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   updateEndpointKind(services),
 ]
 
-export const createActions = (services: Services, engine: Engine): Actions => ({
+/** Each verb, audited as its line in the table says. */
+export function createActions(services: Services, engine: Engine): Actions {
+  const plain = bind(services, engine)
+  const verbs = Object.keys(plain) as (keyof Actions)[]
+  return Object.fromEntries(
+    verbs.map((verb) => {
+      const spec = auditTable[verb] as 'read' | Audited<readonly unknown[], unknown>
+      if (spec === 'read') return [verb, plain[verb]]
+      const call = (caller: Caller, ...asked: readonly unknown[]) => {
+        const who = { actor: actorOf(caller), origin: originOf(caller), time: services.clock.now() }
+        const begun = begin(spec.action, spec.about(...asked), who)
+        const act = spec.told === undefined ? { begun } : { begun, told: spec.told }
+        return audited(services, act, (own) => {
+          const run = bind(own, engine)[verb] as (...args: readonly unknown[]) => Promise<unknown>
+          return run(caller, ...asked)
+        })
+      }
+      return [verb, call]
+    }),
+  ) as unknown as Actions
+}
+
+const bind = (services: Services, engine: Engine): Actions => ({
   authenticate: (token) => authenticate(services, token),
   verifyClientSecret: (clientId, secret) => verifyClientSecret(services, clientId, secret),
 
@@ -97,4 +123,7 @@ export const createActions = (services: Services, engine: Engine): Actions => ({
   getAccess: (caller, project) => getAccess(services, caller, project),
   setAccess: (caller, project, entries, options) =>
     setAccess(services, caller, project, entries, options),
+
+  listAudit: (caller, filter, page) => listAudit(services, caller, filter, page),
+  verifyAudit: (caller, kept) => verifyAudit(services, caller, kept),
 })

@@ -98,13 +98,14 @@ export function recordedApi(answers: Answers = {}) {
     listEndpoints: () => ({ items: [], nextPageToken: undefined }),
     createCredential: () => ({
       token: new Secret('header.payload.signature'),
+      tokenId: 'credential-1',
       expireTime: epochMs(1_800_003_600_000),
     }),
     createIdentity: (input) => ofKind((input as { readonly kind: IdentityKind }).kind),
     listIdentities: (kind) => [ofKind(kind)],
     getOperation: (resource) => sampleOperation(subjectOf(String(resource))),
     getIdentity: () => owner,
-    deleteIdentity: () => undefined,
+    deleteIdentity: () => owner,
     createAccessToken: () => ({ tokenId: 'token-1', token: new Secret('dapi-secret') }),
     getAccess: () => [{ principal: owner, level: 'CAN_MANAGE' }],
     setAccess: () => [

@@ -4,6 +4,7 @@
  */
 import { type Kysely, type Migration, type MigrationProvider, sql } from 'kysely'
 import { identity } from './migrations/0002-identity.ts'
+import { audit } from './migrations/0004-audit.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -140,5 +141,6 @@ export const migrations: MigrationProvider = {
     Promise.resolve({
       '0001-foundation': foundation,
       '0002-identity': identity,
+      '0004-audit': audit,
     }),
 }

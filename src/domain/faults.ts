@@ -139,6 +139,12 @@ export const reasons = {
     next: 'Ask someone with CAN_MANAGE on the project for {permission}.',
   },
 
+  AUDIT_NEEDS_PROJECT: {
+    code: 'PERMISSION_DENIED',
+    say: '{who} may not read the whole audit log.',
+    next: 'Name a project that you manage, with ?resource=projects/NAME (lakelet audit --resource projects/NAME), or ask an administrator.',
+  },
+
   // Absent
   PROJECT_NOT_FOUND: {
     code: 'NOT_FOUND',

@@ -38,6 +38,8 @@ export interface Settings {
   readonly contract: ContractChoice
   readonly maxProjects: number
   readonly maxBranchesPerProject: number
+  /** How long a line of the audit log is kept. */
+  readonly auditRetention: Millis
 }
 
 /** The machine and account that defaults depend on. */
@@ -200,6 +202,14 @@ export const settingsTable: Table = {
     parse: parseCount,
     fallback: () => 500,
   },
+  auditRetention: {
+    name: 'audit-retention',
+    value: 'TIME',
+    say: 'How long the lines of the audit log are kept.',
+    otherwise: '400d',
+    parse: parseLength,
+    fallback: () => days(400),
+  },
 }
 
 export const settingNames: readonly string[] = Object.values(settingsTable).map(({ name }) => name)
@@ -258,6 +268,7 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     contract: read(table.contract),
     maxProjects: read(table.maxProjects),
     maxBranchesPerProject: read(table.maxBranchesPerProject),
+    auditRetention: read(table.auditRetention),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.pgPort) {
     problems.push(`api-port and pg-port are both ${settings.apiPort}; they must differ.`)

@@ -21,6 +21,7 @@ import type { Principal } from '../domain/principal.ts'
 import type { Project } from '../domain/project.ts'
 import type { EpochMs } from '../lib/time.ts'
 import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
+import type { Audit } from './audit.ts'
 import type { Directory } from './directory.ts'
 
 export type Json =
@@ -228,6 +229,7 @@ export interface CatalogSession {
   readonly directory: Directory
   readonly permissions: Permissions
   readonly work: Work
+  readonly audit: Audit
 }
 
 /** What is told when something commits. */
