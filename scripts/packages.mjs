@@ -55,6 +55,11 @@ const needs = [
     isMet: () => postgresTool('pgbench') !== undefined && postgresTool('pg_restore') !== undefined,
     isServer: true,
   },
+  {
+    name: 'chromium',
+    for: 'the API page in a browser',
+    isMet: () => ['chromium', 'chromium-browser', 'google-chrome'].some(onPath),
+  },
   { name: 'git', for: 'worktrees', isMet: () => onPath('git') },
   { name: 'curl', for: 'the clients psql and curl', isMet: () => onPath('curl') },
   {
