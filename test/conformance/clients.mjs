@@ -6,8 +6,8 @@ import { join, resolve } from 'node:path'
 import { pathOf } from '../../scripts/packages.mjs'
 import { ensurePython } from '../../scripts/python.mjs'
 import { run } from '../../scripts/run-command.mjs'
-import { buildGo, goVersion, moduleVersion } from './build-go.mjs'
-import { ensureNodePackages, nodePackageVersion } from './node-packages.mjs'
+import { buildGo, goVersion, moduleVersion } from '../clients/build-go.mjs'
+import { installLocked, packageVersion } from '../clients/locked-packages.mjs'
 
 const root = resolve(import.meta.dirname, '../..')
 const program = (file) => join(import.meta.dirname, 'programs', file)
@@ -28,11 +28,11 @@ const pythonPackageVersion = (binary, name) =>
   printed(binary, ['-c', `import importlib.metadata as m; print(m.version('${name}'))`])
 
 /** What the U2M rows need beside Python: a browser, and what drives it; without them those rows say why. */
-async function browserEnvironment(say) {
+async function browserEnvironment() {
   const chromium = pathOf('chromium', 'chromium-browser', 'google-chrome')
   if (chromium === undefined) return { NO_BROWSER: 'there is no Chromium here' }
   try {
-    await ensureNodePackages(folder('node'), say)
+    await installLocked(folder('node'))
   } catch (error) {
     return { NO_BROWSER: error.message }
   }
@@ -91,7 +91,7 @@ export function conformanceClients(say, only) {
         return {
           command: [binary, folder('python/main.py')],
           version: await pythonPackageVersion(binary, 'databricks-sdk'),
-          env: await browserEnvironment(say),
+          env: await browserEnvironment(),
         }
       },
     },
@@ -100,19 +100,20 @@ export function conformanceClients(say, only) {
       title: 'Databricks SDK for JavaScript',
       prepare: async () => ({
         command: [process.execPath, program('js-sdk.mjs')],
-        version: `${nodePackageVersion(root, '@databricks/sdk-experimental')} of @databricks/sdk-experimental`,
+        version: `${packageVersion(root, '@databricks/sdk-experimental')} of @databricks/sdk-experimental`,
       }),
     },
     {
       name: 'lakebase-driver',
       title: '@databricks/lakebase',
       prepare: async () => {
-        const packages = await ensureNodePackages(folder('node'), say)
-        const of = (name) => `${name} ${nodePackageVersion(packages, name)}`
+        const packages = folder('node')
+        await installLocked(packages)
+        const of = (name) => `${name} ${packageVersion(packages, name)}`
         return {
           command: [process.execPath, join(packages, 'lakebase-driver.mjs')],
           version: [
-            nodePackageVersion(packages, '@databricks/lakebase'),
+            packageVersion(packages, '@databricks/lakebase'),
             `with ${of('drizzle-orm')}, ${of('knex')}, ${of('@prisma/client')}`,
           ].join(' '),
         }

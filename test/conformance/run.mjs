@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { indent, runProgram } from '../clients/run-program.mjs'
 import { plainEnvironment, startServer, stopServer } from '../clients/server.mjs'
+import { compareTraffic } from '../clients/traffic.mjs'
 import { conformanceClients } from './clients.mjs'
 import { differences, renderTable } from './table.mjs'
 
@@ -76,6 +77,18 @@ async function runAll(chosen, server, count) {
   return done
 }
 
+/** All that the clients sent and got, as one more client: the server's own description of itself. */
+async function traffic(server) {
+  const reason = await compareTraffic(server)
+  const row = { what: 'every answer to these clients is one that the document declares' }
+  return {
+    name: 'openapi',
+    title: 'The API document',
+    version: '3.1 of OpenAPI',
+    rows: [reason === undefined ? { ...row, result: 'pass' } : { ...row, result: 'fail', reason }],
+  }
+}
+
 export async function runConformance(args) {
   const { values } = parseArgs({
     args,
@@ -91,6 +104,8 @@ export async function runConformance(args) {
   let done = []
   try {
     done = await runAll(chosen, server, count)
+    done.push(await traffic(server))
+    report(done.at(-1), count)
     if (count.failed > 0) console.log(indent(`server log:\n${server.logTail()}`))
   } finally {
     for (const left of await stopServer(server)) {

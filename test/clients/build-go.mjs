@@ -1,6 +1,6 @@
 /**
- * Go programs of the suite, built once and kept outside of the repository: OpenTofu and the provider take
- * long on a small machine. The key of a binary is all that decides it: Go's version, modules and sources.
+ * Go programs of the suites, built once and kept outside of the repository: OpenTofu and the provider
+ * take long on a small machine. The key of a binary is all that decides it: Go's version, modules and sources.
  */
 import { createHash } from 'node:crypto'
 import {
