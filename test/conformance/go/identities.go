@@ -94,7 +94,7 @@ func (s *suite) users() (id string) {
 		return check(len(all) == 1 && all[0].Id == id, "%+v", all)
 	})
 	s.row("Users.List, to its end", func() error {
-		all, err := s.owner.Users.ListAll(s.ctx, iam.ListUsersRequest{Count: 1})
+		all, err := allOf(s, s.owner.Users.List(s.ctx, iam.ListUsersRequest{Count: 1}))
 		if err != nil {
 			return err
 		}
@@ -222,8 +222,16 @@ func (s *suite) groups(member string) {
 		}
 		return check(len(without.Members) == 0, "%+v", without)
 	})
-	s.row("Groups.Update", func() error {
-		return s.owner.Groups.Update(s.ctx, iam.Group{Id: id, DisplayName: "go-team-2"})
+	s.row("Groups.Update, replaces the members", func() error {
+		whole := iam.Group{Id: id, DisplayName: "go-team", Members: []iam.ComplexValue{{Value: member}}}
+		if err := s.owner.Groups.Update(s.ctx, whole); err != nil {
+			return err
+		}
+		updated, err := read()
+		if err != nil {
+			return err
+		}
+		return check(len(updated.Members) == 1, "%+v", updated)
 	})
 	s.row("Groups.Delete", func() error {
 		if err := s.owner.Groups.Delete(s.ctx, iam.DeleteGroupRequest{Id: id}); err != nil {

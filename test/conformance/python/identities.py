@@ -78,6 +78,11 @@ def groups(client: WorkspaceClient, member: str) -> None:
         api.patch(group, operations=[remove], schemas=PATCH)
         check(not api.get(group).members)
 
+    def update() -> None:
+        whole = [iam.ComplexValue(value=member)]
+        api.update(group, display_name="python-team", members=whole)
+        check([m.value for m in api.get(group).members or []] == [member])
+
     def delete() -> None:
         api.delete(group)
         refused(NotFound, "", lambda: api.get(group))
@@ -85,7 +90,7 @@ def groups(client: WorkspaceClient, member: str) -> None:
     group = row("groups.create", create) or "0"
     row("groups.get and list", read)
     row("groups.patch, remove a member", patch)
-    row("groups.update", lambda: api.update(group, display_name="python-team-2"))
+    row("groups.update, replaces the members", update)
     row("groups.delete", delete)
 
 
