@@ -57,7 +57,8 @@ export async function buildGo(name, directory, target, { atLeastMinor, isHeavy =
   const build = ['go', 'build', '-p', '2', '-trimpath', '-ldflags', '-s -w', '-o', draft, target]
   const seconds = String(patience / 1000)
   const [command, ...args] = isHeavy ? ['timeout', seconds, 'nice', '-n', '15', ...build] : build
-  const built = await tryRun(command, args, { cwd: directory })
+  const env = { ...process.env, GOTOOLCHAIN: 'local' } // a newer Go is a reason, not a download
+  const built = await tryRun(command, args, { cwd: directory, env })
   if (built.code !== 0) {
     rmSync(draft, { force: true })
     const reason =

@@ -141,7 +141,6 @@ export function conformanceClients(say, only) {
     {
       name: 'opentofu',
       title: 'OpenTofu with the Databricks provider',
-      patience: 420_000,
       prepare: async () => {
         say('waiting for the builds of OpenTofu and its provider')
         const { tofuBinary, providerBinary, version } = await builds

@@ -14,6 +14,9 @@ import { differences, renderTable } from './table.mjs'
 const root = resolve(import.meta.dirname, '../..')
 const page = join(root, 'docs/reference/conformance.md')
 const say = (text) => console.log(`# ${text}`)
+/** Milliseconds that one client may take. */
+const patience = 600_000
+
 const oneLine = (text) => text.trim().replace(/\s+/g, ' ')
 
 function readRows(file) {
@@ -23,7 +26,7 @@ function readRows(file) {
 }
 
 /** The client's rows; one that ends badly, or says nothing, has a failed row for that. */
-async function runClient({ name, patience }, { command, version, env = {} }, server) {
+async function runClient({ name }, { command, version, env = {} }, server) {
   const work = mkdtempSync(join(server.home, `${name}-`))
   const file = join(work, 'rows.jsonl')
   const { isPassed, output } = await runProgram(

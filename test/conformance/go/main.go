@@ -80,7 +80,7 @@ func (s *suite) everyMethod() {
 func main() {
 	log.SetFlags(0)
 	logger.DefaultLogger = &logger.SimpleLogger{Level: logger.LevelError}
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 9*time.Minute)
 	defer cancel()
 	rows, err := os.OpenFile(os.Getenv("ROWS_FILE"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {

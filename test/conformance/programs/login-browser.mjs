@@ -7,24 +7,9 @@ import { join } from 'node:path'
 
 const [address] = process.argv.slice(2)
 const { CHROMIUM, LOGIN, PASSWORD, SETUP_LINK } = process.env
-const require = createRequire(join(import.meta.dirname, '../node/package.json'))
-const { chromium } = require('playwright-core')
 
-const browser = await chromium.launch({
-  executablePath: CHROMIUM,
-  args: [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--no-first-run',
-  ],
-})
-try {
-  const page = await browser.newPage()
-  page.setDefaultTimeout(20_000)
+async function signIn(page) {
+  page.setDefaultTimeout(30_000)
   const submit = () => page.locator('button[type=submit]').first().click()
   if (SETUP_LINK) {
     await page.goto(SETUP_LINK)
@@ -38,9 +23,32 @@ try {
   await page.locator('input[type=password]').fill(PASSWORD)
   await submit()
   await page.waitForURL(/^http:\/\/localhost:80\d\d\//)
+}
+
+try {
+  const require = createRequire(join(import.meta.dirname, '../node/package.json'))
+  const browser = await require('playwright-core').chromium.launch({
+    executablePath: CHROMIUM,
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--no-first-run',
+    ],
+  })
+  try {
+    await signIn(await browser.newPage())
+  } finally {
+    await browser.close()
+  }
 } catch (error) {
   console.error(`login-browser: ${error.message}`)
+  // The program waits for its redirect for ever.
+  const back = new URL(new URL(address).searchParams.get('redirect_uri'))
+  back.searchParams.set('error', 'the browser failed')
+  await fetch(back).catch(() => undefined)
   process.exitCode = 1
-} finally {
-  await browser.close()
 }
