@@ -38,7 +38,7 @@ export interface Settings {
   readonly contract: ContractChoice
   readonly maxProjects: number
   readonly maxBranchesPerProject: number
-  /** How long a line of the audit log is kept. */
+  /** How long an entry of the audit log is kept. */
   readonly auditRetention: Millis
 }
 
@@ -205,7 +205,7 @@ export const settingsTable: Table = {
   auditRetention: {
     name: 'audit-retention',
     value: 'TIME',
-    say: 'How long the lines of the audit log are kept.',
+    say: 'How long the entries of the audit log are kept.',
     otherwise: '400d',
     parse: parseLength,
     fallback: () => days(400),
