@@ -108,7 +108,7 @@ export const branchRoutes = (
     ],
     access: 'identity',
     query: z.object({
-      branch_id: newId('branch', parseBranchId),
+      branch_id: newId('branch', 'dev', parseBranchId),
       replace_existing: queryFlag
         .optional()
         .describe('Update the branch of this id, if there is one.'),

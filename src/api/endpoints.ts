@@ -70,7 +70,7 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     ],
     access: 'identity',
     query: z.object({
-      endpoint_id: newId('endpoint', parseEndpointId),
+      endpoint_id: newId('endpoint', 'replica', parseEndpointId),
       replace_existing: queryFlag
         .optional()
         .describe('Update the endpoint of this id, if there is one.'),

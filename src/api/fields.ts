@@ -114,11 +114,16 @@ export const reference = (example: string) =>
   })
 
 /** The id that a create gives to what it makes: required, and judged before the body. */
-export const newId = <Id>(what: string, parse: (text: string | undefined) => Id) =>
+export const newId = <Id>(what: string, example: string, parse: (text: string | undefined) => Id) =>
   z
     .unknown()
     .transform((value) => parse(typeof value === 'string' ? value : undefined))
-    .meta({ type: 'string', pattern: ID_PATTERN, description: `Id of the new ${what}.` })
+    .meta({
+      type: 'string',
+      pattern: ID_PATTERN,
+      description: `Id of the new ${what}.`,
+      examples: [example],
+    })
 
 const SETTING_NAME = /^[a-z_][a-z0-9_.]{0,127}$/
 
