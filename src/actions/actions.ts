@@ -3,6 +3,7 @@
  * write answers with its operation; a refusal that can be known at once is thrown at once.
  */
 import type { BranchResource } from '../domain/branch.ts'
+import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
 import type { EndpointResource, EndpointType } from '../domain/endpoint.ts'
 import type { Expiration } from '../domain/expiration.ts'
 import type { Identity, IdentityKind, PermissionLevel } from '../domain/identity.ts'
@@ -173,6 +174,16 @@ export interface Actions {
   listEndpoints(caller: Caller, path: BranchPath, page: Page): Promise<Listing<EndpointResource>>
   updateEndpoint(caller: Caller, path: EndpointPath, spec: EndpointSpec): Promise<OperationResource>
   deleteEndpoint(caller: Caller, path: EndpointPath): Promise<OperationResource>
+  listComputeInstances(
+    caller: Caller,
+    path: EndpointPath,
+    page: Page,
+  ): Promise<Listing<ComputeInstanceResource>>
+  getComputeInstance(
+    caller: Caller,
+    path: EndpointPath,
+    id: string,
+  ): Promise<ComputeInstanceResource>
 
   /** Waits up to 2 s for an operation that is about to finish. `resource` is the name before `/operations/`. */
   getOperation(caller: Caller, resource: string, uid: OperationUid): Promise<OperationResource>

@@ -16,6 +16,7 @@ import { apiDocument, createApi } from './create-api.ts'
 import {
   sampleBranch,
   sampleEndpoint,
+  sampleInstance,
   sampleOperation,
   sampleProject,
 } from './sample-resources.fixture.ts'
@@ -96,6 +97,8 @@ export function recordedApi(answers: Answers = {}) {
     listProjects: () => ({ items: [], nextPageToken: undefined }),
     listBranches: () => ({ items: [], nextPageToken: undefined }),
     listEndpoints: () => ({ items: [], nextPageToken: undefined }),
+    listComputeInstances: () => ({ items: [sampleInstance], nextPageToken: undefined }),
+    getComputeInstance: () => sampleInstance,
     createCredential: () => ({
       token: new Secret('header.payload.signature'),
       tokenId: 'credential-1',

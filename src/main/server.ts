@@ -8,8 +8,9 @@ import { join } from 'node:path'
 import { auditNotes } from '../actions/audit-notes.ts'
 import { noteRefusedRequest } from '../actions/audit-requests.ts'
 import { createActions, createKinds } from '../actions/create-actions.ts'
-import { computeSpec, Prepared, suspend } from '../actions/fleet.ts'
+import { Prepared, suspend } from '../actions/fleet.ts'
 import { challenge, openSession, tellFailedProof } from '../actions/open-session.ts'
+import { anyComputeSpec } from '../actions/readers.ts'
 import type { Policy, Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
@@ -28,6 +29,7 @@ import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
+import { readerKeeper } from '../reconcile/keep-readers.ts'
 import { startLoop } from '../reconcile/loop.ts'
 import { type AwakeNoter, awakeNoter } from '../reconcile/note-awake.ts'
 import { findOrphans } from '../reconcile/orphans.ts'
@@ -193,6 +195,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     policy: policyOf(settings),
     stopping: stopping.signal,
     volumes: new KeyedMutex(),
+    waking: new Set(),
     door: hostStyle.kind === 'addresses' ? gateway.door : withoutAddresses(gateway.door),
     hostOf: (endpoint) => hostOf(hostStyle, endpoint),
   }
@@ -303,6 +306,8 @@ const policyOf = (settings: Settings): Policy => ({
   contract: settings.contract,
   maxProjects: settings.maxProjects,
   maxBranchesPerProject: settings.maxBranchesPerProject,
+  maxActiveComputes:
+    settings.maxActiveComputes ?? (settings.contract === 'strict' ? 20 : undefined),
   credentialTtl: { min: minutes(5), max: hours(1), default: hours(1) },
   defaultMajor: defaultPostgresMajor,
 })
@@ -312,13 +317,13 @@ const policyOf = (settings: Settings): Policy => ({
  * that cannot be (it was starting, and did not get there) has been ended; its next connection starts it.
  */
 async function adoptComputes(services: Services): Promise<void> {
-  const { catalog, computes, storage, log } = services
+  const { catalog, computes, log } = services
   const contexts = await catalog.endpoints.everyContext()
   await Promise.all(
-    contexts.map(async ({ project, branch, endpoint }) => {
-      const facts = { endpoint: endpoint.uid }
+    contexts.map(async (context) => {
+      const facts = { endpoint: context.endpoint.uid }
       try {
-        const adopted = await computes.adopt(computeSpec({ storage }, project, branch, endpoint))
+        const adopted = await computes.adopt(await anyComputeSpec(services, context))
         if (adopted === 'adopted') log.info(facts, 'adopted a running compute')
       } catch (error) {
         log.warn({ err: error, ...facts }, 'cannot adopt a compute')
@@ -380,6 +385,13 @@ async function startLoops(
     clock,
     log,
   })
+  const keeper = startLoop({
+    name: 'keep-readers',
+    run: readerKeeper(services),
+    slowest: seconds(30),
+    clock,
+    log,
+  })
   const audit = startLoop({
     name: 'audit-notes',
     run: () => services.auditNotes.run(),
@@ -395,7 +407,9 @@ async function startLoops(
     log,
   })
   services.computes.onChange((_uid, { kind }) => {
-    if (kind === 'ready') suspender.poke() // so that it knows when to look
+    if (kind !== 'ready') return
+    suspender.poke() // so that it knows when to look
+    keeper.poke() // readers follow a writer that has just woken
   })
   const unlisten = catalog.onEvent((event) => {
     if (event.kind === 'due') deadlines.poke()
@@ -405,6 +419,7 @@ async function startLoops(
     await Promise.all([
       deadlines.stop(),
       suspender.stop(),
+      keeper.stop(),
       notes.stop(),
       audit.stop(),
       sweeper.stop(),
