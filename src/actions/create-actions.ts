@@ -11,8 +11,10 @@ import {
 } from './change-project.ts'
 import { createBranch, createBranchKind } from './create-branch.ts'
 import { createProject, createProjectKind } from './create-project.ts'
+import { createSnapshot, createSnapshotKind } from './create-snapshot.ts'
 import { createCredential } from './credentials.ts'
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
+import { deleteSnapshot, deleteSnapshotKind } from './delete-snapshot.ts'
 import { createEndpoint, deleteEndpoint, updateEndpoint, updateEndpointKind } from './endpoints.ts'
 import type { Prepared } from './fleet.ts'
 import {
@@ -33,7 +35,9 @@ import {
   listEndpoints,
   listProjects,
 } from './read.ts'
+import { getSnapshot, listSnapshots } from './read-snapshots.ts'
 import type { Services } from './services.ts'
+import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule.ts'
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
 
@@ -45,6 +49,8 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   deleteBranchKind(services),
   undeleteBranchKind(services),
   updateEndpointKind(services),
+  createSnapshotKind(services),
+  deleteSnapshotKind(services),
 ]
 
 export const createActions = (services: Services, engine: Engine): Actions => ({
@@ -69,6 +75,14 @@ export const createActions = (services: Services, engine: Engine): Actions => ({
   listEndpoints: (caller, path, page) => listEndpoints(services, caller, path, page),
   updateEndpoint: (caller, path, spec) => updateEndpoint(services, caller, path, spec),
   deleteEndpoint: (caller, path) => deleteEndpoint(services, caller, path),
+
+  createSnapshot: (caller, input) => createSnapshot(services, caller, input),
+  getSnapshot: (caller, path) => getSnapshot(services, caller, path),
+  listSnapshots: (caller, path, page) => listSnapshots(services, caller, path, page),
+  deleteSnapshot: (caller, path) => deleteSnapshot(services, caller, path),
+  getSnapshotSchedule: (caller, path) => getSnapshotSchedule(services, caller, path),
+  updateSnapshotSchedule: (caller, path, cadences) =>
+    updateSnapshotSchedule(services, caller, path, cadences),
 
   getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
   createCredential: (caller, input) => createCredential(services, caller, input),

@@ -11,6 +11,7 @@ import type { CatalogSession } from '../ports/catalog.ts'
 import type { Services } from './services.ts'
 
 export async function viewProject(
+  { policy }: Pick<Services, 'policy'>,
   session: CatalogSession,
   project: Project,
 ): Promise<ProjectResource> {
@@ -24,6 +25,7 @@ export async function viewProject(
     owner: owner?.loginName ?? 'deleted identity',
     defaultBranchId: branch?.branchId,
     lastActiveTime: await session.endpoints.lastActive(project.uid),
+    branchLogicalSizeLimit: policy.maxBranchLogicalSize,
   })
 }
 

@@ -3,23 +3,29 @@ import { z } from 'zod'
 import type { Actions, BranchSpec, CreateBranch } from '../actions/actions.ts'
 import { Fault } from '../domain/faults.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
-import { parseBranchId, parseBranchName } from '../domain/names.ts'
+import {
+  parseBranchId,
+  parseBranchName,
+  parseSnapshotId,
+  parseSnapshotName,
+} from '../domain/names.ts'
 import { readExpiration } from '../domain/read-expiration.ts'
 import { base } from './base-path.ts'
 import { defined, flag, logPosition, queryFlag, reference, timestamp } from './fields.ts'
 import { deletedPageQuery, readPage, renderPage } from './page-query.ts'
 import { ok, type Route, route } from './route.ts'
 
-const spec = z.object({
-  is_protected: flag.optional(),
-  // The three are read together, since what is said of them depends on all.
+/** Of branches and snapshots. Read together, since what is said of one depends on all three. */
+export const expirationFields = {
   ttl: z
     .unknown()
     .meta({ type: 'string', format: 'duration', examples: ['21600s'] })
     .optional(),
   expire_time: z.unknown().meta({ type: 'string', format: 'date-time' }).optional(),
   no_expiry: z.unknown().meta({ type: 'boolean' }).optional(),
-})
+} as const
+
+const spec = z.object({ is_protected: flag.optional(), ...expirationFields })
 
 const creation = z.object({
   spec: spec
@@ -27,6 +33,7 @@ const creation = z.object({
       source_branch: reference('projects/app/branches/production').optional(),
       source_branch_lsn: logPosition.optional(),
       source_branch_time: timestamp.optional(),
+      source_snapshot: reference('projects/app/snapshots/before-release').optional(),
     })
     .default({}),
 })
@@ -36,7 +43,12 @@ const update = z.object({ spec: spec.default({}) })
 export const branchMask: MaskFields = {
   leaves: ['spec.is_protected', 'spec.ttl', 'spec.expire_time', 'spec.no_expiry'],
   groups: { 'spec.expiration': ['spec.ttl', 'spec.expire_time', 'spec.no_expiry'] },
-  immutable: ['spec.source_branch', 'spec.source_branch_lsn', 'spec.source_branch_time'],
+  immutable: [
+    'spec.source_branch',
+    'spec.source_branch_lsn',
+    'spec.source_branch_time',
+    'spec.source_snapshot',
+  ],
   ignored: [],
 }
 
@@ -132,9 +144,15 @@ function readSource({
   source_branch: source,
   source_branch_lsn: sourceLsn,
   source_branch_time: sourceTime,
-}: SourceFields): Pick<CreateBranch['spec'], 'source' | 'sourceLsn' | 'sourceTime'> {
+  source_snapshot: snapshot,
+}: SourceFields): Pick<CreateBranch['spec'], 'source' | 'sourceLsn' | 'sourceTime' | 'snapshot'> {
   if (sourceLsn !== undefined && sourceTime !== undefined) throw new Fault('POINT_AMBIGUOUS')
-  return defined({ source: checkSource(source), sourceLsn, sourceTime })
+  return defined({
+    source: checkSource(source),
+    sourceLsn,
+    sourceTime,
+    snapshot: checkSnapshot(snapshot),
+  })
 }
 
 /** A full name, or a bare id of the same project; whether it is there, the action finds out. */
@@ -143,4 +161,11 @@ function checkSource(source: string | undefined): string | undefined {
   if (source.includes('/')) parseBranchName(source)
   else parseBranchId(source)
   return source
+}
+
+function checkSnapshot(snapshot: string | undefined): string | undefined {
+  if (snapshot === undefined || snapshot === '') return undefined
+  if (snapshot.includes('/')) parseSnapshotName(snapshot)
+  else parseSnapshotId(snapshot)
+  return snapshot
 }

@@ -14,6 +14,7 @@ import { branchRoutes } from './branches.ts'
 import { credentialRoutes } from './credentials.ts'
 import { endpointRoutes } from './endpoints.ts'
 import { neighbourRoutes } from './neighbours.ts'
+import { notServedRoutes } from './not-served.ts'
 import { operationRoutes } from './operations.ts'
 import { permissionRoutes } from './permissions.ts'
 import { projectRoutes } from './projects.ts'
@@ -21,6 +22,8 @@ import { renderFault, statusOf } from './render-fault.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
 import { type Edge, serveRoute, userAgentOf } from './serve-route.ts'
+import { snapshotScheduleRoutes } from './snapshot-schedule.ts'
+import { snapshotRoutes } from './snapshots.ts'
 import { statusRoutes } from './status.ts'
 import { telemetryRoutes } from './telemetry.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -55,6 +58,8 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
+    ...snapshotRoutes(actions, { isStrict: contract === 'strict' }),
+    ...snapshotScheduleRoutes(actions),
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
     ...tokenRoutes(actions, clock),
@@ -62,6 +67,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...telemetryRoutes,
     ...statusRoutes(options.status),
     ...neighbourRoutes,
+    ...notServedRoutes,
   ]
 }
 

@@ -1,16 +1,16 @@
 /** Size, suspension and group of an endpoint: the same fields in endpoints and in project defaults. */
 import { z } from 'zod'
 import type { EndpointDefaultsSpec, Suspension } from '../actions/actions.ts'
-import { cuProblem } from '../domain/cu.ts'
 import { Fault } from '../domain/faults.ts'
-import { type Millis, seconds } from '../lib/time.ts'
-import { computeUnits, defined, duration, flag, integer } from './fields.ts'
+import type { Millis } from '../lib/time.ts'
+import { anyDuration, computeUnits, defined, flag, integer } from './fields.ts'
 
+/** Whether size and time are within the limits, the action finds out: an operator may have moved them. */
 export const sizing = {
   autoscaling_limit_min_cu: computeUnits.optional(),
   autoscaling_limit_max_cu: computeUnits.optional(),
   no_suspension: flag.optional(),
-  suspend_timeout_duration: duration(seconds(60), seconds(604_800), '300s').optional(),
+  suspend_timeout_duration: anyDuration('300s').optional(),
 } as const
 
 /** Known so that it can be refused in words: an endpoint here is one compute on one machine. */
@@ -33,12 +33,6 @@ export function readSizing(
   at: string,
 ): Pick<EndpointDefaultsSpec, 'minCu' | 'maxCu' | 'suspension'> {
   const { autoscaling_limit_min_cu: minCu, autoscaling_limit_max_cu: maxCu } = fields
-  if (minCu !== undefined && maxCu !== undefined) {
-    const problem = cuProblem(minCu, maxCu)
-    if (problem !== undefined) {
-      throw new Fault('FIELD_INVALID', { field: `${at}.autoscaling_limit_max_cu`, problem })
-    }
-  }
   return defined({ minCu, maxCu, suspension: readSuspension(fields, at) })
 }
 

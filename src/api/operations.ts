@@ -4,7 +4,13 @@
  */
 import type { Actions, Caller } from '../actions/actions.ts'
 import { Fault } from '../domain/faults.ts'
-import { branchName, endpointName, type OperationUid, projectName } from '../domain/names.ts'
+import {
+  branchName,
+  endpointName,
+  type OperationUid,
+  projectName,
+  snapshotName,
+} from '../domain/names.ts'
 import { base } from './base-path.ts'
 import { ok, type Reply, type Route, route } from './route.ts'
 
@@ -32,6 +38,14 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(caller, branchName(params.project, params.branch), params.operation),
+    }),
+    route({
+      method: 'GET',
+      path: `${project}/snapshots/{snapshot}/operations/{+operation}`,
+      summary: 'Get an operation on a snapshot',
+      access: 'identity',
+      handle: ({ caller, params }) =>
+        poll(caller, snapshotName(params.project, params.snapshot), params.operation),
     }),
     route({
       method: 'GET',

@@ -6,12 +6,11 @@ import type { MaskFields } from '../domain/field-mask.ts'
 import type { ProjectId } from '../domain/names.ts'
 import { branchName, parseBranchId, parseBranchName, parseProjectId } from '../domain/names.ts'
 import type { PostgresMajor } from '../domain/project.ts'
-import { seconds } from '../lib/time.ts'
 import { base } from './base-path.ts'
 import { checkGroup, group, readSizing, sizing } from './endpoint-settings.ts'
 import {
+  anyDuration,
   defined,
-  duration,
   flag,
   integer,
   line,
@@ -29,7 +28,7 @@ const tags = z
 
 const spec = z.object({
   display_name: line(1, 256).optional(),
-  history_retention_duration: duration(seconds(172_800), seconds(3_024_000), '604800s').optional(),
+  history_retention_duration: anyDuration('604800s').optional(), // the action knows the limits
   default_branch: reference('projects/app/branches/production').optional(),
   default_endpoint_settings: z.object({ ...sizing, pg_settings: pgSettings.optional() }).optional(),
   enable_pg_native_login: flag.optional(),

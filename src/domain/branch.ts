@@ -10,6 +10,9 @@ import {
   type ProjectId,
   type ProjectUid,
   projectName,
+  type SnapshotId,
+  type SnapshotUid,
+  snapshotName,
 } from './names.ts'
 import type { Project } from './project.ts'
 
@@ -29,11 +32,14 @@ export interface Branch {
   readonly logicalSizeBytes: number
   /** `undefined`: never. */
   readonly expireTime: EpochMs | undefined
-  /** The three are absent on a project's first branch. The id is kept for a source that is gone. */
+  /** Absent on a root branch. The id is kept for a source that is gone. */
   readonly sourceBranchUid: BranchUid | undefined
   readonly sourceBranchId: BranchId | undefined
   readonly sourceLsn: Lsn | undefined
   readonly sourceTime: EpochMs | undefined
+  /** Of a branch made from a snapshot: it has no source branch. The id is kept when that is gone. */
+  readonly sourceSnapshotUid: SnapshotUid | undefined
+  readonly sourceSnapshotId: SnapshotId | undefined
   readonly createdBy: IdentityUid
   readonly createTime: EpochMs
   readonly updateTime: EpochMs
@@ -77,11 +83,22 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
       ...(branch.sourceTime === undefined
         ? {}
         : { source_branch_time: rfc3339(branch.sourceTime) }),
+      ...(branch.sourceSnapshotId === undefined
+        ? {}
+        : { source_snapshot: snapshotName(projectId, branch.sourceSnapshotId) }),
       ...(branch.deleteTime === undefined ? {} : { delete_time: rfc3339(branch.deleteTime) }),
       ...(branch.purgeTime === undefined ? {} : { purge_time: rfc3339(branch.purgeTime) }),
     },
   }
 }
+
+/**
+ * The branch that came with its project, and goes with it. A branch from a snapshot has no source branch
+ * either, so it counts as a root, but somebody made it and may delete it.
+ */
+export const isFirstBranch = (
+  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid'>,
+): boolean => branch.sourceBranchUid === undefined && branch.sourceSnapshotUid === undefined
 
 /** Neither the branch nor its project is deleted. */
 export const isLive = ({

@@ -26,8 +26,10 @@ import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
 import { startLoop } from '../reconcile/loop.ts'
+import { measureSnapshots } from '../reconcile/measure-snapshots.ts'
 import { type AwakeNoter, awakeNoter } from '../reconcile/note-awake.ts'
 import { findOrphans } from '../reconcile/orphans.ts'
+import { meetSnapshotDeadlines } from '../reconcile/snapshot-deadlines.ts'
 import { idleSuspender } from '../reconcile/suspend-idle.ts'
 import { databricksAuthFiles } from '../roles/databricks-auth.ts'
 import { openRoles } from '../roles/open-roles.ts'
@@ -292,6 +294,13 @@ const policyOf = (settings: Settings): Policy => ({
   contract: settings.contract,
   maxProjects: settings.maxProjects,
   maxBranchesPerProject: settings.maxBranchesPerProject,
+  maxRootBranchesPerProject: settings.maxRootBranchesPerProject,
+  maxProtectedBranchesPerProject: settings.maxProtectedBranchesPerProject,
+  maxSnapshotsPerProject: settings.maxSnapshotsPerProject,
+  maxBranchLogicalSize: settings.maxBranchLogicalSize,
+  historyRetention: { min: settings.minHistoryRetention, max: settings.maxHistoryRetention },
+  suspendTimeout: { min: settings.minSuspendTimeout, max: settings.maxSuspendTimeout },
+  cu: { max: settings.maxCu, spread: settings.maxCuSpread },
   credentialTtl: { min: minutes(5), max: hours(1), default: hours(1) },
   defaultMajor: defaultPostgresMajor,
 })
@@ -355,6 +364,20 @@ async function startLoops(
     clock,
     log,
   })
+  const snapshots = startLoop({
+    name: 'snapshots',
+    run: () => meetSnapshotDeadlines(services),
+    slowest: seconds(60),
+    clock,
+    log,
+  })
+  const measures = startLoop({
+    name: 'measure-snapshots',
+    run: () => measureSnapshots(services),
+    slowest: minutes(5),
+    clock,
+    log,
+  })
   const suspender = startLoop({
     name: 'suspend-idle',
     run: idleSuspender(services),
@@ -373,11 +396,14 @@ async function startLoops(
     if (kind === 'ready') suspender.poke() // so that it knows when to look
   })
   const unlisten = catalog.onEvent((event) => {
-    if (event.kind === 'due') deadlines.poke()
+    if (event.kind !== 'due') return
+    deadlines.poke()
+    snapshots.poke()
   })
   onStop(async () => {
     unlisten()
-    await Promise.all([deadlines.stop(), suspender.stop(), notes.stop()])
+    const loops = [deadlines, snapshots, measures, suspender, notes]
+    await Promise.all(loops.map((loop) => loop.stop()))
   })
 }
 

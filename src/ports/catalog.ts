@@ -19,6 +19,7 @@ import type {
 import type { Operation, OperationSubject } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
 import type { EpochMs } from '../lib/time.ts'
+import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
 
 export type Json =
   | null
@@ -69,7 +70,10 @@ export interface Branches {
   all(project: ProjectUid): Promise<readonly Branch[]>
   children(of: BranchUid): Promise<readonly Branch[]>
   countLive(project: ProjectUid): Promise<number>
-  protectedOf(project: ProjectUid): Promise<Branch | undefined>
+  /** Live branches without a source branch. */
+  countRoots(project: ProjectUid): Promise<number>
+  /** Live ones, by id. */
+  protectedOf(project: ProjectUid): Promise<readonly Branch[]>
   update(uid: BranchUid, changes: Partial<Branch>): Promise<void>
   remove(uid: BranchUid): Promise<void>
   /** Live branches whose end has come. */
@@ -231,6 +235,8 @@ export interface CatalogSession {
   readonly projects: Projects
   readonly branches: Branches
   readonly endpoints: Endpoints
+  readonly snapshots: Snapshots
+  readonly snapshotSchedules: SnapshotSchedules
   readonly identities: Identities
   readonly accessTokens: AccessTokens
   readonly permissions: Permissions
