@@ -144,12 +144,16 @@ export const createSnapshotKind = (services: Services): Kind => ({
       async run(context) {
         const { time, full, exclusive } = context.memory
         await services.catalog.transaction(async (session) => {
-          await session.snapshots.recordTaken(snapshotUid(context), {
-            state: 'AVAILABLE',
+          await session.projects.lock(context.row.projectUid)
+          const snapshot = await session.snapshots.byUid(snapshotUid(context))
+          if (snapshot === undefined) return
+          await session.snapshots.update(snapshot.uid, {
+            // Deleted while it was taken: the delete waits for us and must find its state as it left it.
+            ...(snapshot.state === 'CREATING' ? { state: 'AVAILABLE' as const } : {}),
             sourceTime: epochMs(Number(time)),
             ...(typeof full === 'number' ? { fullSizeBytes: full } : {}),
           })
-          await session.snapshots.recordBytes(snapshotUid(context), {
+          await session.snapshots.recordBytes(snapshot.uid, {
             diffSizeBytes: typeof exclusive === 'number' ? exclusive : undefined,
             measureTime: services.clock.now(),
           })

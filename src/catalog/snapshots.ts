@@ -69,14 +69,6 @@ export const snapshotsIn = (db: Kysely<Schema>): Snapshots => ({
   async update(uid, changes) {
     await db.updateTable('snapshots').set(writeSnapshot(changes)).where('uid', '=', uid).execute()
   },
-  async recordTaken(uid, changes) {
-    await db
-      .updateTable('snapshots')
-      .set(writeSnapshot(changes))
-      .where('uid', '=', uid)
-      .where('state', '=', 'CREATING')
-      .execute()
-  },
   async remove(uid) {
     await db.deleteFrom('snapshots').where('uid', '=', uid).execute()
   },

@@ -20,8 +20,6 @@ export interface Snapshots {
   /** Not being deleted, and not taken by a schedule. */
   countManual(project: ProjectUid): Promise<number>
   update(uid: SnapshotUid, changes: Partial<Snapshot>): Promise<void>
-  /** Unless it is gone or being deleted: then it stays as it is. */
-  recordTaken(uid: SnapshotUid, changes: Partial<Snapshot>): Promise<void>
   remove(uid: SnapshotUid): Promise<void>
   dueExpiry(now: EpochMs): Promise<readonly Snapshot[]>
   /** The next moment at which `dueExpiry` or `SnapshotSchedules.due` has something new. */
