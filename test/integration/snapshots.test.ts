@@ -1,6 +1,7 @@
 /** Snapshots over a real server: what they hold, what they outlive, and how they end. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { nothingHalfMade } from '../fixtures/left-overs.ts'
 import { refusal } from '../fixtures/refusal.ts'
@@ -33,6 +34,17 @@ const branch = (id: string, spec: object = {}) =>
 const purge = (id: string) => server.write('DELETE', `${store}/branches/${id}?purge=true`)
 const numbers = async (of: string) =>
   (await server.sql(of, 'select n from kept order by n')).rows.map(({ n }) => n)
+
+/** As the superuser, who is nobody that could log in from outside. */
+async function checkpoint(of: TestServer): Promise<void> {
+  const endpoint = (await of.api('GET', `/api/2.0/postgres/${production}/endpoints/primary`)).body
+    .uid
+  const host = join(of.stateDir, 'run', endpoint)
+  const client = new pg.Client({ host, user: 'cloud_admin', database: 'postgres' })
+  await client.connect()
+  await client.query('checkpoint')
+  await client.end()
+}
 
 describe('a snapshot', () => {
   test('has the shape of the contract', async () => {
@@ -369,6 +381,40 @@ describe('what is refused', () => {
       }),
     ).toBe(403)
     await remove(made.name)
+  })
+})
+
+describe('where a clone needs backup mode', () => {
+  test('a checkpoint that ends meanwhile takes nothing from the snapshot', async () => {
+    const copies = await TestServer.start({ storage: 'copy' })
+    try {
+      await copies.sql(production, 'create table kept (n int primary key, filler text)')
+      await copies.stop()
+      await copies.kill()
+      // Between the start of the backup and the copy of its files, and never recovered before it is cloned.
+      await copies.launch({ LAKELET_FAILPOINTS: 'storage.clone:before=sleep:2500@1' })
+      const started = await copies.api('POST', `/api/2.0/postgres/${snapshots}?snapshot_id=late`, {
+        spec: { source_branch: production, no_expiry: true },
+      })
+      const client = await copies.connect(production)
+      await client.query(
+        "insert into kept select n, repeat('x', 500) from generate_series(1, 9000) n",
+      )
+      await client.end()
+      await checkpoint(copies)
+      await copies.follow(started.body.name)
+      await copies.sql(production, 'delete from kept')
+      for (const id of ['one', 'two']) {
+        const made = await copies.write('POST', `${store}/branches?branch_id=${id}`, {
+          spec: { ttl: '1h', source_snapshot: 'late' },
+        })
+        const { rows } = await copies.sql(made.name, 'select count(*)::int as n from kept')
+        expect(rows[0].n).toBe(9000)
+      }
+      await nothingHalfMade(copies)
+    } finally {
+      await copies.dispose()
+    }
   })
 })
 
