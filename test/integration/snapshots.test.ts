@@ -1,6 +1,7 @@
 /** Snapshots over a real server: what they hold, what they outlive, and how they end. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { nothingHalfMade } from '../fixtures/left-overs.ts'
@@ -35,14 +36,18 @@ const purge = (id: string) => server.write('DELETE', `${store}/branches/${id}?pu
 const numbers = async (of: string) =>
   (await server.sql(of, 'select n from kept order by n')).rows.map(({ n }) => n)
 
-/** As the superuser, who is nobody that could log in from outside. */
-async function checkpoint(of: TestServer): Promise<void> {
+/** Fills WAL and checkpoints, as a superuser (nobody who could log in from outside), until told to end. */
+async function checkpointing(of: TestServer, until: () => boolean): Promise<void> {
   const endpoint = (await of.api('GET', `/api/2.0/postgres/${production}/endpoints/primary`)).body
     .uid
   const host = join(of.stateDir, 'run', endpoint)
   const client = new pg.Client({ host, user: 'cloud_admin', database: 'postgres' })
   await client.connect()
-  await client.query('checkpoint')
+  while (!until()) {
+    await client.query("select pg_logical_emit_message(true, 'test', repeat('x', 1500000))")
+    await client.query('checkpoint')
+    await delay(100)
+  }
   await client.end()
 }
 
@@ -185,7 +190,7 @@ describe('a snapshot', () => {
     await eventually('it has expired', async () => (await get(short.name)).error_code !== undefined)
     const late = await take('late', { no_expiry: undefined, ttl: '3s' })
     await server.stop()
-    await new Promise((resolve) => setTimeout(resolve, 3500))
+    await delay(3500)
     await server.launch()
     await eventually(
       'it has expired too',
@@ -388,21 +393,21 @@ describe('where a clone needs backup mode', () => {
   test('a checkpoint that ends meanwhile takes nothing from the snapshot', async () => {
     const copies = await TestServer.start({ storage: 'copy' })
     try {
-      await copies.sql(production, 'create table kept (n int primary key, filler text)')
+      await copies.sql(
+        production,
+        'create table kept (n int primary key); insert into kept select generate_series(1, 9000)',
+      )
       await copies.stop()
-      await copies.kill()
-      // Between the start of the backup and the copy of its files, and never recovered before it is cloned.
+      // Between the start of the backup and the copy of its files, which nothing recovers before it is cloned.
       await copies.launch({ LAKELET_FAILPOINTS: 'storage.clone:before=sleep:2500@1' })
-      const started = await copies.api('POST', `/api/2.0/postgres/${snapshots}?snapshot_id=late`, {
+      await copies.sql(production, 'select 1') // awake
+      let isOver = false
+      const busy = checkpointing(copies, () => isOver)
+      await copies.write('POST', `${snapshots}?snapshot_id=late`, {
         spec: { source_branch: production, no_expiry: true },
       })
-      const client = await copies.connect(production)
-      await client.query(
-        "insert into kept select n, repeat('x', 500) from generate_series(1, 9000) n",
-      )
-      await client.end()
-      await checkpoint(copies)
-      await copies.follow(started.body.name)
+      isOver = true
+      await busy
       await copies.sql(production, 'delete from kept')
       for (const id of ['one', 'two']) {
         const made = await copies.write('POST', `${store}/branches?branch_id=${id}`, {
@@ -415,7 +420,7 @@ describe('where a clone needs backup mode', () => {
     } finally {
       await copies.dispose()
     }
-  })
+  }, 240_000)
 })
 
 describe('with its project', () => {
