@@ -1,7 +1,21 @@
 /** The actions with their services bound, and the kinds of operation that carry them out. */
 import type { Engine } from '../operations/engine.ts'
 import type { Kind } from '../operations/kind.ts'
-import type { Actions } from './actions.ts'
+import {
+  authenticate,
+  createAccessToken,
+  createClientSecret,
+  deleteAccessToken,
+  deleteClientSecret,
+  getAccessToken,
+  listAccessTokens,
+  listClientSecrets,
+  verifyClientSecret,
+} from './access-tokens.ts'
+import type { Actions, Caller } from './actions.ts'
+import { actorOf, begin, originOf } from './audit-entry.ts'
+import { type Audited, auditTable } from './audit-table.ts'
+import { audited } from './audited.ts'
 import {
   deleteProject,
   deleteProjectKind,
@@ -17,15 +31,8 @@ import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
 import { deleteSnapshot, deleteSnapshotKind } from './delete-snapshot.ts'
 import { createEndpoint, deleteEndpoint, updateEndpoint, updateEndpointKind } from './endpoints.ts'
 import type { Prepared } from './fleet.ts'
-import {
-  authenticate,
-  createAccessToken,
-  createIdentity,
-  deleteIdentity,
-  getAccess,
-  getIdentity,
-  setAccess,
-} from './identities.ts'
+import { createIdentity, deleteIdentity, getIdentity } from './identities.ts'
+import { getAccess, setAccess } from './permissions.ts'
 import {
   getBranch,
   getEndpoint,
@@ -35,6 +42,7 @@ import {
   listEndpoints,
   listProjects,
 } from './read.ts'
+import { listAudit, verifyAudit } from './read-audit.ts'
 import { getSnapshot, listSnapshots } from './read-snapshots.ts'
 import type { Services } from './services.ts'
 import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule.ts'
@@ -53,8 +61,31 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   deleteSnapshotKind(services),
 ]
 
-export const createActions = (services: Services, engine: Engine): Actions => ({
+/** Each verb, audited as its line in the table says. */
+export function createActions(services: Services, engine: Engine): Actions {
+  const plain = bind(services, engine)
+  const verbs = Object.keys(plain) as (keyof Actions)[]
+  return Object.fromEntries(
+    verbs.map((verb) => {
+      const spec = auditTable[verb] as 'read' | Audited<readonly unknown[], unknown>
+      if (spec === 'read') return [verb, plain[verb]]
+      const call = (caller: Caller, ...asked: readonly unknown[]) => {
+        const who = { actor: actorOf(caller), origin: originOf(caller), time: services.clock.now() }
+        const begun = begin(spec.action, spec.about(...asked), who)
+        const act = spec.told === undefined ? { begun } : { begun, told: spec.told }
+        return audited(services, act, (own) => {
+          const run = bind(own, engine)[verb] as (...args: readonly unknown[]) => Promise<unknown>
+          return run(caller, ...asked)
+        })
+      }
+      return [verb, call]
+    }),
+  ) as unknown as Actions
+}
+
+const bind = (services: Services, engine: Engine): Actions => ({
   authenticate: (token) => authenticate(services, token),
+  verifyClientSecret: (clientId, secret) => verifyClientSecret(services, clientId, secret),
 
   createProject: (caller, input) => createProject(services, caller, input),
   getProject: (caller, path) => getProject(services, caller, path),
@@ -92,8 +123,21 @@ export const createActions = (services: Services, engine: Engine): Actions => ({
   listIdentities: (_caller, kind) => services.catalog.identities.list(kind),
   deleteIdentity: (caller, uid) => deleteIdentity(services, caller, uid),
   createAccessToken: (caller, input) => createAccessToken(services, caller, input),
+  listAccessTokens: (caller, options) => listAccessTokens(services, caller, options),
+  getAccessToken: (caller, tokenId) => getAccessToken(services, caller, tokenId),
+  deleteAccessToken: (caller, tokenId) => deleteAccessToken(services, caller, tokenId),
+
+  createClientSecret: (caller, servicePrincipal, input) =>
+    createClientSecret(services, caller, servicePrincipal, input),
+  listClientSecrets: (caller, servicePrincipal) =>
+    listClientSecrets(services, caller, servicePrincipal),
+  deleteClientSecret: (caller, servicePrincipal, secretId) =>
+    deleteClientSecret(services, caller, servicePrincipal, secretId),
 
   getAccess: (caller, project) => getAccess(services, caller, project),
   setAccess: (caller, project, entries, options) =>
     setAccess(services, caller, project, entries, options),
+
+  listAudit: (caller, filter, page) => listAudit(services, caller, filter, page),
+  verifyAudit: (caller, kept) => verifyAudit(services, caller, kept),
 })

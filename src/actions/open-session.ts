@@ -4,12 +4,19 @@
  * path as known ones, so probing learns nothing.
  */
 import { isLive } from '../domain/branch.ts'
-import { Fault, toRecord } from '../domain/faults.ts'
+import { Fault, type Reason, toRecord } from '../domain/faults.ts'
 import type { EndpointUid } from '../domain/names.ts'
 import { after, seconds } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
 import type { CredentialClaims } from '../ports/tokens.ts'
 import { mayRunDdl } from './access.ts'
+import {
+  type AskedLogin,
+  type LoginFacts,
+  noteFailedProof,
+  noteLogin,
+  noteRefusedLogin,
+} from './audit-logins.ts'
 import { scopes } from './credentials.ts'
 import { type Prepared, wake } from './fleet.ts'
 import type { Services } from './services.ts'
@@ -67,13 +74,16 @@ export async function openSession(
   prepared: Prepared,
   request: SessionRequest,
 ): Promise<SessionAnswer> {
+  const facts: LoginFacts = {}
   try {
     const grant =
       request.proof.kind === 'scram'
-        ? await openByPassword(services, request, request.proof.endpoint)
-        : await openByToken(services, prepared, request, request.proof.password)
+        ? await openByPassword(services, request, request.proof.endpoint, facts)
+        : await openByToken(services, prepared, request, request.proof.password, facts)
+    noteLogin(services, request, facts, grant.role)
     return { kind: 'granted', grant }
   } catch (error) {
+    noteRefusedLogin(services, request, facts, error)
     if (!(error instanceof Fault)) {
       services.log.error({ err: error }, 'cannot open a session')
       return { kind: 'refused', fault: { reason: 'INTERNAL', facts: { request: 'session' } } }
@@ -83,11 +93,29 @@ export async function openSession(
   }
 }
 
-async function openByPassword(services: Services, request: SessionRequest, uid: EndpointUid) {
+/** The gateway has found a proof wrong by itself; `open` was not asked. */
+export async function tellFailedProof(
+  services: Services,
+  asked: AskedLogin,
+  reason: Reason,
+): Promise<void> {
+  const { context } = await routeByName(services, asked.hints).catch(() => ({ context: undefined }))
+  const facts = context === undefined ? {} : { context }
+  noteFailedProof(services, asked, facts, reason)
+}
+
+async function openByPassword(
+  services: Services,
+  request: SessionRequest,
+  uid: EndpointUid,
+  facts: LoginFacts,
+) {
+  facts.isPassword = true
   const context = await services.catalog.endpoints.context(uid)
   if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
+  facts.context = context
   if (!context.project.enablePgNativeLogin) throw new Fault('NATIVE_LOGIN_DISABLED')
-  await noteLogin(services, context)
+  await noteActive(services, context)
   return grantTo(services, context, request.user)
 }
 
@@ -96,9 +124,11 @@ async function openByToken(
   prepared: Prepared,
   request: SessionRequest,
   password: string,
+  facts: LoginFacts,
 ) {
   const { catalog, tokens, computes, roles } = services
   const route = await routeByName(services, request.hints)
+  if (route.context !== undefined) facts.context = route.context
   const verified = await tokens.verify(password)
   if (verified.kind === 'invalid') {
     // Neither a token nor a place where the password could be known.
@@ -106,6 +136,7 @@ async function openByToken(
     throw await wrongPassword(services, route.context, request.user)
   }
   const { claims } = verified
+  facts.claims = claims
   if (verified.kind === 'expired') throw new Fault('TOKEN_EXPIRED')
   const identity = await catalog.identities.byLoginName(claims.subject)
   // A name given to somebody else since (times in tokens are whole seconds) is not the one it named.
@@ -117,17 +148,19 @@ async function openByToken(
   if (request.user !== claims.subject) {
     throw new Fault('TOKEN_OTHER_ROLE', { identity: claims.subject, user: request.user })
   }
+  facts.identity = identity
   // Who names an endpoint that is gone must not end up on another: that might be production.
   const context = route.isNamed
     ? route.context
     : await catalog.endpoints.context(claims.audience as EndpointUid)
   if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
+  facts.context = context
   if (claims.audience !== context.endpoint.uid) throw new Fault('TOKEN_OTHER_ENDPOINT')
   const level = await catalog.permissions.levelOf(context.project.uid, identity.uid)
   const isManager = await mayRunDdl(catalog, context.project, context.branch, identity)
   if (level === undefined && !isManager) throw new Fault('LOGIN_FAILED', { user: request.user })
 
-  await noteLogin(services, context)
+  await noteActive(services, context)
   await wake(services, context)
   const { uid } = context.endpoint
   if (isManager) await prepared.manager(services, uid, identity)
@@ -161,7 +194,7 @@ async function wrongPassword(
 }
 
 /** Before the wake: whoever suspends looks at this once more under the lock, and lets us be. */
-async function noteLogin(
+async function noteActive(
   { catalog, clock, log }: Services,
   { endpoint }: EndpointContext,
 ): Promise<void> {

@@ -10,6 +10,7 @@ import type { Computes } from '../ports/compute.ts'
 import type { Roles } from '../ports/roles.ts'
 import type { Storage } from '../ports/storage.ts'
 import type { Tokens } from '../ports/tokens.ts'
+import type { AuditNotes } from './audit-notes.ts'
 import type { Limits } from './limits.ts'
 import type { GatewayControl } from './session.ts'
 
@@ -32,6 +33,8 @@ export interface Services {
   readonly tokens: Tokens
   readonly clock: Clock
   readonly log: Log
+  /** For what the audit log is told beside a transaction. */
+  readonly auditNotes: AuditNotes
   readonly policy: Policy
   /** Aborts when the server begins to stop its computes: from then on none is started. */
   readonly stopping: AbortSignal

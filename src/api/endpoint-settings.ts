@@ -7,10 +7,16 @@ import { anyDuration, computeUnits, defined, flag, integer } from './fields.ts'
 
 /** Whether size and time are within the limits, the action finds out: an operator may have moved them. */
 export const sizing = {
-  autoscaling_limit_min_cu: computeUnits.optional(),
-  autoscaling_limit_max_cu: computeUnits.optional(),
-  no_suspension: flag.optional(),
-  suspend_timeout_duration: anyDuration('300s').optional(),
+  autoscaling_limit_min_cu: computeUnits.optional().describe('Compute units of about 2 GB.'),
+  autoscaling_limit_max_cu: computeUnits
+    .optional()
+    .describe('Not below the minimum, and at most 16 above it, unless the server allows more.'),
+  no_suspension: flag.optional().describe('Only true: its compute is never stopped for idleness.'),
+  suspend_timeout_duration: anyDuration('300s')
+    .optional()
+    .describe(
+      '60s to 604800s, unless the server says otherwise: idle for so long, its compute is stopped.',
+    ),
 } as const
 
 /** Known so that it can be refused in words: an endpoint here is one compute on one machine. */

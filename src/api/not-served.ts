@@ -9,12 +9,13 @@ import { type Method, type Route, route } from './route.ts'
 interface NotServed {
   readonly what: string
   readonly instead: string
-  readonly methods: readonly (readonly [method: Method, path: string])[]
+  readonly methods: readonly (readonly [method: Method, path: string, operationId: string])[]
 }
 
 const project = '/projects/{project}'
 const branch = `${project}/branches/{branch}`
 const database = `${branch}/databases/{database}`
+const dataApi = `${database}/data-api`
 const cdf = `${database}/cdf-configs`
 const recovery = `${project}/preview/recovery-branches`
 const replication = `${project}/preview/replication-groups`
@@ -24,9 +25,9 @@ export const notServed: readonly NotServed[] = [
     what: 'Registering a database in Unity Catalog',
     instead: 'Databases of a branch are reached over the Postgres protocol alone.',
     methods: [
-      ['POST', '/catalogs'],
-      ['GET', '/catalogs/{catalog}'],
-      ['DELETE', '/catalogs/{catalog}'],
+      ['POST', '/catalogs', 'createCatalog'],
+      ['GET', '/catalogs/{catalog}', 'getCatalog'],
+      ['DELETE', '/catalogs/{catalog}', 'deleteCatalog'],
     ],
   },
   {
@@ -34,39 +35,42 @@ export const notServed: readonly NotServed[] = [
     instead:
       'Load the table with COPY … FROM STDIN, or with a pipeline of your own that writes to Postgres.',
     methods: [
-      ['POST', '/synced_tables'],
-      ['GET', '/synced_tables/{table}'],
-      ['DELETE', '/synced_tables/{table}'],
+      ['POST', '/synced_tables', 'createSyncedTable'],
+      ['GET', '/synced_tables/{table}', 'getSyncedTable'],
+      ['DELETE', '/synced_tables/{table}', 'deleteSyncedTable'],
     ],
   },
   {
     what: 'Managing tables over the API',
     instead: 'Use SQL on the branch: CREATE TABLE, DROP TABLE, and pg_catalog to look.',
     methods: [
-      ['POST', '/tables'],
-      ['GET', '/tables/{table}'],
-      ['DELETE', '/tables/{table}'],
+      ['POST', '/tables', 'createTable'],
+      ['GET', '/tables/{table}', 'getTable'],
+      ['DELETE', '/tables/{table}', 'deleteTable'],
     ],
   },
   {
     what: 'The Data API (HTTP access to tables)',
     instead:
       'Connect over the Postgres protocol, or run PostgREST beside the server with a credential.',
-    methods: (['POST', 'GET', 'PATCH', 'DELETE'] as const).map(
-      (method) => [method, `${database}/data-api`] as const,
-    ),
+    methods: [
+      ['POST', dataApi, 'createDataApi'],
+      ['GET', dataApi, 'getDataApi'],
+      ['PATCH', dataApi, 'updateDataApi'],
+      ['DELETE', dataApi, 'deleteDataApi'],
+    ],
   },
   {
     what: 'A change data feed into Unity Catalog',
     instead:
       'Keep changes in a table by a trigger, and read that; logical decoding is not available here.',
     methods: [
-      ['POST', cdf],
-      ['GET', cdf],
-      ['GET', `${cdf}/{config}`],
-      ['DELETE', `${cdf}/{config}`],
-      ['GET', `${cdf}/{config}/cdf-statuses`],
-      ['GET', `${cdf}/{config}/cdf-statuses/{status}`],
+      ['POST', cdf, 'createCdfConfig'],
+      ['GET', cdf, 'listCdfConfigs'],
+      ['GET', `${cdf}/{config}`, 'getCdfConfig'],
+      ['DELETE', `${cdf}/{config}`, 'deleteCdfConfig'],
+      ['GET', `${cdf}/{config}/cdf-statuses`, 'listCdfStatuses'],
+      ['GET', `${cdf}/{config}/cdf-statuses/{status}`, 'getCdfStatus'],
     ],
   },
   {
@@ -74,10 +78,10 @@ export const notServed: readonly NotServed[] = [
     instead:
       'Read the branch with a READ_ONLY credential, and write what you need where you need it.',
     methods: [
-      ['GET', `${branch}/forward-etl`],
-      ['DELETE', `${branch}/forward-etl`],
-      ['GET', `${branch}/forward-etl/metadata`],
-      ['DELETE', `${branch}/forward-etl/configuration`],
+      ['GET', `${branch}/forward-etl`, 'getForwardEtlStatus'],
+      ['DELETE', `${branch}/forward-etl`, 'disableForwardEtl'],
+      ['GET', `${branch}/forward-etl/metadata`, 'getForwardEtlMetadata'],
+      ['DELETE', `${branch}/forward-etl/configuration`, 'deleteForwardEtlConfiguration'],
     ],
   },
   {
@@ -85,13 +89,13 @@ export const notServed: readonly NotServed[] = [
     instead:
       'This server is one machine. Take snapshots, and back the state directory up elsewhere.',
     methods: [
-      ['POST', replication],
-      ['GET', replication],
-      ['GET', `${replication}/{group}`],
-      ['PATCH', `${replication}/{group}`],
-      ['DELETE', `${replication}/{group}`],
-      ['POST', `${replication}/{group}/failover`],
-      ['POST', `${replication}/{group}/switchover`],
+      ['POST', replication, 'createReplicationGroup'],
+      ['GET', replication, 'listReplicationGroups'],
+      ['GET', `${replication}/{group}`, 'getReplicationGroup'],
+      ['PATCH', `${replication}/{group}`, 'updateReplicationGroup'],
+      ['DELETE', `${replication}/{group}`, 'deleteReplicationGroup'],
+      ['POST', `${replication}/{group}/failover`, 'failoverReplicationGroup'],
+      ['POST', `${replication}/{group}/switchover`, 'switchoverReplicationGroup'],
     ],
   },
   {
@@ -99,20 +103,24 @@ export const notServed: readonly NotServed[] = [
     instead:
       'It is what a failover leaves behind, and there is none on one machine. Branch from a snapshot: spec.source_snapshot.',
     methods: [
-      ['GET', recovery],
-      ['GET', `${recovery}/{recovery}`],
-      ['DELETE', `${recovery}/{recovery}`],
-      ['POST', `${recovery}/{recovery}/inspect`],
+      ['GET', recovery, 'listRecoveryBranches'],
+      ['GET', `${recovery}/{recovery}`, 'getRecoveryBranch'],
+      ['DELETE', `${recovery}/{recovery}`, 'deleteRecoveryBranch'],
+      ['POST', `${recovery}/{recovery}/inspect`, 'inspectRecoveryBranch'],
     ],
   },
 ]
 
 export const notServedRoutes: readonly Route[] = notServed.flatMap(({ what, instead, methods }) =>
-  methods.map(([method, path]) =>
+  methods.map(([method, path, operationId]) =>
     route({
       method,
       path: `${base}${path}`,
       summary: `Not available: ${what}`,
+      operationId,
+      tag: 'Neighbours',
+      reply: {},
+      refusals: ['NOT_IMPLEMENTED'],
       access: 'identity',
       handle() {
         throw new Fault('NOT_IMPLEMENTED', { what, instead })

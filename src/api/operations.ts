@@ -12,7 +12,11 @@ import {
   snapshotName,
 } from '../domain/names.ts'
 import { base } from './base-path.ts'
+import { branchOperation } from './branch-resource.ts'
+import { endpointOperation } from './endpoint-resource.ts'
+import { projectOperation } from './project-resource.ts'
 import { ok, type Reply, type Route, route } from './route.ts'
+import { snapshotOperation } from './snapshot-resource.ts'
 
 const project = `${base}/projects/{project}` as const
 const branch = `${project}/branches/{branch}` as const
@@ -28,6 +32,10 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       method: 'GET',
       path: `${project}/operations/{+operation}`,
       summary: 'Get an operation on a project',
+      operationId: 'getProjectOperation',
+      tag: 'Operations',
+      reply: { 200: projectOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
       access: 'identity',
       handle: ({ caller, params }) => poll(caller, projectName(params.project), params.operation),
     }),
@@ -35,6 +43,10 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       method: 'GET',
       path: `${branch}/operations/{+operation}`,
       summary: 'Get an operation on a branch',
+      operationId: 'getBranchOperation',
+      tag: 'Operations',
+      reply: { 200: branchOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(caller, branchName(params.project, params.branch), params.operation),
@@ -43,6 +55,10 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       method: 'GET',
       path: `${project}/snapshots/{snapshot}/operations/{+operation}`,
       summary: 'Get an operation on a snapshot',
+      operationId: 'getSnapshotOperation',
+      tag: 'Operations',
+      reply: { 200: snapshotOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(caller, snapshotName(params.project, params.snapshot), params.operation),
@@ -51,6 +67,10 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       method: 'GET',
       path: `${endpoint}/operations/{+operation}`,
       summary: 'Get an operation on an endpoint',
+      operationId: 'getEndpointOperation',
+      tag: 'Operations',
+      reply: { 200: endpointOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(

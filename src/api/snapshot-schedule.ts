@@ -7,8 +7,9 @@ import { longestSnapshot } from '../domain/snapshot.ts'
 import { type Cadence, daysOfWeek } from '../domain/snapshot-cadence.ts'
 import { hours } from '../lib/time.ts'
 import { base } from './base-path.ts'
-import { duration, integer } from './fields.ts'
+import { duration, integer, maskQuery } from './fields.ts'
 import { ok, type Route, route } from './route.ts'
+import { snapshotScheduleResource } from './snapshot-resource.ts'
 
 const path = `${base}/projects/{project}/branches/{branch}/snapshot-schedule` as const
 
@@ -25,6 +26,8 @@ const cadence = z.object({
 /** More than anybody needs; a bound on work. */
 const schedule = z.array(cadence).max(32)
 
+const update = z.object({ schedule: schedule.optional() }).meta({ id: 'SnapshotScheduleUpdate' })
+
 export const scheduleMask: MaskFields = {
   leaves: ['schedule'],
   groups: {},
@@ -37,6 +40,9 @@ export const snapshotScheduleRoutes = (actions: Actions): readonly Route[] => [
     method: 'GET',
     path,
     summary: "Get a branch's snapshot schedule",
+    operationId: 'getSnapshotSchedule',
+    tag: 'Snapshots',
+    reply: { 200: snapshotScheduleResource },
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.getSnapshotSchedule(caller, params)),
   }),
@@ -44,9 +50,19 @@ export const snapshotScheduleRoutes = (actions: Actions): readonly Route[] => [
     method: 'PATCH',
     path,
     summary: "Set a branch's snapshot schedule",
+    description:
+      'At once, and as a whole: an empty `schedule` ends automatic snapshots. When several cadences have a moment together, one snapshot is taken and kept for the longest of their retentions; what the server missed while it was down is made good by one.',
+    operationId: 'updateSnapshotSchedule',
+    tag: 'Snapshots',
+    reply: { 200: snapshotScheduleResource },
+    refusals: ['MASK_UNKNOWN_PATH'],
     access: 'identity',
-    query: z.object({ update_mask: z.string().optional() }),
-    body: { schema: z.object({ schedule: schedule.optional() }), wrapper: 'snapshot_schedule' },
+    query: maskQuery,
+    body: {
+      schema: update,
+      wrapper: 'snapshot_schedule',
+      example: { schedule: [{ retention: '604800s', daily_schedule: { hour: 3 } }] },
+    },
     subject: ({ caller, params }) => actions.getBranch(caller, params),
     async handle({ caller, params, query, body }) {
       // An empty list is left out by clients, and a mask that names it means just that: no cadences.

@@ -6,23 +6,29 @@ import { parseBranchId, parseBranchName, parseSnapshotId } from '../domain/names
 import { readExpiration } from '../domain/read-expiration.ts'
 import { base } from './base-path.ts'
 import { expirationFields } from './branches.ts'
-import { defined, logPosition, reference, timestamp } from './fields.ts'
+import { defined, logPosition, newId, reference, timestamp } from './fields.ts'
 import { pageQuery, readPage, renderPage } from './page-query.ts'
 import { ok, type Route, route } from './route.ts'
+import { snapshotOperation, snapshotPage, snapshotResource } from './snapshot-resource.ts'
 
 const project = `${base}/projects/{project}` as const
 const snapshot = `${project}/snapshots/{snapshot}` as const
 
-const creation = z.object({
-  spec: z
-    .object({
-      ...expirationFields,
-      source_branch: reference('projects/app/branches/production').optional(),
-      source_branch_lsn: logPosition.optional(),
-      source_branch_time: timestamp.optional(),
-    })
-    .default({}),
-})
+const creation = z
+  .object({
+    spec: z
+      .object({
+        ...expirationFields,
+        source_branch: reference('projects/app/branches/production')
+          .optional()
+          .describe('Required: what to take the snapshot of.'),
+        source_branch_lsn: logPosition.optional(),
+        source_branch_time: timestamp.optional(),
+      })
+      .default({})
+      .meta({ writeOnly: true }),
+  })
+  .meta({ id: 'SnapshotCreate' })
 
 export const snapshotRoutes = (
   actions: Actions,
@@ -32,12 +38,34 @@ export const snapshotRoutes = (
     method: 'POST',
     path: `${project}/snapshots`,
     summary: 'Create a snapshot',
+    description:
+      'Holds the branch as it is now, awake or asleep, and outlives it. Without one of `ttl`, `expire_time` and `no_expiry: true` it does not end.',
+    operationId: 'createSnapshot',
+    tag: 'Snapshots',
+    reply: { 200: snapshotOperation },
+    refusals: [
+      'SNAPSHOT_EXISTS',
+      'EXPIRATION_AMBIGUOUS',
+      'EXPIRATION_INVALID',
+      'EXPIRATION_TOO_FAR',
+      'BRANCH_NOT_FOUND',
+      'SOURCE_OTHER_PROJECT',
+      'SOURCE_NOT_READY',
+      'NAME_INVALID',
+      'POINT_AMBIGUOUS',
+      'POINT_UNAVAILABLE',
+      'BRANCH_TOO_LARGE',
+      'LIMIT_REACHED',
+      'STORAGE_FULL',
+      'STORAGE_UNAVAILABLE',
+    ],
     access: 'identity',
-    query: z.object({ snapshot_id: z.string().optional().transform(parseSnapshotId) }),
+    query: z.object({ snapshot_id: newId('snapshot', 'before-release', parseSnapshotId) }),
     body: {
       schema: creation,
       wrapper: 'snapshot',
       specAliases: { source_branch_id: 'source_branch' },
+      example: { spec: { source_branch: 'projects/app/branches/production', ttl: '604800s' } },
     },
     subject: ({ caller, params }) => actions.getProject(caller, params),
     handle: async ({ caller, params, query, body: { spec } }) =>
@@ -60,6 +88,10 @@ export const snapshotRoutes = (
     method: 'GET',
     path: `${project}/snapshots`,
     summary: 'List snapshots',
+    operationId: 'listSnapshots',
+    tag: 'Snapshots',
+    reply: { 200: snapshotPage },
+    refusals: ['PAGE_TOKEN_UNKNOWN'],
     access: 'identity',
     query: pageQuery,
     handle: async ({ caller, params, query }) =>
@@ -69,6 +101,9 @@ export const snapshotRoutes = (
     method: 'GET',
     path: snapshot,
     summary: 'Get a snapshot',
+    operationId: 'getSnapshot',
+    tag: 'Snapshots',
+    reply: { 200: snapshotResource },
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.getSnapshot(caller, params)),
   }),
@@ -76,6 +111,10 @@ export const snapshotRoutes = (
     method: 'DELETE',
     path: snapshot,
     summary: 'Delete a snapshot',
+    description: 'Branches that were made from it stay. It cannot be undeleted.',
+    operationId: 'deleteSnapshot',
+    tag: 'Snapshots',
+    reply: { 200: snapshotOperation },
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.deleteSnapshot(caller, params)),
   }),

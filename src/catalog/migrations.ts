@@ -3,6 +3,8 @@
  * edited. Resource rows carry no foreign key to `operations`: those outlive what they worked on.
  */
 import { type Kysely, type Migration, type MigrationProvider, sql } from 'kysely'
+import { identity } from './migrations/0002-identity.ts'
+import { audit } from './migrations/0004-audit.ts'
 import { snapshots } from './migrations/0005-snapshots.ts'
 
 const foundation: Migration = {
@@ -137,5 +139,10 @@ const foundation: Migration = {
 /** Names sort in the order in which they run. */
 export const migrations: MigrationProvider = {
   getMigrations: () =>
-    Promise.resolve({ '0001-foundation': foundation, '0005-snapshots': snapshots }),
+    Promise.resolve({
+      '0001-foundation': foundation,
+      '0002-identity': identity,
+      '0004-audit': audit,
+      '0005-snapshots': snapshots,
+    }),
 }

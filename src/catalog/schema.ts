@@ -1,6 +1,8 @@
 /** The catalog's tables as kysely sees them; `migrations.ts` makes them. */
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
+import type { AuditDetails } from '../domain/audit.ts'
 import type { FaultRecord } from '../domain/faults.ts'
+import type { Profile } from '../domain/principal.ts'
 import type { CustomTag } from '../domain/project.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
 import type { JsonObject } from '../ports/catalog.ts'
@@ -22,6 +24,21 @@ export interface IdentitiesTable {
   is_admin: boolean
   is_active: boolean
   create_time: Moment
+  profile: ColumnType<Profile, string | undefined, string>
+}
+
+export interface GroupMembersTable {
+  group_uid: string
+  member_uid: string
+}
+
+export interface ClientSecretsTable {
+  secret_id: string
+  hash: string
+  identity_uid: string
+  create_time: Moment
+  expire_time: Moment | null
+  last_used_time: Moment | null
 }
 
 export interface AccessTokensTable {
@@ -31,6 +48,8 @@ export interface AccessTokensTable {
   comment: string
   create_time: Moment
   expire_time: Moment | null
+  created_by: string
+  last_used_time: Moment | null
 }
 
 export interface ProjectsTable {
@@ -152,10 +171,38 @@ export interface SnapshotSchedulesTable {
   next_time: Moment | null
 }
 
+export interface AuditTable {
+  seq: Int8
+  time: Moment
+  action: string
+  resource: string
+  resource_uid: string | null
+  project_uid: string | null
+  actor_kind: string
+  actor_uid: string | null
+  actor_name: string | null
+  agent: string | null
+  remote_address: string | null
+  user_agent: string | null
+  request_id: string | null
+  trace_id: string | null
+  result: string
+  reason: string | null
+  operation: string | null
+  changed: string[]
+  details: JSONColumnType<AuditDetails>
+  count: number
+  previous: Buffer
+  hash: Buffer
+}
+
 export interface Schema {
+  audit: AuditTable
   settings: SettingsTable
   identities: IdentitiesTable
   access_tokens: AccessTokensTable
+  group_members: GroupMembersTable
+  client_secrets: ClientSecretsTable
   projects: ProjectsTable
   permissions: PermissionsTable
   branches: BranchesTable

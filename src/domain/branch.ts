@@ -92,6 +92,9 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
   }
 }
 
+/** The database that every branch has and that clients of the contract connect to. */
+export const defaultDatabase = 'databricks_postgres'
+
 /**
  * The branch that came with its project, and goes with it. A branch from a snapshot has no source branch
  * either, so it counts as a root, but somebody made it and may delete it.

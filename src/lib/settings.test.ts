@@ -42,6 +42,7 @@ describe('settings', () => {
       maxSuspendTimeout: 604_800_000,
       maxCu: 64,
       maxCuSpread: 16,
+      auditRetention: 400 * 86_400_000,
     })
   })
 

@@ -49,6 +49,8 @@ export interface Settings {
   readonly maxSuspendTimeout: Millis
   readonly maxCu: number
   readonly maxCuSpread: number
+  /** How long a line of the audit log is kept. */
+  readonly auditRetention: Millis
 }
 
 /** The machine and account that defaults depend on. */
@@ -287,6 +289,14 @@ export const settingsTable: Table = {
     parse: parseCount,
     fallback: () => 16,
   },
+  auditRetention: {
+    name: 'audit-retention',
+    value: 'TIME',
+    say: 'How long the lines of the audit log are kept.',
+    otherwise: '400d',
+    parse: parseLength,
+    fallback: () => days(400),
+  },
 }
 
 export const settingNames: readonly string[] = Object.values(settingsTable).map(({ name }) => name)
@@ -355,6 +365,7 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxSuspendTimeout: read(table.maxSuspendTimeout),
     maxCu: read(table.maxCu),
     maxCuSpread: read(table.maxCuSpread),
+    auditRetention: read(table.auditRetention),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.pgPort) {
     problems.push(`api-port and pg-port are both ${settings.apiPort}; they must differ.`)

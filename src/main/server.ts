@@ -5,12 +5,15 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { auditNotes } from '../actions/audit-notes.ts'
+import { noteRefusedRequest } from '../actions/audit-requests.ts'
 import { createActions, createKinds } from '../actions/create-actions.ts'
 import { computeSpec, Prepared, suspend } from '../actions/fleet.ts'
-import { challenge, openSession } from '../actions/open-session.ts'
+import { challenge, openSession, tellFailedProof } from '../actions/open-session.ts'
 import type { Policy, Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
+import { keepInFile } from '../api/exchange.ts'
 import { serveApi } from '../api/listen.ts'
 import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
@@ -20,7 +23,7 @@ import { KeyedMutex } from '../lib/keyed-mutex.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { findServiceUser } from '../lib/service-user.ts'
 import type { Settings } from '../lib/settings.ts'
-import { hours, millis, minutes, seconds, systemClock } from '../lib/time.ts'
+import { hours, type Millis, millis, minutes, seconds, systemClock } from '../lib/time.ts'
 import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
@@ -31,6 +34,7 @@ import { type AwakeNoter, awakeNoter } from '../reconcile/note-awake.ts'
 import { findOrphans } from '../reconcile/orphans.ts'
 import { meetSnapshotDeadlines } from '../reconcile/snapshot-deadlines.ts'
 import { idleSuspender } from '../reconcile/suspend-idle.ts'
+import { sweepAudit } from '../reconcile/sweep-audit.ts'
 import { databricksAuthFiles } from '../roles/databricks-auth.ts'
 import { openRoles } from '../roles/open-roles.ts'
 import { openStorage } from '../storage/open-storage.ts'
@@ -175,6 +179,9 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     log,
     clock,
   })
+  const notes = auditNotes({ catalog, clock, log })
+  // After whatever has something to tell has ended.
+  onStop(() => notes.settle({ isLast: true }))
   const stopping = new AbortController()
   const services: Services = {
     catalog,
@@ -184,6 +191,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     tokens,
     clock,
     log,
+    auditNotes: notes,
     policy: policyOf(settings),
     stopping: stopping.signal,
     volumes: new KeyedMutex(),
@@ -211,6 +219,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
       authority.leaf(certificateNames(hostStyle, serverName), [
         ...new Set(['127.0.0.1', '::1', localAddress]),
       ]),
+    refused: (asked, reason) => void tellFailedProof(services, asked, reason),
     closed: (endpoint) => noter.touched(endpoint, 'closed'),
   }
   onStop(() => gateway.stop())
@@ -218,7 +227,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   onStop(() => engine.stop())
   await engine.start()
-  await startLoops(services, noter, onStop)
+  await startLoops(services, { noter, auditRetention: settings.auditRetention }, onStop)
 
   const facts: ServerFacts = {
     version,
@@ -257,6 +266,8 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     log,
     version,
     contract: settings.contract,
+    noteRefusal: (refused) => noteRefusedRequest(services, refused),
+    keepExchange: keepInFile(process.env.LAKELET_TRAFFIC_TRACE),
   })
   const api = await serveApi(app, { host: settings.apiHost, port: apiPort })
   onStop(() => api.close())
@@ -353,7 +364,7 @@ async function stopComputes(services: Services): Promise<void> {
 
 async function startLoops(
   services: Services,
-  noter: AwakeNoter,
+  { noter, auditRetention }: { readonly noter: AwakeNoter; readonly auditRetention: Millis },
   onStop: (ending: Ending) => void,
 ): Promise<void> {
   const { catalog, clock, log } = services
@@ -392,6 +403,20 @@ async function startLoops(
     clock,
     log,
   })
+  const audit = startLoop({
+    name: 'audit-notes',
+    run: () => services.auditNotes.run(),
+    slowest: seconds(1), // nothing to write costs nothing
+    clock,
+    log,
+  })
+  const sweeper = startLoop({
+    name: 'sweep-audit',
+    run: () => sweepAudit(services, auditRetention),
+    slowest: hours(24),
+    clock,
+    log,
+  })
   services.computes.onChange((_uid, { kind }) => {
     if (kind === 'ready') suspender.poke() // so that it knows when to look
   })
@@ -402,7 +427,7 @@ async function startLoops(
   })
   onStop(async () => {
     unlisten()
-    const loops = [deadlines, snapshots, measures, suspender, notes]
+    const loops = [deadlines, snapshots, measures, suspender, notes, audit, sweeper]
     await Promise.all(loops.map((loop) => loop.stop()))
   })
 }
