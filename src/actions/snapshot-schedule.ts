@@ -1,22 +1,17 @@
 /**
- * The schedule of a branch's automatic snapshots. The next moment is a row, so it outlives the server;
- * what was missed while that was down is made good by exactly one snapshot at its start.
+ * The schedule of a branch's automatic snapshots. The next moment is a row, so it outlives the server
+ * (reconcile/snapshot-deadlines.ts).
  */
-import { isLive } from '../domain/branch.ts'
 import { Fault } from '../domain/faults.ts'
-import { type BranchPath, type BranchUid, branchName, type ProjectId } from '../domain/names.ts'
-import { automaticId } from '../domain/snapshot.ts'
+import { type BranchPath, branchName, type ProjectId } from '../domain/names.ts'
 import {
   type Cadence,
   type CadenceResource,
   nextMoment,
   renderCadence,
-  retentionOf,
 } from '../domain/snapshot-cadence.ts'
-import { after } from '../lib/time.ts'
 import { findBranch, lockProject } from './access.ts'
 import type { Caller } from './actions.ts'
-import { newSnapshot, reserveSnapshot } from './create-snapshot.ts'
 import { seeing } from './read.ts'
 import type { Services } from './services.ts'
 
@@ -69,48 +64,3 @@ const render = (
   name: `${branchName(project, branch)}/snapshot-schedule`,
   schedule: cadences.map(renderCadence),
 })
-
-/**
- * Takes the snapshot that this branch's schedule has due, if it still has, and writes the next moment down:
- * both or neither.
- */
-export async function takeDueSnapshot(
-  { catalog, clock, log }: Pick<Services, 'catalog' | 'clock' | 'log'>,
-  {
-    uid,
-    projectUid,
-  }: {
-    readonly uid: BranchUid
-    readonly projectUid: Parameters<Services['catalog']['projects']['lock']>[0]
-  },
-): Promise<void> {
-  await catalog.transaction(async (session) => {
-    const project = await session.projects.lock(projectUid)
-    const branch = await session.branches.byUid(uid)
-    const schedule = await session.snapshotSchedules.of(uid)
-    const now = clock.now()
-    if (project === undefined || branch === undefined || schedule?.nextTime === undefined) return
-    if (!isLive({ project, branch }) || schedule.nextTime > now) return
-    const { cadences, nextTime: since } = schedule
-    await session.snapshotSchedules.set({
-      branchUid: uid,
-      cadences,
-      nextTime: nextMoment(cadences, now),
-    })
-    const retention = retentionOf(cadences, since, now)
-    if (retention === undefined) return
-    const snapshot = newSnapshot(branch)
-    const usual = automaticId(branch.branchId, now)
-    const isTaken = (await session.snapshots.byId(project.uid, usual)) !== undefined
-    const snapshotId = isTaken ? automaticId(snapshot.uid, now) : usual
-    log.info({ branch: branch.branchId, snapshot: snapshotId }, 'taking an automatic snapshot')
-    await reserveSnapshot(session, project, {
-      ...snapshot,
-      snapshotId,
-      isAutomatic: true,
-      expireTime: after(now, retention),
-      createdBy: undefined,
-      createTime: now,
-    })
-  })
-}

@@ -18,6 +18,8 @@ import {
   sampleEndpoint,
   sampleOperation,
   sampleProject,
+  sampleSnapshot,
+  sampleSnapshotSchedule,
 } from './sample-resources.fixture.ts'
 
 export const workspaceId = '900800700600'
@@ -96,6 +98,12 @@ export function recordedApi(answers: Answers = {}) {
     listProjects: () => ({ items: [], nextPageToken: undefined }),
     listBranches: () => ({ items: [], nextPageToken: undefined }),
     listEndpoints: () => ({ items: [], nextPageToken: undefined }),
+    createSnapshot: () => sampleOperation('Snapshot', sampleSnapshot),
+    getSnapshot: () => sampleSnapshot,
+    listSnapshots: () => ({ items: [sampleSnapshot], nextPageToken: undefined }),
+    deleteSnapshot: () => sampleOperation('Snapshot'),
+    getSnapshotSchedule: () => sampleSnapshotSchedule,
+    updateSnapshotSchedule: () => sampleSnapshotSchedule,
     createCredential: () => ({
       token: new Secret('header.payload.signature'),
       tokenId: 'credential-1',
