@@ -3,6 +3,7 @@
  * write answers with its operation; a refusal that can be known at once is thrown at once.
  */
 import type { BranchResource } from '../domain/branch.ts'
+import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
 import type { EndpointResource, EndpointType } from '../domain/endpoint.ts'
 import type { Expiration } from '../domain/expiration.ts'
 import type { Identity, IdentityKind, PermissionLevel } from '../domain/identity.ts'
@@ -26,7 +27,7 @@ import type { Cadence } from '../domain/snapshot-cadence.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
-import type { AuditLine, AuditVerification } from '../ports/audit.ts'
+import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
 import type { Narrowing } from '../ports/roles.ts'
 import type { AuditFilter } from './read-audit.ts'
 import type { SnapshotScheduleResource } from './snapshot-schedule.ts'
@@ -193,6 +194,16 @@ export interface Actions {
   listEndpoints(caller: Caller, path: BranchPath, page: Page): Promise<Listing<EndpointResource>>
   updateEndpoint(caller: Caller, path: EndpointPath, spec: EndpointSpec): Promise<OperationResource>
   deleteEndpoint(caller: Caller, path: EndpointPath): Promise<OperationResource>
+  listComputeInstances(
+    caller: Caller,
+    path: EndpointPath,
+    page: Page,
+  ): Promise<Listing<ComputeInstanceResource>>
+  getComputeInstance(
+    caller: Caller,
+    path: EndpointPath,
+    id: string,
+  ): Promise<ComputeInstanceResource>
 
   createSnapshot(caller: Caller, input: CreateSnapshot): Promise<OperationResource>
   getSnapshot(caller: Caller, path: SnapshotPath): Promise<SnapshotResource>
@@ -261,7 +272,7 @@ export interface Actions {
   ): Promise<readonly AccessEntry[]>
 
   /** Newest first. Administrators see all; others one project that they manage, named by `resource`. */
-  listAudit(caller: Caller, filter: AuditFilter, page: Page): Promise<Listing<AuditLine>>
+  listAudit(caller: Caller, filter: AuditFilter, page: Page): Promise<Listing<RecordedEntry>>
   /** Administrators only. */
   verifyAudit(
     caller: Caller,

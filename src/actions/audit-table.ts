@@ -95,6 +95,8 @@ export const auditTable: {
     }),
   },
   getEndpoint: 'read',
+  listComputeInstances: 'read',
+  getComputeInstance: 'read',
   listEndpoints: 'read',
   updateEndpoint: {
     action: 'update-endpoint',

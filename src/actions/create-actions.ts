@@ -23,13 +23,15 @@ import {
   undeleteProjectKind,
   updateProject,
 } from './change-project.ts'
+import { getComputeInstance, listComputeInstances } from './compute-instances.ts'
 import { createBranch, createBranchKind } from './create-branch.ts'
+import { createEndpoint, createEndpointKind } from './create-endpoint.ts'
 import { createProject, createProjectKind } from './create-project.ts'
 import { createSnapshot, createSnapshotKind } from './create-snapshot.ts'
 import { createCredential } from './credentials.ts'
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
+import { deleteEndpoint, deleteEndpointKind } from './delete-endpoint.ts'
 import { deleteSnapshot, deleteSnapshotKind } from './delete-snapshot.ts'
-import { createEndpoint, deleteEndpoint, updateEndpoint, updateEndpointKind } from './endpoints.ts'
 import type { Prepared } from './fleet.ts'
 import { createIdentity, deleteIdentity, getIdentity } from './identities.ts'
 import { getAccess, setAccess } from './permissions.ts'
@@ -48,6 +50,7 @@ import type { Services } from './services.ts'
 import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule.ts'
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
+import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
 
 export const createKinds = (services: Services, prepared: Prepared): readonly Kind[] => [
   createProjectKind(services, prepared),
@@ -56,9 +59,11 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   createBranchKind(services, prepared),
   deleteBranchKind(services),
   undeleteBranchKind(services),
+  createEndpointKind(services),
   updateEndpointKind(services),
   createSnapshotKind(services),
   deleteSnapshotKind(services),
+  deleteEndpointKind(services),
 ]
 
 /** Each verb, audited as its line in the table says. */
@@ -106,6 +111,8 @@ const bind = (services: Services, engine: Engine): Actions => ({
   listEndpoints: (caller, path, page) => listEndpoints(services, caller, path, page),
   updateEndpoint: (caller, path, spec) => updateEndpoint(services, caller, path, spec),
   deleteEndpoint: (caller, path) => deleteEndpoint(services, caller, path),
+  listComputeInstances: (caller, path, page) => listComputeInstances(services, caller, path, page),
+  getComputeInstance: (caller, path, id) => getComputeInstance(services, caller, path, id),
 
   createSnapshot: (caller, input) => createSnapshot(services, caller, input),
   getSnapshot: (caller, path) => getSnapshot(services, caller, path),

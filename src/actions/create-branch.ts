@@ -16,8 +16,10 @@ import type { CatalogSession, EndpointContext, NewWork } from '../ports/catalog.
 import type { DraftId } from '../ports/storage.ts'
 import { lockProject, mustManage } from './access.ts'
 import type { Caller, CreateBranch } from './actions.ts'
+import { mayWakeOneMore } from './active-limit.ts'
 import { findOrigin, mustKeepSource, sourceOf } from './branch-origin.ts'
-import { computeSpec, type Prepared, volumeOf } from './fleet.ts'
+import { computeSpec, volumeOf } from './compute-spec.ts'
+import type { Prepared } from './fleet.ts'
 import { type Limits, mayAddBranch, mayAddProtected } from './limits.ts'
 import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
 import { placeVolume } from './place-volume.ts'
@@ -62,6 +64,7 @@ export async function createBranch(
     if (spec.isProtected === true) await mayProtect(session, project, expireTime, policy)
     const { fields, isOfProtected } = await findOrigin(session, project, spec, { policy, now })
     await mayAddBranch(session, project, policy)
+    await mayWakeOneMore(services, session, project) // a branch is made awake
     // Known now, so said now: an operation could only fail, or wait for a pool that is not there.
     await services.storage.check()
     const { work } = await reserveBranch(session, {
@@ -153,10 +156,12 @@ export async function reserveBranch(
     branchUid: branch.uid,
     endpointId: primary,
     type: 'ENDPOINT_TYPE_READ_WRITE',
+    life: 'READY', // comes and goes with its branch
     ...sizing,
     isDisabled: false,
     address: await session.endpoints.nextAddress(),
     lastActiveTime: now,
+    suspendTime: undefined,
     createTime: now,
     updateTime: now,
   }

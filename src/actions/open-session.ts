@@ -4,7 +4,9 @@
  * path as known ones, so probing learns nothing.
  */
 import { isLive } from '../domain/branch.ts'
+import { isReader } from '../domain/endpoint.ts'
 import { Fault, type Reason, toRecord } from '../domain/faults.ts'
+import type { Identity } from '../domain/identity.ts'
 import type { EndpointUid } from '../domain/names.ts'
 import { after, seconds } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
@@ -17,8 +19,10 @@ import {
   noteLogin,
   noteRefusedLogin,
 } from './audit-logins.ts'
+import { catchUp, loginEffort, prepareRole } from './catch-up.ts'
 import { scopes } from './credentials.ts'
 import { type Prepared, wake } from './fleet.ts'
+import { writerOf } from './readers.ts'
 import type { Services } from './services.ts'
 import type {
   Challenge,
@@ -46,10 +50,12 @@ async function verifierOf(
   user: string,
 ): Promise<string | undefined> {
   const { catalog, computes, roles, log } = services
-  const { endpoint, branch } = context
+  const { branch } = context
+  // A reader may be behind; passwords are good or not as the writer says.
+  const endpoint = isReader(context.endpoint) ? await writerOf(catalog, branch) : context.endpoint
   // One that crashed was awake and could note nothing: it is started again, as for any login.
   if ((await computes.look(endpoint.uid)).kind === 'crashed') {
-    await wake(services, context).catch((error: unknown) =>
+    await wake(services, { branch, endpoint }).catch((error: unknown) =>
       log.warn({ err: error, endpoint: endpoint.uid }, 'cannot ask a crashed compute for roles'),
     )
   }
@@ -116,6 +122,7 @@ async function openByPassword(
   facts.context = context
   if (!context.project.enablePgNativeLogin) throw new Fault('NATIVE_LOGIN_DISABLED')
   await noteActive(services, context)
+  await wakeUpToDate(services, context)
   return grantTo(services, context, request.user)
 }
 
@@ -126,7 +133,7 @@ async function openByToken(
   password: string,
   facts: LoginFacts,
 ) {
-  const { catalog, tokens, computes, roles } = services
+  const { catalog, tokens } = services
   const route = await routeByName(services, request.hints)
   if (route.context !== undefined) facts.context = route.context
   const verified = await tokens.verify(password)
@@ -161,20 +168,49 @@ async function openByToken(
   if (level === undefined && !isManager) throw new Fault('LOGIN_FAILED', { user: request.user })
 
   await noteActive(services, context)
-  await wake(services, context)
-  const { uid } = context.endpoint
-  if (isManager) await prepared.manager(services, uid, identity)
-  else if (!(await prepared.member(services, uid, identity))) {
-    throw new Fault('ROLE_MISSING', { user: request.user })
+  await wakeUpToDate(services, context)
+  const role = await prepareRole(services, context, (uid) =>
+    roleOn(services, prepared, uid, { identity, isManager, claims, database: request.database }),
+  )
+  return grantTo(services, context, role)
+}
+
+/** The role that this identity logs in as, with the rights that it has today. */
+async function roleOn(
+  services: Services,
+  prepared: Prepared,
+  endpoint: EndpointUid,
+  {
+    identity,
+    isManager,
+    claims,
+    database,
+  }: {
+    readonly identity: Identity
+    readonly isManager: boolean
+    readonly claims: CredentialClaims
+    readonly database: string
+  },
+): Promise<string> {
+  const { computes, roles } = services
+  if (isManager) await prepared.manager(services, endpoint, identity)
+  else if (!(await prepared.member(services, endpoint, identity))) {
+    throw new Fault('ROLE_MISSING', { user: identity.loginName })
   }
   const narrowing = narrowingOf(claims)
-  if (narrowing !== undefined) {
-    // After the identity's own role: a narrowed one reaches no further than that.
-    const socket = computes.socketDirectory(uid)
-    const role = await roles.ensureNarrowed(socket, identity, request.database, narrowing)
-    return grantTo(services, context, role)
-  }
-  return grantTo(services, context, request.user)
+  if (narrowing === undefined) return identity.loginName
+  // After the identity's own role: a narrowed one reaches no further than that.
+  return roles.ensureNarrowed(computes.socketDirectory(endpoint), identity, database, narrowing)
+}
+
+/** A session of a reader sees what was committed before it began. */
+async function wakeUpToDate(services: Services, context: EndpointContext): Promise<void> {
+  await wake(services, context)
+  if (!isReader(context.endpoint)) return
+  await catchUp(services, context, loginEffort).catch((error: unknown) => {
+    // The writer cannot start: reading what is there is better than nothing.
+    services.log.warn({ err: error, endpoint: context.endpoint.uid }, 'a reader cannot catch up')
+  })
 }
 
 const narrowingOf = ({ scope, tables }: CredentialClaims) =>
@@ -217,7 +253,7 @@ async function grantTo(services: Services, context: EndpointContext, role: strin
 }
 
 const isOpen = (context: EndpointContext): boolean =>
-  isLive(context) && context.branch.state === 'READY'
+  isLive(context) && context.branch.state === 'READY' && context.endpoint.life === 'READY'
 
 const endpointUid = /^ep-[a-z0-9-]{1,60}$/
 

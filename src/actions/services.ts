@@ -1,6 +1,7 @@
 /** What actions work with: the ports, and the settings that decide. Built once, in `main/`. */
 
 import type { Endpoint } from '../domain/endpoint.ts'
+import type { EndpointUid } from '../domain/names.ts'
 import type { PostgresMajor } from '../domain/project.ts'
 import type { KeyedMutex } from '../lib/keyed-mutex.ts'
 import type { Log } from '../lib/log.ts'
@@ -21,6 +22,8 @@ export interface Policy extends Limits {
   readonly defaultBranchTtl: Millis | undefined
   /** `strict`: where we are more generous than the service, answer as it does. */
   readonly contract: 'generous' | 'strict'
+  /** Awake at once in a project beside its default branch; `undefined`: no limit. */
+  readonly maxActiveComputes: number | undefined
   readonly credentialTtl: { readonly min: Millis; readonly max: Millis; readonly default: Millis }
   readonly defaultMajor: PostgresMajor
 }
@@ -40,6 +43,8 @@ export interface Services {
   readonly stopping: AbortSignal
   /** Guards each branch's volume: who starts, stops, clones or deletes it holds its uid. */
   readonly volumes: KeyedMutex
+  /** Endpoints whose computes have been allowed to start, and have not begun to. */
+  readonly waking: Set<EndpointUid>
   /** The gateway's listening addresses and sessions. */
   readonly door: Pick<GatewayControl, 'listen' | 'unlisten' | 'endSessions'>
   /** What a client's libpq dials for this endpoint. */

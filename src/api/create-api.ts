@@ -13,6 +13,7 @@ import { createLog, type Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
 import { auditRoutes } from './audit.ts'
 import { branchRoutes } from './branches.ts'
+import { computeInstanceRoutes } from './compute-instances.ts'
 import { credentialRoutes } from './credentials.ts'
 import { type ApiDocument, describeApi } from './document.ts'
 import { documentRoutes } from './document-routes.ts'
@@ -69,6 +70,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...endpointRoutes(actions),
     ...snapshotRoutes(actions, { isStrict: contract === 'strict' }),
     ...snapshotScheduleRoutes(actions),
+    ...computeInstanceRoutes(actions),
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
     ...tokenRoutes(actions, clock),

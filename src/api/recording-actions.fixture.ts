@@ -16,6 +16,7 @@ import { apiDocument, createApi } from './create-api.ts'
 import {
   sampleBranch,
   sampleEndpoint,
+  sampleInstance,
   sampleOperation,
   sampleProject,
   sampleSnapshot,
@@ -104,6 +105,8 @@ export function recordedApi(answers: Answers = {}) {
     deleteSnapshot: () => sampleOperation('Snapshot'),
     getSnapshotSchedule: () => sampleSnapshotSchedule,
     updateSnapshotSchedule: () => sampleSnapshotSchedule,
+    listComputeInstances: () => ({ items: [sampleInstance], nextPageToken: undefined }),
+    getComputeInstance: () => sampleInstance,
     createCredential: () => ({
       token: new Secret('header.payload.signature'),
       tokenId: 'credential-1',

@@ -6,6 +6,7 @@ import { type Kysely, type Migration, type MigrationProvider, sql } from 'kysely
 import { identity } from './migrations/0002-identity.ts'
 import { audit } from './migrations/0004-audit.ts'
 import { snapshots } from './migrations/0005-snapshots.ts'
+import { readOnly } from './migrations/0007-read-only.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -144,5 +145,6 @@ export const migrations: MigrationProvider = {
       '0002-identity': identity,
       '0004-audit': audit,
       '0005-snapshots': snapshots,
+      '0007-read-only': readOnly,
     }),
 }

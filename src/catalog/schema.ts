@@ -107,6 +107,7 @@ export interface EndpointsTable {
   branch_uid: string
   endpoint_id: string
   type: string
+  life: Generated<string>
   min_cu: number
   max_cu: number
   is_disabled: boolean
@@ -114,6 +115,7 @@ export interface EndpointsTable {
   pg_settings: JSONColumnType<Record<string, string>>
   address: string
   last_active_time: Moment | null
+  suspend_time: Moment | null
   create_time: Moment
   update_time: Moment
 }

@@ -49,7 +49,9 @@ export interface Settings {
   readonly maxSuspendTimeout: Millis
   readonly maxCu: number
   readonly maxCuSpread: number
-  /** How long a line of the audit log is kept. */
+  /** `undefined`: 20 in the strict contract, else no limit. */
+  readonly maxActiveComputes: number | undefined
+  /** How long an entry of the audit log is kept. */
   readonly auditRetention: Millis
 }
 
@@ -289,10 +291,18 @@ export const settingsTable: Table = {
     parse: parseCount,
     fallback: () => 16,
   },
+  maxActiveComputes: {
+    name: 'max-active-computes',
+    value: 'COUNT',
+    say: 'How many computes of a project may be awake at once; those of its default branch are not counted.',
+    otherwise: 'no limit; 20 with --contract strict',
+    parse: parseCount,
+    fallback: () => undefined,
+  },
   auditRetention: {
     name: 'audit-retention',
     value: 'TIME',
-    say: 'How long the lines of the audit log are kept.',
+    say: 'How long the entries of the audit log are kept.',
     otherwise: '400d',
     parse: parseLength,
     fallback: () => days(400),
@@ -365,6 +375,7 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxSuspendTimeout: read(table.maxSuspendTimeout),
     maxCu: read(table.maxCu),
     maxCuSpread: read(table.maxCuSpread),
+    maxActiveComputes: read(table.maxActiveComputes),
     auditRetention: read(table.auditRetention),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.pgPort) {

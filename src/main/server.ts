@@ -8,8 +8,9 @@ import { join } from 'node:path'
 import { auditNotes } from '../actions/audit-notes.ts'
 import { noteRefusedRequest } from '../actions/audit-requests.ts'
 import { createActions, createKinds } from '../actions/create-actions.ts'
-import { computeSpec, Prepared, suspend } from '../actions/fleet.ts'
+import { Prepared, suspend } from '../actions/fleet.ts'
 import { challenge, openSession, tellFailedProof } from '../actions/open-session.ts'
+import { anyComputeSpec } from '../actions/readers.ts'
 import type { Policy, Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
@@ -28,6 +29,7 @@ import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
+import { readerKeeper } from '../reconcile/keep-readers.ts'
 import { startLoop } from '../reconcile/loop.ts'
 import { measureSnapshots } from '../reconcile/measure-snapshots.ts'
 import { type AwakeNoter, awakeNoter } from '../reconcile/note-awake.ts'
@@ -195,6 +197,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     policy: policyOf(settings),
     stopping: stopping.signal,
     volumes: new KeyedMutex(),
+    waking: new Set(),
     door: hostStyle.kind === 'addresses' ? gateway.door : withoutAddresses(gateway.door),
     hostOf: (endpoint) => hostOf(hostStyle, endpoint),
   }
@@ -312,6 +315,8 @@ const policyOf = (settings: Settings): Policy => ({
   historyRetention: { min: settings.minHistoryRetention, max: settings.maxHistoryRetention },
   suspendTimeout: { min: settings.minSuspendTimeout, max: settings.maxSuspendTimeout },
   cu: { max: settings.maxCu, spread: settings.maxCuSpread },
+  maxActiveComputes:
+    settings.maxActiveComputes ?? (settings.contract === 'strict' ? 20 : undefined),
   credentialTtl: { min: minutes(5), max: hours(1), default: hours(1) },
   defaultMajor: defaultPostgresMajor,
 })
@@ -321,13 +326,13 @@ const policyOf = (settings: Settings): Policy => ({
  * that cannot be (it was starting, and did not get there) has been ended; its next connection starts it.
  */
 async function adoptComputes(services: Services): Promise<void> {
-  const { catalog, computes, storage, log } = services
+  const { catalog, computes, log } = services
   const contexts = await catalog.endpoints.everyContext()
   await Promise.all(
-    contexts.map(async ({ project, branch, endpoint }) => {
-      const facts = { endpoint: endpoint.uid }
+    contexts.map(async (context) => {
+      const facts = { endpoint: context.endpoint.uid }
       try {
-        const adopted = await computes.adopt(computeSpec({ storage }, project, branch, endpoint))
+        const adopted = await computes.adopt(await anyComputeSpec(services, context))
         if (adopted === 'adopted') log.info(facts, 'adopted a running compute')
       } catch (error) {
         log.warn({ err: error, ...facts }, 'cannot adopt a compute')
@@ -403,6 +408,13 @@ async function startLoops(
     clock,
     log,
   })
+  const keeper = startLoop({
+    name: 'keep-readers',
+    run: readerKeeper(services),
+    slowest: seconds(30),
+    clock,
+    log,
+  })
   const audit = startLoop({
     name: 'audit-notes',
     run: () => services.auditNotes.run(),
@@ -418,7 +430,9 @@ async function startLoops(
     log,
   })
   services.computes.onChange((_uid, { kind }) => {
-    if (kind === 'ready') suspender.poke() // so that it knows when to look
+    if (kind !== 'ready') return
+    suspender.poke() // so that it knows when to look
+    keeper.poke() // readers follow a writer that has just woken
   })
   const unlisten = catalog.onEvent((event) => {
     if (event.kind !== 'due') return
@@ -427,7 +441,7 @@ async function startLoops(
   })
   onStop(async () => {
     unlisten()
-    const loops = [deadlines, snapshots, measures, suspender, notes, audit, sweeper]
+    const loops = [deadlines, snapshots, measures, suspender, keeper, notes, audit, sweeper]
     await Promise.all(loops.map((loop) => loop.stop()))
   })
 }

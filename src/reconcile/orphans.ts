@@ -3,7 +3,8 @@
  * if there are, someone changed the catalog or the pool by hand. They are reported, never touched:
  * the mistake may be in the catalog, and the data is then all that is left.
  */
-import { volumeOf } from '../actions/fleet.ts'
+import { volumeOf } from '../actions/compute-spec.ts'
+import { readerVolumeOf } from '../actions/readers.ts'
 import type { Services } from '../actions/services.ts'
 import { snapshotVolume } from '../actions/snapshot-volume.ts'
 
@@ -15,6 +16,9 @@ export async function findOrphans(services: Services): Promise<readonly string[]
       volumeOf({ uid: projectUid }, { uid }),
     ),
     ...(await catalog.snapshots.everyUid()).map(snapshotVolume),
+    ...(await catalog.endpoints.everyReader()).map(({ uid, projectUid }) =>
+      readerVolumeOf({ uid: projectUid }, { uid }),
+    ),
   ])
   const orphans = (await storage.listVolumes()).filter(
     (id) => !known.has(id) && !id.startsWith('templates/'),

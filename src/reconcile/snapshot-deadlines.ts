@@ -2,7 +2,7 @@
 import { newSnapshot, reserveSnapshot } from '../actions/create-snapshot.ts'
 import { retireSnapshot } from '../actions/delete-snapshot.ts'
 import type { Services } from '../actions/services.ts'
-import { type Branch, isLive } from '../domain/branch.ts'
+import type { Branch } from '../domain/branch.ts'
 import { automaticId, type Snapshot } from '../domain/snapshot.ts'
 import { nextMoment, retentionOf } from '../domain/snapshot-cadence.ts'
 import { after, type EpochMs, epochMs, seconds } from '../lib/time.ts'
@@ -62,7 +62,8 @@ async function takeDueSnapshot(
     const schedule = await session.snapshotSchedules.of(uid)
     const now = clock.now()
     if (project === undefined || branch === undefined || schedule?.nextTime === undefined) return
-    if (!isLive({ project, branch }) || schedule.nextTime > now) return
+    if (project.deleteTime !== undefined || branch.deleteTime !== undefined) return
+    if (schedule.nextTime > now) return
     const { cadences, nextTime: since } = schedule
     await session.snapshotSchedules.set({
       branchUid: uid,

@@ -116,7 +116,7 @@ async function labelledStart(data: string): Promise<Lsn | undefined> {
   }
 }
 
-const controlFileOf = async (data: string): Promise<ControlFile> =>
+export const controlFileOf = async (data: string): Promise<ControlFile> =>
   parseControlFile(await readFile(join(data, controlFilePath)))
 
 type Held =
