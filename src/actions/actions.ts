@@ -23,7 +23,7 @@ import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/projec
 import type { Secret } from '../lib/secret.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
-import type { AuditLine, AuditVerification } from '../ports/audit.ts'
+import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
 import type { Narrowing } from '../ports/roles.ts'
 import type { AuditFilter } from './read-audit.ts'
 
@@ -240,7 +240,7 @@ export interface Actions {
   ): Promise<readonly AccessEntry[]>
 
   /** Newest first. Administrators see all; others one project that they manage, named by `resource`. */
-  listAudit(caller: Caller, filter: AuditFilter, page: Page): Promise<Listing<AuditLine>>
+  listAudit(caller: Caller, filter: AuditFilter, page: Page): Promise<Listing<RecordedEntry>>
   /** Administrators only. */
   verifyAudit(
     caller: Caller,

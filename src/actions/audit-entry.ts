@@ -1,4 +1,4 @@
-/** Lines of the audit log, begun: by whom and from where. */
+/** Entries of the audit log, begun: by whom and from where. */
 import type { Actor, AuditDetails, AuditEntry, Origin } from '../domain/audit.ts'
 import type { EpochMs } from '../lib/time.ts'
 import type { Caller } from './actions.ts'

@@ -1,7 +1,7 @@
 /**
  * What is told to the audit log beside any transaction: refusals, log-ins, sign-ins. Repetitions are put
- * together, so that nobody fills the disk by asking in vain, and nobody waits for the write: lines go
- * out together, at once. A server that is killed may lose the last of these, never a line of something
+ * together, so that nobody fills the disk by asking in vain, and nobody waits for the write: entries go
+ * out together, at once. A server that is killed may lose the last of these, never an entry of something
  * that was done.
  */
 
@@ -67,7 +67,7 @@ export function auditNotes({
       })
       pending = pending.slice(lines.length)
     }
-    if (lost > 0) log.error({ lines: lost }, 'lines of the audit log were lost')
+    if (lost > 0) log.error({ entries: lost }, 'entries of the audit log were lost')
     lost = 0
   }
   const note = (entry: AuditEntry) => {
@@ -107,7 +107,7 @@ export function auditNotes({
   }
 }
 
-/** A project that is named decides who may read the line. */
+/** A project that is named decides who may read the entry. */
 async function withProject(
   { projects }: Pick<Catalog, 'projects'>,
   entry: AuditEntry,

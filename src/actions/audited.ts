@@ -1,6 +1,6 @@
 /**
- * Carries out an act so that it and its line in the audit log are one transaction: both are there after
- * a crash, or neither. The act gets a catalog of its own, whose transaction writes the line last, and
+ * Carries out an act so that it and its entry in the audit log are one transaction: both are there after
+ * a crash, or neither. The act gets a catalog of its own, whose transaction writes the entry last, and
  * which refuses writes outside of it: forgetting the audit is not possible, only failing a test.
  */
 
@@ -19,20 +19,20 @@ export interface Act {
 
 type Needed = Pick<Services, 'catalog' | 'auditNotes'>
 
-/** What the act does through the services that it is given is done when its line is there. */
+/** What the act does through the services that it is given is done when its entry is there. */
 export async function audited<S extends Needed, T>(
   services: S,
   act: Act,
   work: (services: S) => Promise<T>,
 ): Promise<T> {
   const { catalog, auditNotes } = services
-  const line = new Line(act)
+  const entry = new ActEntry(act)
   try {
-    const result = await work({ ...services, catalog: line.catalogAround(catalog) })
-    // Nothing to write but the line itself: a credential, which is not handed out before it.
-    if (!line.isWritten) {
+    const result = await work({ ...services, catalog: entry.catalogAround(catalog) })
+    // Nothing to write but the entry itself: a credential, which is not handed out before it.
+    if (!entry.isWritten) {
       await catalog.transaction(async (session) =>
-        line.write(session, result, await line.lookUp(session)),
+        entry.write(session, result, await entry.lookUp(session)),
       )
     }
     return result
@@ -42,7 +42,7 @@ export async function audited<S extends Needed, T>(
   }
 }
 
-class Line {
+class ActEntry {
   readonly #act: Act
   #work: { readonly row: NewWork; readonly isDone: boolean; readonly uid?: string } | undefined
   isWritten = false

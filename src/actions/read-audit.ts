@@ -2,7 +2,7 @@
 import { Fault } from '../domain/faults.ts'
 import { parseProjectId } from '../domain/names.ts'
 import { decodePageToken, encodePageToken } from '../domain/page.ts'
-import type { AuditLine, AuditQuery, AuditVerification } from '../ports/audit.ts'
+import type { AuditQuery, AuditVerification, RecordedEntry } from '../ports/audit.ts'
 import { allow } from './access.ts'
 import type { Caller, Listing, Page } from './actions.ts'
 import type { Services } from './services.ts'
@@ -16,7 +16,7 @@ export async function listAudit(
   caller: Caller,
   filter: AuditFilter,
   page: Page,
-): Promise<Listing<AuditLine>> {
+): Promise<Listing<RecordedEntry>> {
   const project = caller.identity.isAdmin ? undefined : await managed(catalog, caller, filter)
   await auditNotes.settle() // what was refused a moment ago is there to be read
   const before =

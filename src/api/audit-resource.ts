@@ -1,4 +1,4 @@
-/** Lines of the audit log and their verification, as clients read them. */
+/** Entries of the audit log and their verification, as clients read them. */
 import { z } from 'zod'
 import type { Actions } from '../actions/actions.ts'
 import { auditResults } from '../domain/audit.ts'

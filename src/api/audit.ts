@@ -70,10 +70,10 @@ export const auditRoutes = (actions: Actions): readonly Route[] => [
     }),
     async handle({ caller, query: asked }) {
       const found = await actions.verifyAudit(caller, asked.kept)
-      const { lines, firstSeq, lastSeq, lastHash, broken } = found
+      const { entries, firstSeq, lastSeq, lastHash, broken } = found
       return ok({
         verified: broken === undefined,
-        entries: lines,
+        entries,
         ...defined({ first_seq: firstSeq, last_seq: lastSeq, last_hash: lastHash, broken }),
       })
     },

@@ -3,9 +3,9 @@ import { type Insertable, type Kysely, type Selectable, sql } from 'kysely'
 import type { AuditEntry, AuditResult } from '../domain/audit.ts'
 import {
   type Audit,
-  type AuditLine,
   type AuditQuery,
   type AuditVerification,
+  type RecordedEntry,
   sweepAction,
 } from '../ports/audit.ts'
 import { toDate, toMoment } from './rows.ts'
@@ -22,7 +22,7 @@ export const auditIn = (db: Kysely<Schema>): Audit => ({
     const rows = await select(db, query).orderBy('seq', 'desc').limit(query.limit).execute()
     return rows.map(readLine)
   },
-  // One snapshot for all of it: a sweep meanwhile must not look like missing lines.
+  // One snapshot for all of it: a sweep meanwhile must not look like missing entries.
   verify: (kept) =>
     db
       .transaction()
@@ -54,7 +54,7 @@ export const auditIn = (db: Kysely<Schema>): Audit => ({
       .where('seq', '<=', String(through))
       .executeTakeFirst()
     await sql`select set_config('lakelet.audit_forget', '', true)`.execute(db)
-    return { lines: Number(result.numDeletedRows), through, hash: last.hash.toString('hex') }
+    return { entries: Number(result.numDeletedRows), through, hash: last.hash.toString('hex') }
   },
 })
 
@@ -89,7 +89,7 @@ function select(db: Kysely<Schema>, query: AuditQuery) {
 }
 
 interface Chunk {
-  readonly lines: string
+  readonly entries: string
   readonly first_seq: string | null
   readonly first_previous: Buffer | null
   readonly last_seq: string | null
@@ -99,19 +99,19 @@ interface Chunk {
 }
 
 async function verify(db: Kysely<Schema>): Promise<AuditVerification> {
-  let lines = 0
+  let entries = 0
   let firstSeq: number | undefined
   let before = await lastSwept(db)
   for (;;) {
     const { rows } = await sql<Chunk>`
       with chunk as materialized (
         select seq, previous, hash, audit_digest(a) = hash as is_whole from audit a
-        where seq > ${lines === 0 ? 0 : before.seq} order by seq limit ${verifiedAtOnce}
+        where seq > ${entries === 0 ? 0 : before.seq} order by seq limit ${verifiedAtOnce}
       ), linked as (
         select *, lag(seq) over (order by seq) as seq_before, lag(hash) over (order by seq) as hash_before
         from chunk
       )
-      select count(*) as lines,
+      select count(*) as entries,
         (array_agg(seq order by seq))[1] as first_seq,
         (array_agg(previous order by seq))[1] as first_previous,
         (array_agg(seq order by seq desc))[1] as last_seq,
@@ -121,14 +121,14 @@ async function verify(db: Kysely<Schema>): Promise<AuditVerification> {
       from linked`.execute(db)
     const [chunk] = rows
     const seen = {
-      lines,
+      entries,
       firstSeq,
       lastSeq: before.seq || undefined,
       lastHash: before.hash || undefined,
     }
     if (chunk === undefined || chunk.first_seq === null) return { ...seen, broken: undefined }
     firstSeq ??= Number(chunk.first_seq)
-    lines += Number(chunk.lines)
+    entries += Number(chunk.entries)
     const follows =
       Number(chunk.first_seq) === before.seq + 1 &&
       chunk.first_previous?.toString('hex') === before.hash
@@ -136,7 +136,7 @@ async function verify(db: Kysely<Schema>): Promise<AuditVerification> {
     const unlinked = follows ? chunk.unlinked : chunk.first_seq
     if (chunk.changed !== null || unlinked !== null) {
       return {
-        lines,
+        entries,
         firstSeq,
         lastSeq: before.seq,
         lastHash: before.hash,
@@ -162,7 +162,7 @@ async function rewritten(
   return { seq: kept.seq, problem: 'it is not the one that was kept' }
 }
 
-/** What the first line that is left must follow: the last one that a sweep removed, or nothing. */
+/** What the first entry that is left must follow: the last one that a sweep removed, or nothing. */
 async function lastSwept(db: Kysely<Schema>): Promise<{ seq: number; hash: string }> {
   const row = await db
     .selectFrom('audit')
@@ -180,10 +180,10 @@ function firstOf(changed: string | null, unlinked: string | null) {
   const [at, gap] = [Number(changed ?? Infinity), Number(unlinked ?? Infinity)]
   return at < gap
     ? { seq: at, problem: 'it does not hold what was written' }
-    : { seq: gap, problem: 'lines before it were removed or rewritten' }
+    : { seq: gap, problem: 'entries before it were removed or rewritten' }
 }
 
-/** Longer texts come from strangers; a line must not be as long as they like. */
+/** Longer texts come from strangers; an entry must not be as long as they like. */
 const clip = (text: string | undefined, length = 300): string | null =>
   text === undefined ? null : text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?').slice(0, length)
 
@@ -219,7 +219,7 @@ const writeLine = (entry: AuditEntry): Insertable<AuditTable> => {
 const present = <K extends string>(key: K, value: string | null) =>
   (value === null ? {} : { [key]: value }) as { readonly [P in K]?: string }
 
-const readLine = (row: Selectable<AuditTable>): AuditLine => ({
+const readLine = (row: Selectable<AuditTable>): RecordedEntry => ({
   seq: Number(row.seq),
   time: toMoment(row.time),
   action: row.action,
@@ -227,7 +227,7 @@ const readLine = (row: Selectable<AuditTable>): AuditLine => ({
   ...present('resourceUid', row.resource_uid),
   ...present('projectUid', row.project_uid),
   actor: {
-    kind: row.actor_kind as AuditLine['actor']['kind'],
+    kind: row.actor_kind as RecordedEntry['actor']['kind'],
     ...present('uid', row.actor_uid),
     ...present('name', row.actor_name),
     ...present('agent', row.agent),

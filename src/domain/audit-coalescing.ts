@@ -1,7 +1,7 @@
 /**
  * Keeps a flood of what anybody may provoke (refused calls, log-ins) from filling the audit log: the
  * first of a kind is written at once, its repetitions within a minute are counted and written as one
- * line; beyond a rate, lines of all kinds are counted together. Nothing is left uncounted. Pure: the
+ * entry; beyond a rate, entries of all kinds are counted together. Nothing is left uncounted. Pure: the
  * time is passed in.
  */
 import { after, type EpochMs, minutes, seconds } from '../lib/time.ts'
@@ -11,7 +11,7 @@ const repetitionWindow = seconds(60)
 /** More kinds than this are not told apart at a time. */
 const mostKinds = 2000
 
-/** Lines at once, and lines a minute after that. */
+/** Entries at once, and entries a minute after that. */
 const rates = {
   /** Strangers: anybody who reaches a port. About 4 MB a day at most. */
   strangers: { burst: 500, perMinute: 5 },
@@ -23,7 +23,7 @@ type Rate = keyof typeof rates
 
 interface Kind {
   readonly until: EpochMs
-  /** Since the last line that was written of it. */
+  /** Since the last entry that was written of it. */
   repeated: number
   last: AuditEntry
 }
@@ -39,7 +39,7 @@ export class AuditCoalescing {
   readonly #buckets = new Map<Rate, Bucket>()
   #overflowUntil: EpochMs | undefined
 
-  /** What to write of it now: the line itself, or nothing. */
+  /** What to write of it now: the entry itself, or nothing. */
   note(entry: AuditEntry, now: EpochMs): AuditEntry | undefined {
     const key = keyOf(entry)
     const kind = this.#kinds.get(key)
@@ -56,7 +56,7 @@ export class AuditCoalescing {
     return entry
   }
 
-  /** Lines for the repetitions whose minute is over; all that there are for `Infinity`. */
+  /** Entries for the repetitions whose minute is over; all that there are for `Infinity`. */
   due(now: EpochMs): readonly AuditEntry[] {
     const lines: AuditEntry[] = []
     for (const [key, kind] of this.#kinds) {
@@ -69,7 +69,7 @@ export class AuditCoalescing {
         continue
       }
       lines.push(line)
-      // It goes on: the next minute begins with a count, not with one more first line.
+      // It goes on: the next minute begins with a count, not with one more first entry.
       this.#kinds.set(key, { until: after(now, repetitionWindow), repeated: 0, last: kind.last })
     }
     if (this.#overflowUntil !== undefined && this.#overflowUntil <= now) {

@@ -1,12 +1,12 @@
 /**
- * One line of the audit log: who did what to which resource, from where, and what came of it. Names of
+ * One entry of the audit log: who did what to which resource, from where, and what came of it. Names of
  * changed fields, never their values; ids of credentials, never the credentials.
  */
 import type { EpochMs } from '../lib/time.ts'
 import type { IdentityKind } from './identity.ts'
 
 /**
- * `accepted`: work follows, whose end is a line of its own (`succeeded` or `failed`). `refused`: nothing
+ * `accepted`: work follows, whose end is an entry of its own (`succeeded` or `failed`). `refused`: nothing
  * was done, and `reason` says why.
  */
 export const auditResults = ['accepted', 'succeeded', 'failed', 'refused'] as const
@@ -39,7 +39,7 @@ export interface AuditEntry {
   /** Full name: `projects/app/branches/dev`, `identities/ann@example.com`. */
   readonly resource: string
   readonly resourceUid?: string
-  /** Whoever manages this project may read the line. */
+  /** Whoever manages this project may read the entry. */
   readonly projectUid?: string
   readonly actor: Actor
   readonly origin: Origin

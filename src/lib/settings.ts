@@ -40,7 +40,7 @@ export interface Settings {
   readonly maxBranchesPerProject: number
   /** `undefined`: 20 in the strict contract, else no limit. */
   readonly maxActiveComputes: number | undefined
-  /** How long a line of the audit log is kept. */
+  /** How long an entry of the audit log is kept. */
   readonly auditRetention: Millis
 }
 
@@ -215,7 +215,7 @@ export const settingsTable: Table = {
   auditRetention: {
     name: 'audit-retention',
     value: 'TIME',
-    say: 'How long the lines of the audit log are kept.',
+    say: 'How long the entries of the audit log are kept.',
     otherwise: '400d',
     parse: parseLength,
     fallback: () => days(400),

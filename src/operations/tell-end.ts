@@ -1,10 +1,10 @@
-/** The end of an operation and its line in the audit log are one transaction. */
+/** The end of an operation and its entry in the audit log are one transaction. */
 import { operationName } from '../domain/operation.ts'
 import { failpoint } from '../lib/failpoint.ts'
 import type { Clock } from '../lib/time.ts'
 import type { Catalog, CatalogSession, Work, WorkRow } from '../ports/catalog.ts'
 
-/** The work of the catalog, whose `save` of an ending state appends the line. */
+/** The work of the catalog, whose `save` of an ending state appends the entry. */
 export const tellingWork = (
   catalog: Pick<Catalog, 'work' | 'transaction'>,
   clock: Clock,
@@ -50,6 +50,6 @@ async function actorOf({ identities }: CatalogSession, { callerUid }: WorkRow) {
   if (callerUid === undefined) return { kind: 'SYSTEM' } as const
   const identity = await identities.byUid(callerUid)
   return identity === undefined
-    ? ({ kind: 'USER', uid: callerUid } as const) // deleted meanwhile: the line of its deletion names it
+    ? ({ kind: 'USER', uid: callerUid } as const) // deleted meanwhile: the entry of its deletion names it
     : { kind: identity.kind, uid: identity.uid, name: identity.loginName }
 }

@@ -138,7 +138,7 @@ describe('writers at once', () => {
     await Promise.all(Array.from({ length: 50 }, (_, n) => write(n)))
     const seqs = (await list()).map(({ seq }) => seq)
     expect(seqs).toEqual(Array.from({ length: 40 }, (_, n) => 40 - n))
-    expect(await catalog.audit.verify()).toMatchObject({ lines: 40, broken: undefined })
+    expect(await catalog.audit.verify()).toMatchObject({ entries: 40, broken: undefined })
   })
 })
 
@@ -173,7 +173,7 @@ describe('verification', () => {
 
   test('of an empty and of a whole log finds nothing', async () => {
     expect(await catalog.audit.verify()).toEqual({
-      lines: 0,
+      entries: 0,
       firstSeq: undefined,
       lastSeq: undefined,
       lastHash: undefined,
@@ -181,7 +181,7 @@ describe('verification', () => {
     })
     await ten()
     expect(await catalog.audit.verify()).toMatchObject({
-      lines: 10,
+      entries: 10,
       firstSeq: 1,
       lastSeq: 10,
       lastHash: expect.stringMatching(/^[0-9a-f]{64}$/),
@@ -194,7 +194,7 @@ describe('verification', () => {
     await database.sql(`insert into audit (time, action, resource, actor_kind, result, changed, details,
       count, previous, hash) select now(), 'many', 'r', 'SYSTEM', 'succeeded', '{}', '{}', 1, '', ''
       from generate_series(1, 20500)`)
-    expect(await catalog.audit.verify()).toMatchObject({ lines: 20_501, broken: undefined })
+    expect(await catalog.audit.verify()).toMatchObject({ entries: 20_501, broken: undefined })
     await tamper("update audit set reason = 'x' where seq = 20400")
     expect(await catalog.audit.verify()).toMatchObject({ broken: { seq: 20_400 } })
   })
@@ -241,9 +241,13 @@ describe('the sweep', () => {
     expect(told).toMatchObject({
       seq: 6,
       actor: { kind: 'SYSTEM' },
-      details: { lines: 3, through: 3, hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      details: { entries: 3, through: 3, hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
     })
-    expect(await catalog.audit.verify()).toMatchObject({ lines: 3, firstSeq: 4, broken: undefined })
+    expect(await catalog.audit.verify()).toMatchObject({
+      entries: 3,
+      firstSeq: 4,
+      broken: undefined,
+    })
     await expect(database.sql('delete from audit where seq = 4')).rejects.toThrow(/append-only/)
   })
 
@@ -254,7 +258,7 @@ describe('the sweep', () => {
     await sweepAudit(at(later(start, days(50))), days(1))
     // The last line stays in any case, so the sweep's own line of before went in a second step.
     expect(await actions({})).toEqual(['forget-audit', 'forget-audit'])
-    expect(await catalog.audit.verify()).toMatchObject({ lines: 2, broken: undefined })
+    expect(await catalog.audit.verify()).toMatchObject({ entries: 2, broken: undefined })
   })
 
   test('with nothing old does and says nothing', async () => {

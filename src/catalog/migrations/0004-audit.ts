@@ -1,11 +1,11 @@
 /**
  * The audit log. Its order, its gapless numbers and its chain of hashes are made by the table itself,
- * under a lock that lasts until the commit: whoever writes a line cannot get them wrong, and a reader
- * who has seen line N has seen all before it.
+ * under a lock that lasts until the commit: whoever writes an entry cannot get them wrong, and a reader
+ * who has seen entry N has seen all before it.
  */
 import { type Kysely, type Migration, sql } from 'kysely'
 
-/** Everything that a line says; a column that is added later needs a digest of its own. */
+/** Everything that an entry says; a column that is added later needs a digest of its own. */
 const digest = sql`
   create function audit_digest(line audit) returns bytea language sql stable as $$
     select sha256(line.previous || convert_to(jsonb_build_array(
@@ -40,7 +40,7 @@ const refuse = sql`
       end if;
     end if;
     raise exception 'the audit log is append-only: % is refused', tg_op
-      using hint = 'Lines end by themselves after the setting audit-retention.';
+      using hint = 'Entries end by themselves after the setting audit-retention.';
   end
   $$`
 
