@@ -21,6 +21,8 @@ export interface Policy {
   readonly contract: 'generous' | 'strict'
   readonly maxProjects: number
   readonly maxBranchesPerProject: number
+  readonly maxRolesPerBranch: number
+  readonly maxDatabasesPerBranch: number
   readonly credentialTtl: { readonly min: Millis; readonly max: Millis; readonly default: Millis }
   readonly defaultMajor: PostgresMajor
 }

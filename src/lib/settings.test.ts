@@ -32,6 +32,8 @@ describe('settings', () => {
       contract: 'generous',
       maxProjects: 1000,
       maxBranchesPerProject: 500,
+      maxRolesPerBranch: 500,
+      maxDatabasesPerBranch: 500,
     })
   })
 
@@ -47,6 +49,8 @@ describe('settings', () => {
       defaultBranchTtl: 6 * 3_600_000,
       maxProjects: 3,
       maxBranchesPerProject: 20,
+      maxRolesPerBranch: 500,
+      maxDatabasesPerBranch: 500,
     })
     const wrong = {
       contract: 'lax',

@@ -38,6 +38,8 @@ export interface Settings {
   readonly contract: ContractChoice
   readonly maxProjects: number
   readonly maxBranchesPerProject: number
+  readonly maxRolesPerBranch: number
+  readonly maxDatabasesPerBranch: number
 }
 
 /** The machine and account that defaults depend on. */
@@ -200,6 +202,22 @@ export const settingsTable: Table = {
     parse: parseCount,
     fallback: () => 500,
   },
+  maxRolesPerBranch: {
+    name: 'max-roles-per-branch',
+    value: 'COUNT',
+    say: 'How many roles a branch may have when the API is asked for another.',
+    otherwise: '500',
+    parse: parseCount,
+    fallback: () => 500,
+  },
+  maxDatabasesPerBranch: {
+    name: 'max-databases-per-branch',
+    value: 'COUNT',
+    say: 'How many databases a branch may have when the API is asked for another.',
+    otherwise: '500',
+    parse: parseCount,
+    fallback: () => 500,
+  },
 }
 
 export const settingNames: readonly string[] = Object.values(settingsTable).map(({ name }) => name)
@@ -258,6 +276,8 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     contract: read(table.contract),
     maxProjects: read(table.maxProjects),
     maxBranchesPerProject: read(table.maxBranchesPerProject),
+    maxRolesPerBranch: read(table.maxRolesPerBranch),
+    maxDatabasesPerBranch: read(table.maxDatabasesPerBranch),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.pgPort) {
     problems.push(`api-port and pg-port are both ${settings.apiPort}; they must differ.`)

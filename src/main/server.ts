@@ -292,6 +292,8 @@ const policyOf = (settings: Settings): Policy => ({
   contract: settings.contract,
   maxProjects: settings.maxProjects,
   maxBranchesPerProject: settings.maxBranchesPerProject,
+  maxRolesPerBranch: settings.maxRolesPerBranch,
+  maxDatabasesPerBranch: settings.maxDatabasesPerBranch,
   credentialTtl: { min: minutes(5), max: hours(1), default: hours(1) },
   defaultMajor: defaultPostgresMajor,
 })
