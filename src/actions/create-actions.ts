@@ -12,6 +12,13 @@ import {
 import { createBranch, createBranchKind } from './create-branch.ts'
 import { createProject, createProjectKind } from './create-project.ts'
 import { createCredential } from './credentials.ts'
+import {
+  createDatabase,
+  deleteDatabase,
+  getDatabase,
+  listDatabases,
+  updateDatabase,
+} from './databases.ts'
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
 import { createEndpoint, deleteEndpoint, updateEndpoint, updateEndpointKind } from './endpoints.ts'
 import type { Prepared } from './fleet.ts'
@@ -33,6 +40,15 @@ import {
   listEndpoints,
   listProjects,
 } from './read.ts'
+import { roleAndDatabaseKinds } from './role-kinds.ts'
+import {
+  createRole,
+  deleteRole,
+  getRole,
+  listRoles,
+  renewRolePassword,
+  updateRole,
+} from './roles.ts'
 import type { Services } from './services.ts'
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
@@ -45,9 +61,10 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   deleteBranchKind(services),
   undeleteBranchKind(services),
   updateEndpointKind(services),
+  ...roleAndDatabaseKinds(services),
 ]
 
-export const createActions = (services: Services, engine: Engine): Actions => ({
+export const createActions = (services: Services, prepared: Prepared, engine: Engine): Actions => ({
   authenticate: (token) => authenticate(services, token),
 
   createProject: (caller, input) => createProject(services, caller, input),
@@ -69,6 +86,19 @@ export const createActions = (services: Services, engine: Engine): Actions => ({
   listEndpoints: (caller, path, page) => listEndpoints(services, caller, path, page),
   updateEndpoint: (caller, path, spec) => updateEndpoint(services, caller, path, spec),
   deleteEndpoint: (caller, path) => deleteEndpoint(services, caller, path),
+
+  createRole: (caller, input) => createRole(services, prepared, caller, input),
+  getRole: (caller, path) => getRole(services, prepared, caller, path),
+  listRoles: (caller, path, page) => listRoles(services, prepared, caller, path, page),
+  updateRole: (caller, path, changes) => updateRole(services, prepared, caller, path, changes),
+  deleteRole: (caller, path, options) => deleteRole(services, prepared, caller, path, options),
+  renewRolePassword: (caller, path) => renewRolePassword(services, prepared, caller, path),
+
+  createDatabase: (caller, input) => createDatabase(services, prepared, caller, input),
+  getDatabase: (caller, path) => getDatabase(services, prepared, caller, path),
+  listDatabases: (caller, path, page) => listDatabases(services, prepared, caller, path, page),
+  updateDatabase: (caller, path, spec) => updateDatabase(services, prepared, caller, path, spec),
+  deleteDatabase: (caller, path) => deleteDatabase(services, prepared, caller, path),
 
   getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
   createCredential: (caller, input) => createCredential(services, caller, input),

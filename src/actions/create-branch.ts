@@ -23,6 +23,7 @@ import type { CatalogSession, EndpointContext, NewWork } from '../ports/catalog.
 import type { DraftId } from '../ports/storage.ts'
 import { lockProject, mustManage } from './access.ts'
 import type { Caller, CreateBranch } from './actions.ts'
+import { settleBranch } from './branch-contents.ts'
 import { computeSpec, type Prepared, volumeOf } from './fleet.ts'
 import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
 import { placeVolume, type Source } from './place-volume.ts'
@@ -314,8 +315,9 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
           await roles.renewPasswords(computes.socketDirectory(endpoint.uid))
         }
       }
-      // Nobody waits for this but the creator's first login, which asks for it too.
       const creator = await catalog.identities.byUid(branch.createdBy)
+      if (isFirst) await settleBranch(services, prepared, { branch, endpoint }, creator)
+      // Nobody waits for this but the creator's first login, which asks for it too.
       if (creator === undefined || computes.state(endpoint.uid).kind !== 'ready') return
       prepared
         .manager(services, endpoint.uid, creator)

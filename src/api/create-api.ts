@@ -12,12 +12,14 @@ import type { Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
 import { branchRoutes } from './branches.ts'
 import { credentialRoutes } from './credentials.ts'
+import { databaseRoutes } from './databases.ts'
 import { endpointRoutes } from './endpoints.ts'
 import { neighbourRoutes } from './neighbours.ts'
 import { operationRoutes } from './operations.ts'
 import { permissionRoutes } from './permissions.ts'
 import { projectRoutes } from './projects.ts'
 import { renderFault, statusOf } from './render-fault.ts'
+import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
 import { type Edge, serveRoute, userAgentOf } from './serve-route.ts'
@@ -55,6 +57,8 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
+    ...roleRoutes(actions),
+    ...databaseRoutes(actions),
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
     ...tokenRoutes(actions, clock),

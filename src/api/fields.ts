@@ -105,6 +105,12 @@ export const reference = (example: string) =>
       : value
   })
 
+/** A name in Postgres as it stands; which ones may be, the action decides. */
+export const sqlName = (example: string) =>
+  field<string>({ type: 'string', maxLength: 63, examples: [example] }, (value) =>
+    typeof value === 'string' ? value : wrong('it must be a string'),
+  )
+
 const SETTING_NAME = /^[a-z_][a-z0-9_.]{0,127}$/
 
 export const pgSettings = field<Readonly<Record<string, string>>>(

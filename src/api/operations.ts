@@ -4,13 +4,22 @@
  */
 import type { Actions, Caller } from '../actions/actions.ts'
 import { Fault } from '../domain/faults.ts'
-import { branchName, endpointName, type OperationUid, projectName } from '../domain/names.ts'
+import {
+  branchName,
+  databaseName,
+  endpointName,
+  type OperationUid,
+  projectName,
+  roleName,
+} from '../domain/names.ts'
 import { base } from './base-path.ts'
 import { ok, type Reply, type Route, route } from './route.ts'
 
 const project = `${base}/projects/{project}` as const
 const branch = `${project}/branches/{branch}` as const
 const endpoint = `${branch}/endpoints/{endpoint}` as const
+const role = `${branch}/roles/{role}` as const
+const database = `${branch}/databases/{database}` as const
 
 export const operationRoutes = (actions: Actions): readonly Route[] => {
   const poll = async (caller: Caller, resource: string, id: string): Promise<Reply> => {
@@ -42,6 +51,26 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
         poll(
           caller,
           endpointName(params.project, params.branch, params.endpoint),
+          params.operation,
+        ),
+    }),
+    route({
+      method: 'GET',
+      path: `${role}/operations/{+operation}`,
+      summary: 'Get an operation on a role',
+      access: 'identity',
+      handle: ({ caller, params }) =>
+        poll(caller, roleName(params.project, params.branch, params.role), params.operation),
+    }),
+    route({
+      method: 'GET',
+      path: `${database}/operations/{+operation}`,
+      summary: 'Get an operation on a database',
+      access: 'identity',
+      handle: ({ caller, params }) =>
+        poll(
+          caller,
+          databaseName(params.project, params.branch, params.database),
           params.operation,
         ),
     }),

@@ -6,7 +6,7 @@ import type { z } from 'zod'
 import type { Caller } from '../actions/actions.ts'
 import type { Tolerance } from '../domain/body-tolerance.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
-import type { BranchId, EndpointId, ProjectId } from '../domain/names.ts'
+import type { BranchId, DatabaseId, EndpointId, ProjectId, RoleId } from '../domain/names.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -38,6 +38,8 @@ interface ParsedIds {
   readonly project: ProjectId
   readonly branch: BranchId
   readonly endpoint: EndpointId
+  readonly role: RoleId
+  readonly database: DatabaseId
 }
 
 /** `{name}` is one segment, `{+name}` everything to the end of the path (RFC 6570). */

@@ -9,7 +9,14 @@ import type { Actions, Caller } from '../actions/actions.ts'
 import { isJsonObject, type JsonObject, tolerateBody } from '../domain/body-tolerance.ts'
 import { Fault } from '../domain/faults.ts'
 import { pickLeaves, resolveMask } from '../domain/field-mask.ts'
-import { parseBranchId, parseEndpointId, parseProjectId, printable } from '../domain/names.ts'
+import {
+  parseBranchId,
+  parseDatabaseId,
+  parseEndpointId,
+  parseProjectId,
+  parseRoleId,
+  printable,
+} from '../domain/names.ts'
 import { Secret } from '../lib/secret.ts'
 import { readWith } from './fields.ts'
 import type { Trace } from './render-fault.ts'
@@ -31,6 +38,8 @@ const idParsers: Readonly<Record<string, (text: string | undefined) => string>> 
   project: parseProjectId,
   branch: parseBranchId,
   endpoint: parseEndpointId,
+  role: parseRoleId,
+  database: parseDatabaseId,
 }
 
 export function serveRoute(

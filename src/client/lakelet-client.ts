@@ -16,10 +16,13 @@ import {
 import type {
   Branch,
   CurrentUser,
+  Database,
   DatabaseCredential,
   Endpoint,
   Operation,
   Project,
+  Role,
+  RolePassword,
 } from './resources.ts'
 import { type ApiRequest, type Body, type Reply, Transport } from './transport.ts'
 
@@ -43,6 +46,8 @@ export class LakeletClient {
   readonly projects: ResourceCollection<Project>
   readonly branches: ResourceCollection<Branch>
   readonly endpoints: ResourceCollection<Endpoint>
+  readonly roles: ResourceCollection<Role>
+  readonly databases: ResourceCollection<Database>
   readonly #transport: Transport
 
   constructor({ host, token, clock = systemClock, trace }: ClientOptions) {
@@ -57,6 +62,8 @@ export class LakeletClient {
     this.projects = new ResourceCollection(transport, 'projects', 'project_id')
     this.branches = new ResourceCollection(transport, 'branches', 'branch_id')
     this.endpoints = new ResourceCollection(transport, 'endpoints', 'endpoint_id')
+    this.roles = new ResourceCollection(transport, 'roles', 'role_id')
+    this.databases = new ResourceCollection(transport, 'databases', 'database_id')
   }
 
   get host(): string {
@@ -77,6 +84,12 @@ export class LakeletClient {
   async generateDatabaseCredential(body: Body): Promise<DatabaseCredential> {
     const reply = await this.send({ method: 'POST', path: `${apiRoot}/credentials`, body })
     return asResource<DatabaseCredential>(reply.json)
+  }
+
+  /** A new password for a role that logs in by one. `name` is the role's full name. */
+  async renewRolePassword(name: string): Promise<RolePassword> {
+    const path = `${pathOf(name)}/renew-password`
+    return asResource<RolePassword>((await this.send({ method: 'POST', path, body: {} })).json)
   }
 
   async getOperation(name: string): Promise<Operation> {

@@ -190,7 +190,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   }
   const prepared = new Prepared(services)
   const engine = createEngine({ catalog, kinds: createKinds(services, prepared), clock, log })
-  const actions = createActions(services, engine)
+  const actions = createActions(services, prepared, engine)
 
   onStop(() => {
     stopping.abort()

@@ -66,11 +66,11 @@ export interface RoleResources {
   /**
    * Gives what it owns, in every database, to `reassignTo`; takes back what was granted to it; drops
    * it and ends its sessions. Without `reassignTo` a role that owns something is refused. Absent is
-   * success.
+   * success; another role that has the id since is left alone.
    */
   deleteRole(
     socketDirectory: string,
-    role: RoleId,
+    role: Pick<Role, 'oid' | 'roleId'>,
     options: { readonly reassignTo: RoleId | undefined },
   ): Promise<void>
   /** What the role owns, in words for a refusal; `undefined`: nothing. */
@@ -87,6 +87,9 @@ export interface RoleResources {
     database: DatabaseId,
     changes: DatabaseChanges,
   ): Promise<Database>
-  /** Ends its sessions and drops it. Absent is success. */
-  deleteDatabase(socketDirectory: string, database: DatabaseId): Promise<void>
+  /** Ends its sessions and drops it. Absent is success; another one that has the id since stays. */
+  deleteDatabase(
+    socketDirectory: string,
+    database: Pick<Database, 'oid' | 'databaseId'>,
+  ): Promise<void>
 }

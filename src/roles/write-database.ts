@@ -127,7 +127,7 @@ export function updateDatabase(
 export function deleteDatabase(
   { door }: Writing,
   socket: string,
-  databaseId: DatabaseId,
+  { oid, databaseId }: Pick<Database, 'oid' | 'databaseId'>,
 ): Promise<void> {
   return door.visit(
     socket,
@@ -136,7 +136,7 @@ export function deleteDatabase(
       const rows = await session.rows<{ oid: number; name: string; label: string | null }>(
         `SELECT d.oid, d.datname AS name, l.label FROM pg_database d ${labelJoin('database', 'd.oid')}`,
       )
-      const found = rows.find(({ label }) => parseLabel(label)?.id === databaseId)
+      const found = rows.find((row) => row.oid === oid && parseLabel(row.label)?.id === databaseId)
       if (found === undefined) return
       await inWordsOf('database', { id: databaseId, name: found.name }, () =>
         drop(session, found.name),

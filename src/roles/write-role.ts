@@ -127,12 +127,12 @@ export function updateRole(
 export async function deleteRole(
   { door, clock }: Writing,
   socket: string,
-  roleId: RoleId,
+  { oid, roleId }: Pick<Role, 'oid' | 'roleId'>,
   reassignTo: RoleId | undefined,
 ): Promise<void> {
   const doomed = await door.visit(socket, async (session) => {
     const roles = await rolesNow(session, clock)
-    const role = roles.find((r) => r.roleId === roleId)
+    const role = roles.find((r) => r.oid === oid && r.roleId === roleId)
     if (role === undefined) return undefined
     const heir = roles.find((r) => r.roleId === reassignTo)
     if (reassignTo !== undefined && heir === undefined) {
