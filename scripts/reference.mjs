@@ -1,6 +1,6 @@
 /**
- * `npm run reference`: writes docs/reference/errors.md, settings.md and cli.md from the compiled product,
- * so that they cannot say anything else than the program does. With `--check` nothing is written; pages
+ * `npm run reference`: writes errors.md, settings.md, cli.md and openapi.json of docs/reference from the
+ * compiled product, so that they cannot say anything else than the program does. With `--check` nothing is written; pages
  * that differ are named and the exit code is 1. `--dist DIR` reads another build than dist/.
  */
 import { execFile } from 'node:child_process'
@@ -8,6 +8,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
+import { breakingChanges } from './breaking-changes.mjs'
 
 const root = resolve(import.meta.dirname, '..')
 const { values: flags } = parseArgs({
@@ -146,7 +147,30 @@ async function cli() {
   ]
 }
 
-const pages = { 'errors.md': errors, 'settings.md': settings, 'cli.md': cli }
+/** Line by line, so that a change can be read; the formatter is told to leave it alone. */
+async function openapi() {
+  const { apiDocument } = await load('api/create-api.js')
+  const { version } = await load('lib/version.js')
+  return [...JSON.stringify(apiDocument(version), null, 1).split('\n'), '']
+}
+
+/** For whoever made the change: what was never in a release may break, the rest needs a word. */
+function sayBreaking(held, fresh) {
+  const changes = breakingChanges(JSON.parse(held), JSON.parse(fresh))
+  if (changes.length === 0) return
+  console.log(
+    'The API changed in a way that breaks clients of the last release, if they used this:',
+  )
+  for (const change of changes) console.log(`  ${change}`)
+  console.log('Undo it, or say so in CHANGELOG.md with a line that begins with **Breaking**.')
+}
+
+const pages = {
+  'errors.md': errors,
+  'settings.md': settings,
+  'cli.md': cli,
+  'openapi.json': openapi,
+}
 const directory = join(root, 'docs/reference')
 await mkdir(directory, { recursive: true })
 for (const [name, make] of Object.entries(pages)) {
@@ -160,5 +184,6 @@ for (const [name, make] of Object.entries(pages)) {
   } else {
     await writeFile(path, fresh)
     console.log(`wrote docs/reference/${name}`)
+    if (name === 'openapi.json' && held !== undefined) sayBreaking(held, fresh)
   }
 }

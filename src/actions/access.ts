@@ -130,3 +130,13 @@ export async function mustRunDdl(
   if (await mayRunDdl(session, project, branch, caller.identity)) return
   await mustManage(session, project, { caller, to })
 }
+
+/** For what concerns the whole workspace: identities, other people's tokens. */
+export function mustAdminister({ identity }: Caller, act: string): void {
+  if (identity.isAdmin) return
+  throw new Fault('PERMISSION_DENIED', {
+    who: identity.loginName,
+    act,
+    permission: 'the administrator role',
+  })
+}

@@ -3,6 +3,7 @@
  * write answers with its operation; a refusal that can be known at once is thrown at once.
  */
 import type { BranchResource } from '../domain/branch.ts'
+import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
 import type { DatabaseResource } from '../domain/database.ts'
 import type { EndpointResource, EndpointType } from '../domain/endpoint.ts'
 import type { Expiration } from '../domain/expiration.ts'
@@ -22,18 +23,28 @@ import type {
   RolePath,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
+import type { Principal } from '../domain/principal.ts'
 import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
 import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
+import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
+import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
 import type { Narrowing } from '../ports/roles.ts'
+import type { AuditFilter } from './read-audit.ts'
 
 /** Who calls, and what is known of the call for logs. */
 export interface Caller {
   readonly identity: Identity
   readonly userAgent: string
   readonly requestId: string
+  /** Of the connection: behind a proxy, the proxy's. */
+  readonly remoteAddress?: string
+  /** W3C trace id, 32 hex digits. */
+  readonly traceId?: string
+  /** The coding agent that acts for the identity, when it says so. */
+  readonly agent?: string
 }
 
 export interface Page {
@@ -149,13 +160,18 @@ export interface CreateCredential {
 }
 
 export interface AccessEntry {
-  readonly identity: Identity
+  readonly principal: Principal
   readonly level: PermissionLevel
 }
 
 export interface Actions {
   /** Identity of a personal access token; throws UNAUTHENTICATED. */
   authenticate(token: Secret): Promise<Identity>
+  /**
+   * The active service principal that this client id (its application id) and secret prove, for the
+   * token endpoint; `undefined` when they do not, whatever of both is wrong.
+   */
+  verifyClientSecret(clientId: string, secret: Secret): Promise<Identity | undefined>
 
   createProject(caller: Caller, input: CreateProject): Promise<OperationResource>
   getProject(caller: Caller, path: ProjectPath): Promise<ProjectResource>
@@ -191,6 +207,16 @@ export interface Actions {
   listEndpoints(caller: Caller, path: BranchPath, page: Page): Promise<Listing<EndpointResource>>
   updateEndpoint(caller: Caller, path: EndpointPath, spec: EndpointSpec): Promise<OperationResource>
   deleteEndpoint(caller: Caller, path: EndpointPath): Promise<OperationResource>
+  listComputeInstances(
+    caller: Caller,
+    path: EndpointPath,
+    page: Page,
+  ): Promise<Listing<ComputeInstanceResource>>
+  getComputeInstance(
+    caller: Caller,
+    path: EndpointPath,
+    id: string,
+  ): Promise<ComputeInstanceResource>
 
   createRole(caller: Caller, input: CreateRole): Promise<OperationResource>
   getRole(caller: Caller, path: RolePath): Promise<RoleResource>
@@ -222,7 +248,7 @@ export interface Actions {
   createCredential(
     caller: Caller,
     input: CreateCredential,
-  ): Promise<{ readonly token: Secret; readonly expireTime: EpochMs }>
+  ): Promise<{ readonly token: Secret; readonly tokenId: string; readonly expireTime: EpochMs }>
 
   createIdentity(
     caller: Caller,
@@ -234,12 +260,32 @@ export interface Actions {
   ): Promise<Identity>
   getIdentity(caller: Caller, uid: string): Promise<Identity>
   listIdentities(caller: Caller, kind: IdentityKind): Promise<readonly Identity[]>
-  deleteIdentity(caller: Caller, uid: string): Promise<void>
+  /** Answers with what it was. */
+  deleteIdentity(caller: Caller, uid: string): Promise<Identity>
   /** A personal access token, shown once. `forLogin`: on behalf of that identity (admins only). */
   createAccessToken(
     caller: Caller,
     input: { readonly comment: string; readonly lifetime?: Millis; readonly forLogin?: string },
   ): Promise<{ readonly tokenId: string; readonly token: Secret }>
+
+  /** The caller's own; `ofAll`: everybody's, for administrators. */
+  listAccessTokens(
+    caller: Caller,
+    options: { readonly ofAll: boolean },
+  ): Promise<readonly AccessToken[]>
+  /** One's own, or anybody's for administrators. */
+  getAccessToken(caller: Caller, tokenId: string): Promise<AccessToken>
+  /** From the next request on it is unknown. */
+  deleteAccessToken(caller: Caller, tokenId: string): Promise<void>
+
+  /** Secrets of a service principal (by uid), for administrators and itself; shown once. */
+  createClientSecret(
+    caller: Caller,
+    servicePrincipal: string,
+    input: { readonly lifetime?: Millis },
+  ): Promise<ClientSecret & { readonly secret: Secret }>
+  listClientSecrets(caller: Caller, servicePrincipal: string): Promise<readonly ClientSecret[]>
+  deleteClientSecret(caller: Caller, servicePrincipal: string, secretId: string): Promise<void>
 
   getAccess(caller: Caller, project: ProjectId): Promise<readonly AccessEntry[]>
   /** `replace` drops entries that are not named; the caller keeps CAN_MANAGE either way. */
@@ -249,4 +295,12 @@ export interface Actions {
     entries: readonly { readonly loginName: string; readonly level: PermissionLevel }[],
     options: { readonly replace: boolean },
   ): Promise<readonly AccessEntry[]>
+
+  /** Newest first. Administrators see all; others one project that they manage, named by `resource`. */
+  listAudit(caller: Caller, filter: AuditFilter, page: Page): Promise<Listing<RecordedEntry>>
+  /** Administrators only. */
+  verifyAudit(
+    caller: Caller,
+    kept: { readonly seq: number; readonly hash: string } | undefined,
+  ): Promise<AuditVerification>
 }

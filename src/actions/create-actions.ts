@@ -1,7 +1,21 @@
 /** The actions with their services bound, and the kinds of operation that carry them out. */
 import type { Engine } from '../operations/engine.ts'
 import type { Kind } from '../operations/kind.ts'
-import type { Actions } from './actions.ts'
+import {
+  authenticate,
+  createAccessToken,
+  createClientSecret,
+  deleteAccessToken,
+  deleteClientSecret,
+  getAccessToken,
+  listAccessTokens,
+  listClientSecrets,
+  verifyClientSecret,
+} from './access-tokens.ts'
+import type { Actions, Caller } from './actions.ts'
+import { actorOf, begin, originOf } from './audit-entry.ts'
+import { type Audited, auditTable } from './audit-table.ts'
+import { audited } from './audited.ts'
 import {
   deleteProject,
   deleteProjectKind,
@@ -9,7 +23,9 @@ import {
   undeleteProjectKind,
   updateProject,
 } from './change-project.ts'
+import { getComputeInstance, listComputeInstances } from './compute-instances.ts'
 import { createBranch, createBranchKind } from './create-branch.ts'
+import { createEndpoint, createEndpointKind } from './create-endpoint.ts'
 import { createProject, createProjectKind } from './create-project.ts'
 import { createCredential } from './credentials.ts'
 import {
@@ -20,17 +36,10 @@ import {
   updateDatabase,
 } from './databases.ts'
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
-import { createEndpoint, deleteEndpoint, updateEndpoint, updateEndpointKind } from './endpoints.ts'
+import { deleteEndpoint, deleteEndpointKind } from './delete-endpoint.ts'
 import type { Prepared } from './fleet.ts'
-import {
-  authenticate,
-  createAccessToken,
-  createIdentity,
-  deleteIdentity,
-  getAccess,
-  getIdentity,
-  setAccess,
-} from './identities.ts'
+import { createIdentity, deleteIdentity, getIdentity } from './identities.ts'
+import { getAccess, setAccess } from './permissions.ts'
 import {
   getBranch,
   getEndpoint,
@@ -40,6 +49,7 @@ import {
   listEndpoints,
   listProjects,
 } from './read.ts'
+import { listAudit, verifyAudit } from './read-audit.ts'
 import { roleAndDatabaseKinds } from './role-kinds.ts'
 import {
   createRole,
@@ -52,6 +62,7 @@ import {
 import type { Services } from './services.ts'
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
+import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
 
 export const createKinds = (services: Services, prepared: Prepared): readonly Kind[] => [
   createProjectKind(services, prepared),
@@ -60,12 +71,39 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   createBranchKind(services, prepared),
   deleteBranchKind(services),
   undeleteBranchKind(services),
+  createEndpointKind(services),
   updateEndpointKind(services),
+  deleteEndpointKind(services),
   ...roleAndDatabaseKinds(services),
 ]
 
-export const createActions = (services: Services, prepared: Prepared, engine: Engine): Actions => ({
+/** Each verb, audited as its line in the table says. */
+export function createActions(services: Services, prepared: Prepared, engine: Engine): Actions {
+  const plain = bind(services, prepared, engine)
+  const verbs = Object.keys(plain) as (keyof Actions)[]
+  return Object.fromEntries(
+    verbs.map((verb) => {
+      const spec = auditTable[verb] as 'read' | Audited<readonly unknown[], unknown>
+      if (spec === 'read') return [verb, plain[verb]]
+      const call = (caller: Caller, ...asked: readonly unknown[]) => {
+        const who = { actor: actorOf(caller), origin: originOf(caller), time: services.clock.now() }
+        const begun = begin(spec.action, spec.about(...asked), who)
+        const act = spec.told === undefined ? { begun } : { begun, told: spec.told }
+        return audited(services, act, (own) => {
+          const run = bind(own, prepared, engine)[verb] as (
+            ...args: readonly unknown[]
+          ) => Promise<unknown>
+          return run(caller, ...asked)
+        })
+      }
+      return [verb, call]
+    }),
+  ) as unknown as Actions
+}
+
+const bind = (services: Services, prepared: Prepared, engine: Engine): Actions => ({
   authenticate: (token) => authenticate(services, token),
+  verifyClientSecret: (clientId, secret) => verifyClientSecret(services, clientId, secret),
 
   createProject: (caller, input) => createProject(services, caller, input),
   getProject: (caller, path) => getProject(services, caller, path),
@@ -86,6 +124,8 @@ export const createActions = (services: Services, prepared: Prepared, engine: En
   listEndpoints: (caller, path, page) => listEndpoints(services, caller, path, page),
   updateEndpoint: (caller, path, spec) => updateEndpoint(services, caller, path, spec),
   deleteEndpoint: (caller, path) => deleteEndpoint(services, caller, path),
+  listComputeInstances: (caller, path, page) => listComputeInstances(services, caller, path, page),
+  getComputeInstance: (caller, path, id) => getComputeInstance(services, caller, path, id),
 
   createRole: (caller, input) => createRole(services, prepared, caller, input),
   getRole: (caller, path) => getRole(services, prepared, caller, path),
@@ -108,8 +148,21 @@ export const createActions = (services: Services, prepared: Prepared, engine: En
   listIdentities: (_caller, kind) => services.catalog.identities.list(kind),
   deleteIdentity: (caller, uid) => deleteIdentity(services, caller, uid),
   createAccessToken: (caller, input) => createAccessToken(services, caller, input),
+  listAccessTokens: (caller, options) => listAccessTokens(services, caller, options),
+  getAccessToken: (caller, tokenId) => getAccessToken(services, caller, tokenId),
+  deleteAccessToken: (caller, tokenId) => deleteAccessToken(services, caller, tokenId),
+
+  createClientSecret: (caller, servicePrincipal, input) =>
+    createClientSecret(services, caller, servicePrincipal, input),
+  listClientSecrets: (caller, servicePrincipal) =>
+    listClientSecrets(services, caller, servicePrincipal),
+  deleteClientSecret: (caller, servicePrincipal, secretId) =>
+    deleteClientSecret(services, caller, servicePrincipal, secretId),
 
   getAccess: (caller, project) => getAccess(services, caller, project),
   setAccess: (caller, project, entries, options) =>
     setAccess(services, caller, project, entries, options),
+
+  listAudit: (caller, filter, page) => listAudit(services, caller, filter, page),
+  verifyAudit: (caller, kept) => verifyAudit(services, caller, kept),
 })

@@ -167,5 +167,5 @@ const about = (
   kind,
   subject: 'Database',
   resource: databaseName(path.project, path.branch, database),
-  input: { ...input, database },
+  input: { ...input, databaseId: database },
 })

@@ -36,8 +36,8 @@ interface Held {
   readonly databases: Map<DatabaseId, string>
 }
 
-const roleOf = (input: JsonObject) => input.role as RoleId
-const databaseOf = (input: JsonObject) => input.database as DatabaseId
+const roleOf = (input: JsonObject) => input.roleId as RoleId
+const databaseOf = (input: JsonObject) => input.databaseId as DatabaseId
 
 const changes: Readonly<Record<string, (input: JsonObject, held: Held) => void>> = {
   'create-role': (input, { roles }) => roles.set(roleOf(input), String(input.postgresRole)),

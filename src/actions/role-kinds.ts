@@ -13,8 +13,8 @@ import type { RoleChanges } from '../ports/role-resources.ts'
 import { inBranch, undoInBranch } from './branch-contents.ts'
 import type { Services } from './services.ts'
 
-const role = ({ row }: StepContext): RoleId => row.input.role as RoleId
-const database = ({ row }: StepContext): DatabaseId => row.input.database as DatabaseId
+const role = ({ row }: StepContext): RoleId => row.input.roleId as RoleId
+const database = ({ row }: StepContext): DatabaseId => row.input.databaseId as DatabaseId
 
 /** Who accepted it is in the row: there is no write without a caller. */
 const maker = ({ row }: StepContext): IdentityUid => row.callerUid as IdentityUid

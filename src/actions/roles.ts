@@ -272,5 +272,5 @@ const about = (
   kind,
   subject: 'Role',
   resource: roleName(path.project, path.branch, role),
-  input: { ...input, role },
+  input: { ...input, roleId: role },
 })

@@ -6,14 +6,20 @@
 import type { Context } from 'hono'
 import { Hono } from 'hono'
 import type { Actions } from '../actions/actions.ts'
+import type { RefusedRequest } from '../actions/audit-requests.ts'
 import { Fault } from '../domain/faults.ts'
 import { printable } from '../domain/names.ts'
-import type { Log } from '../lib/log.ts'
+import { createLog, type Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
+import { auditRoutes } from './audit.ts'
 import { branchRoutes } from './branches.ts'
+import { computeInstanceRoutes } from './compute-instances.ts'
 import { credentialRoutes } from './credentials.ts'
 import { databaseRoutes } from './databases.ts'
+import { type ApiDocument, describeApi } from './document.ts'
+import { documentRoutes } from './document-routes.ts'
 import { endpointRoutes } from './endpoints.ts'
+import type { Exchange, KeepExchange } from './exchange.ts'
 import { neighbourRoutes } from './neighbours.ts'
 import { operationRoutes } from './operations.ts'
 import { permissionRoutes } from './permissions.ts'
@@ -22,7 +28,7 @@ import { renderFault, statusOf } from './render-fault.ts'
 import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
-import { type Edge, serveRoute, userAgentOf } from './serve-route.ts'
+import { callerOf, type Edge, type RequestOrigin, serveRoute, userAgentOf } from './serve-route.ts'
 import { statusRoutes } from './status.ts'
 import { telemetryRoutes } from './telemetry.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -43,15 +49,19 @@ export interface ApiOptions {
   /** Default: generous. */
   readonly contract?: 'generous' | 'strict'
   readonly clock?: Clock
+  /** Told of writes that were refused before an action saw them, and of every wrong access token. */
+  readonly noteRefusal?: (refused: RefusedRequest) => void
+  /** Called with each request and its answer, which is held in memory for it. */
+  readonly keepExchange?: KeepExchange | undefined
 }
 
 export interface Api {
-  readonly fetch: (request: Request) => Response | Promise<Response>
+  readonly fetch: (request: Request, from?: RequestOrigin) => Response | Promise<Response>
 }
 
 export function allRoutes(options: ApiOptions): readonly Route[] {
   const { actions, workspaceId, issuer, apiUrl, jwks, contract, clock = systemClock } = options
-  return [
+  const routes: Route[] = [
     ...wellKnownRoutes({ workspaceId, issuer, apiUrl, jwks }),
     ...operationRoutes(actions), // before resources: they hang below them
     ...projectRoutes(actions),
@@ -59,18 +69,37 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...endpointRoutes(actions),
     ...roleRoutes(actions),
     ...databaseRoutes(actions),
+    ...computeInstanceRoutes(actions),
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
     ...tokenRoutes(actions, clock),
     ...permissionRoutes(actions),
     ...telemetryRoutes,
     ...statusRoutes(options.status),
+    ...auditRoutes(actions),
     ...neighbourRoutes,
   ]
+  return [...routes, ...documentRoutes(routes, options.version)]
 }
 
+/** What there is to call, without a server behind it. */
+export const declaredRoutes = (version: string): readonly Route[] =>
+  allRoutes({
+    actions: {} as Actions, // handlers use it, and nobody calls them
+    workspaceId: '0',
+    status: async () => ({}),
+    jwks: async () => ({}),
+    apiUrl: () => 'http://localhost',
+    log: createLog('declared'),
+    version,
+  })
+
+/** What a server of this version serves as its API document: for the reference and the tests. */
+export const apiDocument = (version: string): ApiDocument =>
+  describeApi(declaredRoutes(version), version)
+
 export function createApi(options: ApiOptions): Api {
-  const { actions, log, version, contract, clock = systemClock } = options
+  const { actions, log, version, contract, keepExchange, clock = systemClock } = options
   const isStrict = contract === 'strict'
   // The path stays encoded while routes are matched, so that `%2F` never makes a segment.
   const app = new Hono<Edge>({ getPath: (request) => new URL(request.url).pathname })
@@ -83,6 +112,7 @@ export function createApi(options: ApiOptions): Api {
     context.header('x-request-id', trace.requestId)
     context.header('server', `lakelet/${version}`)
     if (!context.res.headers.has('cache-control')) context.header('cache-control', 'no-store')
+    if (keepExchange !== undefined) keepExchange(await exchangeOf(context))
     const isRead = context.req.method === 'GET' || context.req.method === 'HEAD'
     log[isRead ? 'debug' : 'info'](
       {
@@ -113,6 +143,7 @@ export function createApi(options: ApiOptions): Api {
   app.notFound((context) => refuse(context, unknownPath(context)))
   app.onError((error, context) => {
     const trace = context.get('trace')
+    tellRefusal(error, context, options.noteRefusal)
     const about = {
       err: error,
       ...trace,
@@ -128,8 +159,40 @@ export function createApi(options: ApiOptions): Api {
     if (statusOf(error) === 500) log.warn(about, 'could not do what was asked')
     return refuse(context, error)
   })
-  return { fetch: (request) => app.fetch(request) }
+  return { fetch: (request, from = {}) => app.fetch(request, from) }
 }
+
+/** What an action refused it has told already; whoever is told knows each error once. */
+function tellRefusal(
+  error: unknown,
+  context: Context<Edge>,
+  note: ApiOptions['noteRefusal'],
+): void {
+  const isWrite = !/^(GET|HEAD|OPTIONS)$/.test(context.req.method)
+  const isSignIn = error instanceof Fault && error.code === 'UNAUTHENTICATED'
+  if (note === undefined || !(isWrite || isSignIn)) return
+  const { identity, ...origin } = context.get('caller') ?? callerOf(context, undefined)
+  note({
+    error,
+    isSignIn,
+    method: context.req.method,
+    path: printable(context.req.path),
+    route: context.get('route'),
+    identity,
+    ...origin,
+  })
+}
+
+const exchangeOf = async (context: Context<Edge>): Promise<Exchange> => ({
+  operationId: context.get('operationId'),
+  method: context.req.method,
+  path: context.req.path,
+  query: context.get('query'),
+  body: context.get('body'),
+  status: context.res.status,
+  contentType: context.res.headers.get('content-type') ?? '',
+  reply: await context.res.clone().text(),
+})
 
 function refuse(context: Context<Edge>, fault: Fault): Response {
   const status = statusOf(fault)

@@ -13,6 +13,11 @@ import {
   roleName,
 } from '../domain/names.ts'
 import { base } from './base-path.ts'
+import { branchOperation } from './branch-resource.ts'
+import { databaseOperation } from './database-resource.ts'
+import { endpointOperation } from './endpoint-resource.ts'
+import { projectOperation } from './project-resource.ts'
+import { roleOperation } from './role-resource.ts'
 import { ok, type Reply, type Route, route } from './route.ts'
 
 const project = `${base}/projects/{project}` as const
@@ -31,6 +36,10 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       method: 'GET',
       path: `${project}/operations/{+operation}`,
       summary: 'Get an operation on a project',
+      operationId: 'getProjectOperation',
+      tag: 'Operations',
+      reply: { 200: projectOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
       access: 'identity',
       handle: ({ caller, params }) => poll(caller, projectName(params.project), params.operation),
     }),
@@ -38,6 +47,10 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       method: 'GET',
       path: `${branch}/operations/{+operation}`,
       summary: 'Get an operation on a branch',
+      operationId: 'getBranchOperation',
+      tag: 'Operations',
+      reply: { 200: branchOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(caller, branchName(params.project, params.branch), params.operation),
@@ -46,6 +59,10 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       method: 'GET',
       path: `${endpoint}/operations/{+operation}`,
       summary: 'Get an operation on an endpoint',
+      operationId: 'getEndpointOperation',
+      tag: 'Operations',
+      reply: { 200: endpointOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(
@@ -58,6 +75,10 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       method: 'GET',
       path: `${role}/operations/{+operation}`,
       summary: 'Get an operation on a role',
+      operationId: 'getRoleOperation',
+      tag: 'Operations',
+      reply: { 200: roleOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(caller, roleName(params.project, params.branch, params.role), params.operation),
@@ -66,6 +87,10 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       method: 'GET',
       path: `${database}/operations/{+operation}`,
       summary: 'Get an operation on a database',
+      operationId: 'getDatabaseOperation',
+      tag: 'Operations',
+      reply: { 200: databaseOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(

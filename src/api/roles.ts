@@ -5,8 +5,9 @@ import type { MaskFields } from '../domain/field-mask.ts'
 import { parseRoleId } from '../domain/names.ts'
 import { authMethods, roleIdentityTypes } from '../domain/role.ts'
 import { base } from './base-path.ts'
-import { defined, flag, queryFlag, sqlName } from './fields.ts'
+import { defined, flag, maskQuery, newChildId, queryFlag, sqlName } from './fields.ts'
 import { pageQuery, readPage, renderPage } from './page-query.ts'
+import { roleOperation, rolePage, rolePassword, roleResource } from './role-resource.ts'
 import { ok, type Route, route } from './route.ts'
 
 const changeable = {
@@ -23,18 +24,23 @@ const changeable = {
     .optional(),
 }
 
-const creation = z.object({
-  spec: z
-    .object({
-      ...changeable,
-      postgres_role: sqlName('app').optional(),
-      identity_type: z.enum(['IDENTITY_TYPE_UNSPECIFIED', ...roleIdentityTypes]).optional(),
-      auth_method: z.enum(['AUTH_METHOD_UNSPECIFIED', ...authMethods]).optional(),
-    })
-    .default({}),
-})
+const creation = z
+  .object({
+    spec: z
+      .object({
+        ...changeable,
+        postgres_role: sqlName('app').optional(),
+        identity_type: z.enum(['IDENTITY_TYPE_UNSPECIFIED', ...roleIdentityTypes]).optional(),
+        auth_method: z.enum(['AUTH_METHOD_UNSPECIFIED', ...authMethods]).optional(),
+      })
+      .default({})
+      .meta({ writeOnly: true }),
+  })
+  .meta({ id: 'RoleCreate' })
 
-const update = z.object({ spec: z.object(changeable).default({}) })
+const update = z
+  .object({ spec: z.object(changeable).default({}).meta({ writeOnly: true }) })
+  .meta({ id: 'RoleUpdate' })
 
 /** What a role is called and how it logs in are not even paths of its mask, as on the service. */
 export const roleMask: MaskFields = {
@@ -57,15 +63,30 @@ export const roleRoutes = (actions: Actions): readonly Route[] => [
     method: 'POST',
     path: parent,
     summary: 'Create a role',
+    description:
+      'Without `identity_type` it is a role of its own, which logs in by password; no answer shows that one. Rights (`attributes`, `membership_roles`) are given by who may manage the branch.',
+    operationId: 'createRole',
+    tag: 'Roles',
+    reply: { 200: roleOperation },
+    refusals: [
+      'SOURCE_NOT_READY',
+      'ENDPOINT_DISABLED',
+      'ACTIVE_COMPUTES_LIMIT',
+      'STORAGE_UNAVAILABLE',
+      'CHILD_ID_INVALID',
+      'ROLE_EXISTS',
+      'ROLE_KIND_MIXED',
+      'FIELD_IMMUTABLE',
+      'LIMIT_REACHED',
+    ],
     access: 'identity',
     query: z.object({
-      role_id: z
-        .string()
+      role_id: newChildId('role', 'app', parseRoleId),
+      replace_existing: queryFlag
         .optional()
-        .transform((id) => (id === undefined || id === '' ? undefined : parseRoleId(id))),
-      replace_existing: queryFlag.optional(),
+        .describe('Update the role of this id, if there is one.'),
     }),
-    body: { schema: creation, wrapper: 'role' },
+    body: { schema: creation, wrapper: 'role', example: { spec: { postgres_role: 'app' } } },
     subject: ({ caller, params }) => actions.getBranch(caller, params),
     handle: async ({ caller, params, query, body: { spec } }) =>
       ok(
@@ -81,6 +102,18 @@ export const roleRoutes = (actions: Actions): readonly Route[] => [
     method: 'GET',
     path: parent,
     summary: 'List roles',
+    description:
+      'A compute that sleeps is woken: roles are in the Postgres of the branch. What SQL made is among them.',
+    operationId: 'listRoles',
+    tag: 'Roles',
+    reply: { 200: rolePage },
+    refusals: [
+      'PAGE_TOKEN_UNKNOWN',
+      'SOURCE_NOT_READY',
+      'ENDPOINT_DISABLED',
+      'ACTIVE_COMPUTES_LIMIT',
+      'STORAGE_UNAVAILABLE',
+    ],
     access: 'identity',
     query: pageQuery,
     handle: async ({ caller, params, query }) =>
@@ -90,6 +123,15 @@ export const roleRoutes = (actions: Actions): readonly Route[] => [
     method: 'GET',
     path: one,
     summary: 'Get a role',
+    operationId: 'getRole',
+    tag: 'Roles',
+    reply: { 200: roleResource },
+    refusals: [
+      'SOURCE_NOT_READY',
+      'ENDPOINT_DISABLED',
+      'ACTIVE_COMPUTES_LIMIT',
+      'STORAGE_UNAVAILABLE',
+    ],
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.getRole(caller, params)),
   }),
@@ -97,9 +139,23 @@ export const roleRoutes = (actions: Actions): readonly Route[] => [
     method: 'PATCH',
     path: one,
     summary: 'Update a role',
+    operationId: 'updateRole',
+    tag: 'Roles',
+    reply: { 200: roleOperation },
+    refusals: [
+      'SOURCE_NOT_READY',
+      'ENDPOINT_DISABLED',
+      'ACTIVE_COMPUTES_LIMIT',
+      'STORAGE_UNAVAILABLE',
+    ],
     access: 'identity',
-    query: z.object({ update_mask: z.string().optional() }),
-    body: { schema: update, wrapper: 'role', mask: roleMask },
+    query: maskQuery,
+    body: {
+      schema: update,
+      wrapper: 'role',
+      mask: roleMask,
+      example: { spec: { attributes: { createdb: true } } },
+    },
     subject: ({ caller, params }) => actions.getRole(caller, params),
     handle: async ({ caller, params, body: { spec } }) =>
       ok(await actions.updateRole(caller, params, readChanges(spec))),
@@ -108,8 +164,30 @@ export const roleRoutes = (actions: Actions): readonly Route[] => [
     method: 'DELETE',
     path: one,
     summary: 'Delete a role',
+    description:
+      'One that owns something needs `reassign_owned_to`. What was granted to it is taken back, and its sessions end.',
+    operationId: 'deleteRole',
+    tag: 'Roles',
+    reply: { 200: roleOperation },
+    refusals: [
+      'SOURCE_NOT_READY',
+      'ENDPOINT_DISABLED',
+      'ACTIVE_COMPUTES_LIMIT',
+      'STORAGE_UNAVAILABLE',
+      'ROLE_OWNS_OBJECTS',
+      'OWNER_ROLE_STAYS',
+      'ROLE_REFERENCE_NOT_FOUND',
+      'ROLE_OTHER_BRANCH',
+      'ROLE_REASSIGN_SELF',
+      'NAME_INVALID',
+    ],
     access: 'identity',
-    query: z.object({ reassign_owned_to: z.string().optional() }),
+    query: z.object({
+      reassign_owned_to: z
+        .string()
+        .optional()
+        .describe('Who owns from then on what it owned: the full name of a role of the branch.'),
+    }),
     handle: async ({ caller, params, query }) =>
       ok(
         await actions.deleteRole(caller, params, {
@@ -121,6 +199,18 @@ export const roleRoutes = (actions: Actions): readonly Route[] => [
     method: 'POST',
     path: `${one}/renew-password`,
     summary: 'Give a role a new password, shown once',
+    description:
+      'Ours beside the contract, in which no call shows a password. In SQL: `ALTER ROLE … PASSWORD`.',
+    operationId: 'renewRolePassword',
+    tag: 'Roles',
+    reply: { 200: rolePassword },
+    refusals: [
+      'SOURCE_NOT_READY',
+      'ENDPOINT_DISABLED',
+      'ACTIVE_COMPUTES_LIMIT',
+      'STORAGE_UNAVAILABLE',
+      'ROLE_HAS_NO_PASSWORD',
+    ],
     access: 'identity',
     async handle({ caller, params }) {
       const { postgresRole, password } = await actions.renewRolePassword(caller, params)

@@ -6,9 +6,11 @@
  */
 import type { Context, Handler } from 'hono'
 import type { Actions, Caller } from '../actions/actions.ts'
+import { agentOf } from '../domain/audit.ts'
 import { isJsonObject, type JsonObject, tolerateBody } from '../domain/body-tolerance.ts'
 import { Fault } from '../domain/faults.ts'
 import { pickLeaves, resolveMask } from '../domain/field-mask.ts'
+import type { Identity } from '../domain/identity.ts'
 import {
   parseBranchId,
   parseDatabaseId,
@@ -23,11 +25,22 @@ import type { Trace } from './render-fault.ts'
 import { readJsonBody } from './request-body.ts'
 import type { BodyDeclaration, Reply, Route } from './route.ts'
 
+/** What is known of a request beside itself. */
+export interface RequestOrigin {
+  readonly remoteAddress?: string
+}
+
 export interface Edge {
+  Bindings: RequestOrigin
   Variables: {
     readonly trace: Trace
+    caller: Caller | undefined
     identityUid: string | undefined
     route: string | undefined
+    operationId: string | undefined
+    /** What was read, for `Exchange`. */
+    query: Readonly<Record<string, string>> | undefined
+    body: unknown
   }
 }
 
@@ -49,9 +62,11 @@ export function serveRoute(
 ): Handler<Edge> {
   return async (context) => {
     context.set('route', route.path)
+    context.set('operationId', route.operationId)
     const caller = route.access === 'public' ? undefined : await authenticate(context, actions)
     const params = readParams(context)
     const search = readSearch(context)
+    context.set('query', search)
     const query = route.query === undefined ? undefined : readWith(route.query, search)
     const body = await bodyOf(context, route, isStrict, search.update_mask, () =>
       route.subject?.({ params, caller }),
@@ -69,10 +84,24 @@ async function authenticate(
 ): Promise<Caller> {
   const identity = await actions.authenticate(bearerToken(context.req.header('authorization')))
   context.set('identityUid', identity.uid)
+  const caller = callerOf(context, identity)
+  context.set('caller', caller)
+  return caller
+}
+
+/** Who asks, from where, through which agent. */
+export function callerOf<I extends Identity | undefined>(context: Context<Edge>, identity: I) {
+  const userAgent = userAgentOf(context)
+  const { requestId, traceId } = context.get('trace')
+  const agent = agentOf(context.req.header('x-lakelet-agent'), userAgent)
+  const { remoteAddress } = context.env
   return {
     identity,
-    userAgent: userAgentOf(context),
-    requestId: context.get('trace').requestId,
+    userAgent,
+    requestId,
+    traceId,
+    ...(agent === undefined ? {} : { agent }),
+    ...(remoteAddress === undefined ? {} : { remoteAddress }),
   }
 }
 
@@ -133,16 +162,22 @@ async function readBody(
   updateMask: string | undefined,
 ): Promise<unknown> {
   if (declaration.isLenient) {
-    return readWith(declaration.schema, await readWhateverCame(context.req.raw))
+    const came = await readWhateverCame(context.req.raw)
+    context.set('body', came)
+    return readWith(declaration.schema, came)
   }
   const sent = (await readJsonBody(context.req.raw)) ?? {}
   const body = tolerateBody(sent, declaration)
-  if (declaration.mask === undefined) return readWith(declaration.schema, body)
+  if (declaration.mask === undefined) {
+    context.set('body', body)
+    return readWith(declaration.schema, body)
+  }
   if (body.spec !== undefined && !isJsonObject(body.spec)) {
     throw new Fault('FIELD_INVALID', { field: 'spec', problem: 'it must be an object' })
   }
-  const leaves = resolveMask(updateMask, body, declaration.mask)
-  return readWith(declaration.schema, pickLeaves(body, leaves))
+  const picked = pickLeaves(body, resolveMask(updateMask, body, declaration.mask))
+  context.set('body', picked)
+  return readWith(declaration.schema, picked)
 }
 
 async function readWhateverCame(request: Request): Promise<JsonObject> {
@@ -154,9 +189,10 @@ async function readWhateverCame(request: Request): Promise<JsonObject> {
   }
 }
 
-function reply(context: Context<Edge>, { status, body, headers = {} }: Reply): Response {
+function reply(context: Context<Edge>, { status, body, text, headers = {} }: Reply): Response {
   for (const [name, value] of Object.entries(headers)) context.header(name, value)
   if (status === 204) return context.body(null, status)
+  if (text !== undefined) return context.body(text, status)
   return context.json(body, status)
 }
 

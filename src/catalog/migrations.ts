@@ -3,6 +3,9 @@
  * edited. Resource rows carry no foreign key to `operations`: those outlive what they worked on.
  */
 import { type Kysely, type Migration, type MigrationProvider, sql } from 'kysely'
+import { identity } from './migrations/0002-identity.ts'
+import { audit } from './migrations/0004-audit.ts'
+import { readOnly } from './migrations/0007-read-only.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -135,5 +138,11 @@ const foundation: Migration = {
 
 /** Names sort in the order in which they run. */
 export const migrations: MigrationProvider = {
-  getMigrations: () => Promise.resolve({ '0001-foundation': foundation }),
+  getMigrations: () =>
+    Promise.resolve({
+      '0001-foundation': foundation,
+      '0002-identity': identity,
+      '0004-audit': audit,
+      '0007-read-only': readOnly,
+    }),
 }

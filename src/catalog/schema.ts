@@ -1,6 +1,8 @@
 /** The catalog's tables as kysely sees them; `migrations.ts` makes them. */
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
+import type { AuditDetails } from '../domain/audit.ts'
 import type { FaultRecord } from '../domain/faults.ts'
+import type { Profile } from '../domain/principal.ts'
 import type { CustomTag } from '../domain/project.ts'
 import type { JsonObject } from '../ports/catalog.ts'
 
@@ -21,6 +23,21 @@ export interface IdentitiesTable {
   is_admin: boolean
   is_active: boolean
   create_time: Moment
+  profile: ColumnType<Profile, string | undefined, string>
+}
+
+export interface GroupMembersTable {
+  group_uid: string
+  member_uid: string
+}
+
+export interface ClientSecretsTable {
+  secret_id: string
+  hash: string
+  identity_uid: string
+  create_time: Moment
+  expire_time: Moment | null
+  last_used_time: Moment | null
 }
 
 export interface AccessTokensTable {
@@ -30,6 +47,8 @@ export interface AccessTokensTable {
   comment: string
   create_time: Moment
   expire_time: Moment | null
+  created_by: string
+  last_used_time: Moment | null
 }
 
 export interface ProjectsTable {
@@ -85,6 +104,7 @@ export interface EndpointsTable {
   branch_uid: string
   endpoint_id: string
   type: string
+  life: Generated<string>
   min_cu: number
   max_cu: number
   is_disabled: boolean
@@ -92,6 +112,7 @@ export interface EndpointsTable {
   pg_settings: JSONColumnType<Record<string, string>>
   address: string
   last_active_time: Moment | null
+  suspend_time: Moment | null
   create_time: Moment
   update_time: Moment
 }
@@ -125,10 +146,38 @@ export interface OperationsTable {
   end_time: Moment | null
 }
 
+export interface AuditTable {
+  seq: Int8
+  time: Moment
+  action: string
+  resource: string
+  resource_uid: string | null
+  project_uid: string | null
+  actor_kind: string
+  actor_uid: string | null
+  actor_name: string | null
+  agent: string | null
+  remote_address: string | null
+  user_agent: string | null
+  request_id: string | null
+  trace_id: string | null
+  result: string
+  reason: string | null
+  operation: string | null
+  changed: string[]
+  details: JSONColumnType<AuditDetails>
+  count: number
+  previous: Buffer
+  hash: Buffer
+}
+
 export interface Schema {
+  audit: AuditTable
   settings: SettingsTable
   identities: IdentitiesTable
   access_tokens: AccessTokensTable
+  group_members: GroupMembersTable
+  client_secrets: ClientSecretsTable
   projects: ProjectsTable
   permissions: PermissionsTable
   branches: BranchesTable

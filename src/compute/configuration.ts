@@ -42,9 +42,6 @@ export function leanSettings(major: PostgresMajor): Readonly<Record<string, stri
     max_wal_size: '256MB',
     min_wal_size: '16MB',
     checkpoint_timeout: '5min',
-    // A finished segment is never written again: none lies ahead of the log's end to be copied into a
-    // branch by mistake, and an archive may link instead of copy. Costs nothing measurable here.
-    wal_recycle: 'off',
     wal_init_zero: 'on',
 
     password_encryption: 'scram-sha-256',
@@ -64,6 +61,8 @@ export interface Places {
   readonly dataDirectory: string
   /** Socket and configuration files. */
   readonly runDirectory: string
+  /** Socket directory of the compute that this one is a standby of. */
+  readonly followed?: string
 }
 
 export const configurationFile = 'postgresql.conf'
@@ -88,6 +87,9 @@ export function forcedSettings(places: Places): Readonly<Record<string, string>>
     fsync: 'on',
     full_page_writes: 'on',
     wal_level: 'replica',
+    // A finished segment is never written again: a branch holds links to its source's, and none lies
+    // ahead of the log's end to be copied into a branch by mistake. Costs nothing measurable here.
+    wal_recycle: 'off',
     // Branches are taken by a slot that reserves WAL; a limit would let it be lost under the clone.
     max_replication_slots: '10',
     max_wal_senders: '10',
@@ -95,19 +97,66 @@ export function forcedSettings(places: Places): Readonly<Record<string, string>>
     archive_mode: 'off',
     archive_command: '',
     archive_library: '',
+    // Commands of the shell, as the service user, whoever may set settings.
     restore_command: '',
+    archive_cleanup_command: '',
+    recovery_end_command: '',
+    // A commit would wait for a standby, and standbys sleep.
+    synchronous_standby_names: '',
     superuser_reserved_connections: '3', // the server's own questions
     track_activities: 'on', // suspension for idleness reads them
     restart_after_crash: 'on',
     dynamic_library_path: '$libdir',
+    ...(places.followed === undefined ? {} : standbySettings(places.uid, places.followed)),
   }
 }
 
-/** `postgres` with its data directory and what nobody may override. */
-export const commandLine = (places: Places): readonly string[] => [
+/**
+ * What makes a hot standby. Its slot on the source is temporary: WAL is held for it as long as it is
+ * connected, and for nobody when it sleeps.
+ */
+const standbySettings = (uid: string, followed: string): Readonly<Record<string, string>> => ({
+  hot_standby: 'on',
+  primary_conninfo: connectionText({
+    host: followed,
+    port: '5432',
+    user: superuser,
+    application_name: uid,
+    sslmode: 'disable',
+    connect_timeout: '5',
+    // A source that stops waits for its standbys to have received everything: not for one that hangs.
+    options: '-c wal_sender_timeout=10000',
+  }),
+  primary_slot_name: '',
+  wal_receiver_create_temp_slot: 'on',
+  recovery_target: '',
+  recovery_target_lsn: '',
+  recovery_target_name: '',
+  recovery_target_time: '',
+  recovery_target_xid: '',
+  recovery_target_timeline: 'latest',
+})
+
+/** Keyword and value pairs as libpq reads them. */
+const connectionText = (parameters: Readonly<Record<string, string>>): string =>
+  Object.entries(parameters)
+    .map(([name, value]) => `${name}='${value.replace(/['\\]/g, '\\$&')}'`)
+    .join(' ')
+
+/** What a caller cannot set though we do not: in Postgres 15 this file would make a standby writable. */
+export const refusedSettings: ReadonlySet<string> = new Set(['promote_trigger_file'])
+
+/** `postgres` with its data directory, what nobody may override, and what this one start needs. */
+export const commandLine = (
+  places: Places,
+  ofThisStart: Readonly<Record<string, string>> = {},
+): readonly string[] => [
   '-D',
   places.dataDirectory,
-  ...Object.entries(forcedSettings(places)).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ...Object.entries({ ...forcedSettings(places), ...ofThisStart }).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ]),
 ]
 
 /** A name that Postgres reads as one; anything else could smuggle in a second line. */

@@ -12,6 +12,8 @@ export interface ConnectTo {
   readonly major: PostgresMajor
   /** For the whole of each statement. */
   readonly patience?: Millis
+  /** Tried before the databases that are known to be there. */
+  readonly firstDatabase?: string | undefined
 }
 
 export type Row = Readonly<Record<string, string | null>>
@@ -44,7 +46,8 @@ export async function withSession<T>(
 
 async function connect(to: ConnectTo): Promise<Client> {
   let refusal: unknown
-  for (const database of databases) {
+  const { firstDatabase } = to
+  for (const database of firstDatabase === undefined ? databases : [firstDatabase, ...databases]) {
     const client = new Client({ ...parameters(to), database })
     client.on('error', () => undefined)
     try {
@@ -68,6 +71,7 @@ function parameters({ socketDirectory, major, patience = seconds(10) }: ConnectT
     'idle_in_transaction_session_timeout=0',
     ...(major >= 17 ? ['transaction_timeout=0'] : []),
     'default_transaction_read_only=off',
+    'default_transaction_isolation=read\\ committed', // a standby refuses serializable
     'synchronous_commit=on',
     'search_path=pg_catalog',
     'client_min_messages=warning',

@@ -29,10 +29,11 @@ export type DatabaseName = Brand<
   'DatabaseName'
 >
 
-const ID = /^[a-z][a-z0-9-]{0,62}$/
-const ID_PATTERN = '^[a-z][a-z0-9-]{0,62}$'
+/** Of the ids that callers choose: projects, branches, endpoints. */
+export const ID_PATTERN = '^[a-z][a-z0-9-]{0,62}$'
+const ID = new RegExp(ID_PATTERN)
 /** Of roles and databases: the service's own pattern, as its refusals print it. */
-const CHILD_ID_PATTERN = '^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+export const CHILD_ID_PATTERN = '^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
 const CHILD_ID = new RegExp(CHILD_ID_PATTERN)
 
 function parseId(field: string, text: string | undefined): string {

@@ -34,6 +34,7 @@ describe('settings', () => {
       maxBranchesPerProject: 500,
       maxRolesPerBranch: 500,
       maxDatabasesPerBranch: 500,
+      auditRetention: 400 * 86_400_000,
     })
   })
 

@@ -5,7 +5,7 @@
  */
 import type { Brand } from '../lib/brand.ts'
 
-/** `<project uid>/<branch uid>`, or `templates/<name>`: two path segments of letters, digits, `-`. */
+/** `<project uid>/<branch or endpoint uid>`, or `templates/<name>`: two path segments of letters, digits, `-`. */
 export type VolumeId = Brand<string, 'VolumeId'>
 /** Names a draft: the uid of the operation that makes it. */
 export type DraftId = Brand<string, 'DraftId'>
@@ -86,6 +86,15 @@ export interface Storage {
     fromLsn?: bigint,
   ): Promise<{ readonly segments: number; readonly bytes: number }>
 
+  /** What the volume itself says of its cluster: where the last checkpoint is, and whether it is the end. */
+  lastCheckpoint(id: VolumeId): Promise<{ readonly position: bigint; readonly isShutDown: boolean }>
+
+  /**
+   * Makes the first start of a clone quick. When its source was not shut down, it recovers as a standby
+   * that is promoted at the end of its WAL, which spares the checkpoint of a crash recovery. A clone of a
+   * stopped source stays as it is.
+   */
+  prepareRecovery(draft: DraftId): Promise<void>
   /** Puts the label of a backup-mode clone into the draft, where recovery looks for it. */
   writeBackupLabel(draft: DraftId, label: string): Promise<void>
 

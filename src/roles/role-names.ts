@@ -28,7 +28,6 @@ export const narrowedMarker = 'databricks_identity_narrowed'
 
 /** Where `cloud_admin` works: the only database besides the templates that no member can drop. */
 export const adminDatabase = 'postgres'
-export const defaultDatabase = 'databricks_postgres'
 
 /** Every role that is ours alone: none of them is a resource. */
 export const serviceRoles: readonly string[] = [

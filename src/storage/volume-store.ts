@@ -27,11 +27,12 @@ import type {
 } from '../ports/storage.ts'
 import { allocatedBytes } from './allocated-bytes.ts'
 import type { Driver } from './driver.ts'
-import { LiveWal } from './live-wal.ts'
+import { controlFileOf, LiveWal } from './live-wal.ts'
 import { giveTo, makePassage } from './ownership.ts'
 import { errorCode, exists, inPool, isAbsent, isFull } from './pool-faults.ts'
 import { PoolGuard } from './pool-guard.ts'
 import type { PoolRecord } from './pool-record.ts'
+import { prepareRecovery } from './prepare-recovery.ts'
 import { Trash } from './trash.ts'
 import {
   type DraftPaths,
@@ -125,6 +126,12 @@ export class VolumeStore implements Storage {
       await this.#driver.clone(from, path, mode)
       await failpoint('storage.clone:after')
     })
+  }
+
+  async prepareRecovery(draft: DraftId): Promise<void> {
+    const { data } = draftPaths(this.#layout, draft)
+    await inPool(this.#layout.pool, () => prepareRecovery(data, this.#owner))
+    await failpoint('storage.prepare-recovery:after')
   }
 
   async writeBackupLabel(draft: DraftId, label: string): Promise<void> {
@@ -273,6 +280,14 @@ export class VolumeStore implements Storage {
 
   walDirectory(id: VolumeId): string {
     return volumePaths(this.#layout, id).live
+  }
+
+  async lastCheckpoint(
+    id: VolumeId,
+  ): Promise<{ readonly position: bigint; readonly isShutDown: boolean }> {
+    await this.#guard.assertPresent()
+    const { checkpoint, state } = await controlFileOf(this.dataDirectory(id))
+    return { position: checkpoint, isShutDown: state === 'shut down' }
   }
 
   async hasVolume(id: VolumeId): Promise<boolean> {

@@ -1,0 +1,279 @@
+/**
+ * What the audit log says of each action. The type asks for every method of `Actions`: one that is
+ * added is either a read or says here what it is called and what it is about.
+ */
+import { changedFields } from '../domain/audit.ts'
+import {
+  branchName,
+  type DatabaseId,
+  databaseName,
+  endpointName,
+  printable,
+  projectName,
+  type RoleId,
+  roleName,
+} from '../domain/names.ts'
+import type { OperationResource } from '../domain/operation.ts'
+import { rfc3339 } from '../lib/time.ts'
+import type { Actions } from './actions.ts'
+import type { About } from './audit-entry.ts'
+
+type Rest<K extends keyof Actions> =
+  Parameters<Actions[K]> extends readonly [unknown, ...infer R] ? R : never
+type Result<K extends keyof Actions> = Awaited<ReturnType<Actions[K]>>
+
+export interface Audited<R extends readonly unknown[], T> {
+  /** A verb and its object in kebab-case. */
+  readonly action: string
+  /** From what was asked: also told of what is refused. Names of fields, never a secret. */
+  readonly about: (...asked: R) => About
+  /** What is known only when it is done. */
+  readonly told?: (result: T) => Partial<About>
+}
+
+/** An id that the server chooses is known by the operation. */
+const namedBy = ({ name }: OperationResource): Partial<About> => ({
+  resource: name.split('/operations/')[0] ?? name,
+})
+const chosen = '-'
+
+export const auditTable: {
+  readonly [K in keyof Actions]: 'read' | Audited<Rest<K>, Result<K>>
+} = {
+  // A proof that is refused is noted by the edge, which knows from where it came.
+  authenticate: 'read',
+  verifyClientSecret: 'read',
+
+  createProject: {
+    action: 'create-project',
+    about: ({ projectId, spec, initialBranch, initialEndpoint }) => ({
+      resource: projectName(projectId),
+      changed: [
+        ...changedFields(spec),
+        ...changedFields(initialBranch, 'initial_branch.'),
+        ...changedFields(initialEndpoint, 'initial_endpoint.'),
+      ],
+    }),
+  },
+  getProject: 'read',
+  listProjects: 'read',
+  updateProject: {
+    action: 'update-project',
+    about: ({ project }, spec) => ({
+      resource: projectName(project),
+      changed: changedFields(spec),
+    }),
+  },
+  deleteProject: {
+    action: 'delete-project',
+    about: ({ project }, { purge }) => ({ resource: projectName(project), details: { purge } }),
+  },
+  undeleteProject: {
+    action: 'undelete-project',
+    about: ({ project }) => ({ resource: projectName(project) }),
+  },
+
+  createBranch: {
+    action: 'create-branch',
+    about: ({ project, branchId, spec, replaceExisting }) => ({
+      resource: branchName(project, branchId),
+      changed: changedFields(spec),
+      details: replaceExisting ? { replace_existing: true } : {},
+    }),
+  },
+  getBranch: 'read',
+  listBranches: 'read',
+  updateBranch: {
+    action: 'update-branch',
+    about: ({ project, branch }, spec) => ({
+      resource: branchName(project, branch),
+      changed: changedFields(spec),
+    }),
+  },
+  deleteBranch: {
+    action: 'delete-branch',
+    about: ({ project, branch }, { purge }) => ({
+      resource: branchName(project, branch),
+      details: { purge },
+    }),
+  },
+  undeleteBranch: {
+    action: 'undelete-branch',
+    about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
+  },
+
+  createEndpoint: {
+    action: 'create-endpoint',
+    about: ({ branch: { project, branch }, endpointId, spec, replaceExisting }) => ({
+      resource: endpointName(project, branch, endpointId),
+      changed: changedFields(spec),
+      details: replaceExisting ? { replace_existing: true } : {},
+    }),
+  },
+  getEndpoint: 'read',
+  listComputeInstances: 'read',
+  getComputeInstance: 'read',
+  listEndpoints: 'read',
+  updateEndpoint: {
+    action: 'update-endpoint',
+    about: ({ project, branch, endpoint }, spec) => ({
+      resource: endpointName(project, branch, endpoint),
+      changed: changedFields(spec),
+    }),
+  },
+  deleteEndpoint: {
+    action: 'delete-endpoint',
+    about: ({ project, branch, endpoint }) => ({
+      resource: endpointName(project, branch, endpoint),
+    }),
+  },
+
+  createRole: {
+    action: 'create-role',
+    about: ({ branch: { project, branch }, roleId, spec, replaceExisting }) => ({
+      resource: roleName(project, branch, roleId ?? (chosen as RoleId)),
+      changed: changedFields(spec),
+      details: replaceExisting ? { replace_existing: true } : {},
+    }),
+    told: namedBy,
+  },
+  getRole: 'read',
+  listRoles: 'read',
+  updateRole: {
+    action: 'update-role',
+    about: ({ project, branch, role }, changes) => ({
+      resource: roleName(project, branch, role),
+      changed: changedFields(changes),
+    }),
+  },
+  deleteRole: {
+    action: 'delete-role',
+    about: ({ project, branch, role }, { reassignOwnedTo }) => ({
+      resource: roleName(project, branch, role),
+      details:
+        reassignOwnedTo === undefined ? {} : { reassign_owned_to: printable(reassignOwnedTo) },
+    }),
+  },
+  renewRolePassword: {
+    action: 'renew-role-password',
+    about: ({ project, branch, role }) => ({ resource: roleName(project, branch, role) }),
+  },
+
+  createDatabase: {
+    action: 'create-database',
+    about: ({ branch: { project, branch }, databaseId, spec, replaceExisting }) => ({
+      resource: databaseName(project, branch, databaseId ?? (chosen as DatabaseId)),
+      changed: changedFields(spec),
+      details: replaceExisting ? { replace_existing: true } : {},
+    }),
+    told: namedBy,
+  },
+  getDatabase: 'read',
+  listDatabases: 'read',
+  updateDatabase: {
+    action: 'update-database',
+    about: ({ project, branch, database }, spec) => ({
+      resource: databaseName(project, branch, database),
+      changed: changedFields(spec),
+    }),
+  },
+  deleteDatabase: {
+    action: 'delete-database',
+    about: ({ project, branch, database }) => ({
+      resource: databaseName(project, branch, database),
+    }),
+  },
+
+  getOperation: 'read',
+  createCredential: {
+    action: 'create-credential',
+    about: ({ endpoint, narrowing }) => ({
+      resource: printable(endpoint),
+      details:
+        narrowing === undefined
+          ? {}
+          : {
+              permission: narrowing.permission,
+              ...(narrowing.tables === undefined ? {} : { tables: narrowing.tables.slice(0, 100) }),
+            },
+    }),
+    told: ({ tokenId, expireTime }) => ({
+      details: { token_id: tokenId, expire_time: rfc3339(expireTime) },
+    }),
+  },
+
+  createIdentity: {
+    action: 'create-identity',
+    about: ({ kind, loginName }) => ({
+      resource: `identities/${loginName}`,
+      details: { kind },
+    }),
+    told: ({ uid }) => ({ resourceUid: uid }),
+  },
+  getIdentity: 'read',
+  listIdentities: 'read',
+  deleteIdentity: {
+    action: 'delete-identity',
+    about: (uid) => ({ resource: `identities/${printable(uid)}`, resourceUid: printable(uid) }),
+    told: (removed) => ({ resource: `identities/${removed.loginName}` }),
+  },
+  createAccessToken: {
+    action: 'create-access-token',
+    // Its comment is free text: somebody may have put a secret there.
+    about: ({ forLogin, lifetime }) => ({
+      resource: 'access-tokens',
+      details: {
+        ...(forLogin === undefined ? {} : { for: printable(forLogin) }),
+        ...(lifetime === undefined ? {} : { lifetime_seconds: Math.floor(lifetime / 1000) }),
+      },
+    }),
+    told: ({ tokenId }) => ({ resource: `access-tokens/${tokenId}`, resourceUid: tokenId }),
+  },
+  listAccessTokens: 'read',
+  getAccessToken: 'read',
+  deleteAccessToken: {
+    action: 'delete-access-token',
+    about: (tokenId) => ({
+      resource: `access-tokens/${printable(tokenId)}`,
+      resourceUid: printable(tokenId),
+    }),
+  },
+
+  createClientSecret: {
+    action: 'create-client-secret',
+    about: (servicePrincipal, { lifetime }) => ({
+      resource: `identities/${printable(servicePrincipal)}/secrets`,
+      details: lifetime === undefined ? {} : { lifetime_seconds: Math.floor(lifetime / 1000) },
+    }),
+    told: ({ secretId, identityUid, expireTime }) => ({
+      resource: `identities/${identityUid}/secrets/${secretId}`,
+      resourceUid: secretId,
+      details: expireTime === undefined ? {} : { expire_time: rfc3339(expireTime) },
+    }),
+  },
+  listClientSecrets: 'read',
+  deleteClientSecret: {
+    action: 'delete-client-secret',
+    about: (servicePrincipal, secretId) => ({
+      resource: `identities/${printable(servicePrincipal)}/secrets/${printable(secretId)}`,
+      resourceUid: printable(secretId),
+    }),
+  },
+
+  getAccess: 'read',
+  setAccess: {
+    action: 'set-access',
+    about: (project, entries, { replace }) => ({
+      resource: projectName(project),
+      details: {
+        replace,
+        access: entries
+          .slice(0, 100)
+          .map(({ loginName, level }) => `${printable(loginName)} ${level}`),
+      },
+    }),
+  },
+
+  listAudit: 'read',
+  verifyAudit: 'read',
+}
