@@ -21,21 +21,29 @@ const telling = [broadRole, ...Object.values(markers)]
 /**
  * One statement, so one moment. Hidden: superusers, what initdb made, our own roles and those of
  * narrowed credentials; templates, the admin database, drafts, and what a DROP DATABASE left half-way.
+ * Memberships are gathered once: nobody analyses these catalogs, so a lookup for each role would be a
+ * scan for each role.
  */
 const contentsQuery = `
+WITH RECURSIVE told AS MATERIALIZED (
+  SELECT m.member, array_agg(DISTINCT g.rolname::text) AS roles
+  FROM pg_auth_members m JOIN pg_authid g ON g.oid = m.roleid
+  WHERE g.rolname IN (${listed([...telling, narrowedMarker])})
+  GROUP BY m.member
+), managers (oid) AS (
+  SELECT oid FROM pg_authid WHERE rolname = '${ownerRole}'
+  UNION
+  SELECT m.member FROM pg_auth_members m JOIN managers ON managers.oid = m.roleid
+)
 SELECT
   (SELECT coalesce(json_agg(r ORDER BY r.oid), '[]') FROM (
     SELECT a.oid::int8 AS oid, a.rolname AS name, a.rolcanlogin AS "canLogin",
       a.rolcreatedb AS createdb, a.rolcreaterole AS createrole, a.rolbypassrls AS bypassrls,
-      ARRAY(SELECT DISTINCT g.rolname::text FROM pg_auth_members m JOIN pg_authid g ON g.oid = m.roleid
-            WHERE m.member = a.oid AND g.rolname IN (${listed(telling)})) AS "memberOf",
-      coalesce((SELECT pg_has_role(a.oid, shared.oid, 'MEMBER') FROM pg_authid shared
-                WHERE shared.rolname = '${ownerRole}'), false) AS "isManager",
-      l.label
+      coalesce(told.roles, '{}') AS "memberOf", managers.oid IS NOT NULL AS "isManager", l.label
     FROM pg_authid a ${labelJoin('role', 'a.oid')}
+      LEFT JOIN told ON told.member = a.oid LEFT JOIN managers ON managers.oid = a.oid
     WHERE a.oid >= 16384 AND NOT a.rolsuper AND a.rolname NOT IN (${listed(serviceRoles)})
-      AND NOT EXISTS (SELECT FROM pg_auth_members m JOIN pg_authid g ON g.oid = m.roleid
-                      WHERE m.member = a.oid AND g.rolname = '${narrowedMarker}')
+      AND NOT '${narrowedMarker}' = ANY (coalesce(told.roles, '{}'))
   ) r) AS roles,
   (SELECT coalesce(json_agg(d ORDER BY d.oid), '[]') FROM (
     SELECT d.oid::int8 AS oid, d.datname AS name, d.datdba::int8 AS owner, l.label
