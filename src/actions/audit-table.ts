@@ -12,6 +12,7 @@ import {
   projectName,
   type RoleId,
   roleName,
+  snapshotName,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
 import { rfc3339 } from '../lib/time.ts'
@@ -181,6 +182,28 @@ export const auditTable: {
     action: 'delete-database',
     about: ({ project, branch, database }) => ({
       resource: databaseName(project, branch, database),
+    }),
+  },
+
+  createSnapshot: {
+    action: 'create-snapshot',
+    about: ({ project, snapshotId, spec }) => ({
+      resource: snapshotName(project, snapshotId),
+      changed: changedFields(spec),
+    }),
+  },
+  getSnapshot: 'read',
+  listSnapshots: 'read',
+  deleteSnapshot: {
+    action: 'delete-snapshot',
+    about: ({ project, snapshot }) => ({ resource: snapshotName(project, snapshot) }),
+  },
+  getSnapshotSchedule: 'read',
+  updateSnapshotSchedule: {
+    action: 'update-snapshot-schedule',
+    about: ({ project, branch }, cadences) => ({
+      resource: `${branchName(project, branch)}/snapshot-schedule`,
+      changed: cadences === undefined ? [] : ['schedule'],
     }),
   },
 

@@ -14,6 +14,7 @@ import type { Caller, CreateDatabase, DatabaseSpec, Listing, Page } from './acti
 import { type Accepted, acceptWrite, lookInto, type Scene } from './branch-contents.ts'
 import type { Prepared } from './fleet.ts'
 import type { Foreseen } from './foresee.ts'
+import { mayAddDatabase } from './limits.ts'
 import { pageOf } from './read.ts'
 import { findRole, mayChangeOf } from './roles.ts'
 import type { Services } from './services.ts'
@@ -74,14 +75,7 @@ export const createDatabase = (
       if (role === '') throw new Fault('FIELD_REQUIRED', { field: 'database.spec.role' })
       const owner = findRole(scene, foreseen, role, 'spec.role')
       mayBeNamed(foreseen, undefined, postgresDatabase)
-      const limit = services.policy.maxDatabasesPerBranch
-      if (foreseen.databases.size >= limit) {
-        throw new Fault('LIMIT_REACHED', {
-          what: `databases of branch ${scene.branch.branchId}`,
-          limit,
-          setting: '--max-databases-per-branch',
-        })
-      }
+      mayAddDatabase(scene.branch, foreseen.databases.size, services.policy)
       const id =
         databaseId ??
         deriveDatabaseId(postgresDatabase, (wanted) => foreseen.databases.has(wanted as DatabaseId))

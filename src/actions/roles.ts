@@ -26,6 +26,7 @@ import type { Caller, CreateRole, Listing, Page } from './actions.ts'
 import { type Accepted, acceptWrite, lookInto, type Scene } from './branch-contents.ts'
 import type { Prepared } from './fleet.ts'
 import type { Foreseen } from './foresee.ts'
+import { mayAddRole } from './limits.ts'
 import { pageOf } from './read.ts'
 import type { Services } from './services.ts'
 
@@ -95,14 +96,7 @@ export const createRole = (
       if (namesake !== undefined) {
         throw new Fault('ROLE_EXISTS', { id: namesake[0], name: postgresRole })
       }
-      const limit = services.policy.maxRolesPerBranch
-      if (foreseen.roles.size >= limit) {
-        throw new Fault('LIMIT_REACHED', {
-          what: `roles of branch ${scene.branch.branchId}`,
-          limit,
-          setting: '--max-roles-per-branch',
-        })
-      }
+      mayAddRole(scene.branch, foreseen.roles.size, services.policy)
       const id =
         roleId ??
         deriveRoleId(postgresRole, identityType, (wanted) => foreseen.roles.has(wanted as RoleId))

@@ -21,6 +21,7 @@ import { documentRoutes } from './document-routes.ts'
 import { endpointRoutes } from './endpoints.ts'
 import type { Exchange, KeepExchange } from './exchange.ts'
 import { neighbourRoutes } from './neighbours.ts'
+import { notServedRoutes } from './not-served.ts'
 import { operationRoutes } from './operations.ts'
 import { permissionRoutes } from './permissions.ts'
 import { projectRoutes } from './projects.ts'
@@ -29,6 +30,8 @@ import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
 import { callerOf, type Edge, type RequestOrigin, serveRoute, userAgentOf } from './serve-route.ts'
+import { snapshotScheduleRoutes } from './snapshot-schedule.ts'
+import { snapshotRoutes } from './snapshots.ts'
 import { statusRoutes } from './status.ts'
 import { telemetryRoutes } from './telemetry.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -69,6 +72,8 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...endpointRoutes(actions),
     ...roleRoutes(actions),
     ...databaseRoutes(actions),
+    ...snapshotRoutes(actions, { isStrict: contract === 'strict' }),
+    ...snapshotScheduleRoutes(actions),
     ...computeInstanceRoutes(actions),
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
@@ -78,6 +83,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...statusRoutes(options.status),
     ...auditRoutes(actions),
     ...neighbourRoutes,
+    ...notServedRoutes,
   ]
   return [...routes, ...documentRoutes(routes, options.version)]
 }

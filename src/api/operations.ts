@@ -11,6 +11,7 @@ import {
   type OperationUid,
   projectName,
   roleName,
+  snapshotName,
 } from '../domain/names.ts'
 import { base } from './base-path.ts'
 import { branchOperation } from './branch-resource.ts'
@@ -19,6 +20,7 @@ import { endpointOperation } from './endpoint-resource.ts'
 import { projectOperation } from './project-resource.ts'
 import { roleOperation } from './role-resource.ts'
 import { ok, type Reply, type Route, route } from './route.ts'
+import { snapshotOperation, snapshotScheduleOperation } from './snapshot-resource.ts'
 
 const project = `${base}/projects/{project}` as const
 const branch = `${project}/branches/{branch}` as const
@@ -54,6 +56,34 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(caller, branchName(params.project, params.branch), params.operation),
+    }),
+    route({
+      method: 'GET',
+      path: `${project}/snapshots/{snapshot}/operations/{+operation}`,
+      summary: 'Get an operation on a snapshot',
+      operationId: 'getSnapshotOperation',
+      tag: 'Operations',
+      reply: { 200: snapshotOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
+      access: 'identity',
+      handle: ({ caller, params }) =>
+        poll(caller, snapshotName(params.project, params.snapshot), params.operation),
+    }),
+    route({
+      method: 'GET',
+      path: `${branch}/snapshot-schedule/operations/{+operation}`,
+      summary: 'Get an operation on a snapshot schedule',
+      operationId: 'getSnapshotScheduleOperation',
+      tag: 'Operations',
+      reply: { 200: snapshotScheduleOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
+      access: 'identity',
+      handle: ({ caller, params }) =>
+        poll(
+          caller,
+          `${branchName(params.project, params.branch)}/snapshot-schedule`,
+          params.operation,
+        ),
     }),
     route({
       method: 'GET',

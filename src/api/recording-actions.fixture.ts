@@ -21,6 +21,8 @@ import {
   sampleOperation,
   sampleProject,
   sampleRole,
+  sampleSnapshot,
+  sampleSnapshotSchedule,
 } from './sample-resources.fixture.ts'
 
 export const workspaceId = '900800700600'
@@ -65,6 +67,8 @@ const subjectOf = (resource: string): OperationSubject => {
   if (resource.includes('/endpoints/')) return 'Endpoint'
   if (resource.includes('/roles/')) return 'Role'
   if (resource.includes('/databases/')) return 'Database'
+  if (resource.endsWith('/snapshot-schedule')) return 'SnapshotSchedule'
+  if (resource.includes('/snapshots/')) return 'Snapshot'
   return resource.includes('/branches/') ? 'Branch' : 'Project'
 }
 
@@ -112,6 +116,15 @@ export function recordedApi(answers: Answers = {}) {
     listProjects: () => ({ items: [], nextPageToken: undefined }),
     listBranches: () => ({ items: [], nextPageToken: undefined }),
     listEndpoints: () => ({ items: [], nextPageToken: undefined }),
+    createSnapshot: () => sampleOperation('Snapshot', sampleSnapshot),
+    getSnapshot: () => sampleSnapshot,
+    listSnapshots: () => ({ items: [sampleSnapshot], nextPageToken: undefined }),
+    deleteSnapshot: () => sampleOperation('Snapshot'),
+    getSnapshotSchedule: () => sampleSnapshotSchedule,
+    updateSnapshotSchedule: () => ({
+      operation: sampleOperation('SnapshotSchedule', sampleSnapshotSchedule),
+      schedule: sampleSnapshotSchedule,
+    }),
     listComputeInstances: () => ({ items: [sampleInstance], nextPageToken: undefined }),
     getComputeInstance: () => sampleInstance,
     createCredential: () => ({

@@ -12,6 +12,7 @@ const absent: Readonly<Record<string, Reason>> = {
   endpoint: 'ENDPOINT_NOT_FOUND',
   role: 'ROLE_NOT_FOUND',
   database: 'DATABASE_NOT_FOUND',
+  snapshot: 'SNAPSHOT_NOT_FOUND',
 }
 
 const readingBody = [

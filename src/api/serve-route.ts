@@ -17,6 +17,7 @@ import {
   parseEndpointId,
   parseProjectId,
   parseRoleId,
+  parseSnapshotId,
   printable,
 } from '../domain/names.ts'
 import { Secret } from '../lib/secret.ts'
@@ -53,6 +54,7 @@ const idParsers: Readonly<Record<string, (text: string | undefined) => string>> 
   endpoint: parseEndpointId,
   role: parseRoleId,
   database: parseDatabaseId,
+  snapshot: parseSnapshotId,
 }
 
 export function serveRoute(

@@ -23,6 +23,8 @@ import type {
   Project,
   Role,
   RolePassword,
+  Snapshot,
+  SnapshotSchedule,
 } from './resources.ts'
 import { type ApiRequest, type Body, type Reply, Transport } from './transport.ts'
 
@@ -50,6 +52,7 @@ export class LakeletClient {
   readonly endpoints: ResourceCollection<Endpoint>
   readonly roles: ResourceCollection<Role>
   readonly databases: ResourceCollection<Database>
+  readonly snapshots: ResourceCollection<Snapshot>
   readonly #transport: Transport
 
   constructor({ host, token, clock = systemClock, agent, trace }: ClientOptions) {
@@ -67,6 +70,7 @@ export class LakeletClient {
     this.endpoints = new ResourceCollection(transport, 'endpoints', 'endpoint_id')
     this.roles = new ResourceCollection(transport, 'roles', 'role_id')
     this.databases = new ResourceCollection(transport, 'databases', 'database_id')
+    this.snapshots = new ResourceCollection(transport, 'snapshots', 'snapshot_id')
   }
 
   get host(): string {
@@ -93,6 +97,20 @@ export class LakeletClient {
   async renewRolePassword(name: string): Promise<RolePassword> {
     const path = `${pathOf(name)}/renew-password`
     return asResource<RolePassword>((await this.send({ method: 'POST', path, body: {} })).json)
+  }
+
+  async getSnapshotSchedule(name: string): Promise<SnapshotSchedule> {
+    return asResource((await this.send({ method: 'GET', path: pathOf(name) })).json)
+  }
+
+  /** An operation or, from servers of an earlier contract, the schedule itself. */
+  async updateSnapshotSchedule(
+    name: string,
+    mask: string,
+    body: Body,
+  ): Promise<Operation | SnapshotSchedule> {
+    const query = { update_mask: mask }
+    return asResource((await this.send({ method: 'PATCH', path: pathOf(name), query, body })).json)
   }
 
   async getOperation(name: string): Promise<Operation> {

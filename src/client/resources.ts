@@ -56,6 +56,17 @@ export interface Role extends Resource {
   }
 }
 
+export interface Snapshot extends Resource {
+  readonly snapshot_id?: string
+  readonly status?: {
+    readonly source_branch?: string
+    readonly expire_time?: string
+    readonly full_size_bytes?: number
+    readonly diff_size_bytes?: number
+    readonly [field: string]: unknown
+  }
+}
+
 export interface Database extends Resource {
   readonly database_id?: string
   readonly parent?: string
@@ -71,6 +82,10 @@ export interface RolePassword {
   readonly postgres_role: string
   readonly password: string
   readonly [field: string]: unknown
+}
+
+export interface SnapshotSchedule extends Resource {
+  readonly schedule?: readonly Readonly<Record<string, unknown>>[]
 }
 
 export interface DatabaseCredential {

@@ -10,10 +10,12 @@ export type BranchId = Brand<string, 'BranchId'>
 export type EndpointId = Brand<string, 'EndpointId'>
 export type RoleId = Brand<string, 'RoleId'>
 export type DatabaseId = Brand<string, 'DatabaseId'>
+export type SnapshotId = Brand<string, 'SnapshotId'>
 
 export type ProjectUid = Brand<string, 'ProjectUid'>
 export type BranchUid = Brand<string, 'BranchUid'>
 export type EndpointUid = Brand<string, 'EndpointUid'>
+export type SnapshotUid = Brand<string, 'SnapshotUid'>
 export type IdentityUid = Brand<string, 'IdentityUid'>
 export type OperationUid = Brand<string, 'OperationUid'>
 
@@ -28,6 +30,7 @@ export type DatabaseName = Brand<
   `projects/${string}/branches/${string}/databases/${string}`,
   'DatabaseName'
 >
+export type SnapshotName = Brand<`projects/${string}/snapshots/${string}`, 'SnapshotName'>
 
 /** Of the ids that callers choose: projects, branches, endpoints. */
 export const ID_PATTERN = '^[a-z][a-z0-9-]{0,62}$'
@@ -71,6 +74,8 @@ export const parseRoleId = (text: string | undefined): RoleId =>
 export const parseDatabaseId = (text: string | undefined): DatabaseId =>
   parseChildId('database_id', text) as DatabaseId
 export const isChildId = (text: string): boolean => CHILD_ID.test(text)
+export const parseSnapshotId = (text: string | undefined): SnapshotId =>
+  parseId('snapshot_id', text) as SnapshotId
 
 export const projectName = (project: ProjectId): ProjectName => `projects/${project}` as ProjectName
 export const branchName = (project: ProjectId, branch: BranchId): BranchName =>
@@ -87,6 +92,8 @@ export const databaseName = (
   branch: BranchId,
   database: DatabaseId,
 ): DatabaseName => `projects/${project}/branches/${branch}/databases/${database}` as DatabaseName
+export const snapshotName = (project: ProjectId, snapshot: SnapshotId): SnapshotName =>
+  `projects/${project}/snapshots/${snapshot}` as SnapshotName
 
 export interface ProjectPath {
   readonly project: ProjectId
@@ -102,6 +109,9 @@ export interface RolePath extends BranchPath {
 }
 export interface DatabasePath extends BranchPath {
   readonly database: DatabaseId
+}
+export interface SnapshotPath extends ProjectPath {
+  readonly snapshot: SnapshotId
 }
 
 export function parseProjectName(text: string): ProjectPath {
@@ -136,6 +146,12 @@ export function parseRoleName(text: string): RolePath {
     branch: parseBranchId(match[2]),
     role: parseRoleId(match[3]),
   }
+}
+
+export function parseSnapshotName(text: string): SnapshotPath {
+  const match = /^projects\/([^/]*)\/snapshots\/([^/]*)$/.exec(text)
+  if (match === null) throw nameInvalid(text, 'projects/PROJECT/snapshots/SNAPSHOT')
+  return { project: parseProjectId(match[1]), snapshot: parseSnapshotId(match[2]) }
 }
 
 const nameInvalid = (name: string, form: string): Fault =>
