@@ -9,7 +9,7 @@ import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
-import { findEndpoint, lockProject } from './access.ts'
+import { findEndpoint, lockProject, may } from './access.ts'
 import type { Caller, CreateEndpoint, EndpointSpec } from './actions.ts'
 import { suspend, wake } from './fleet.ts'
 import { newOperationUid } from './new-uid.ts'
@@ -22,11 +22,7 @@ export async function createEndpoint(
   input: CreateEndpoint,
 ): Promise<OperationResource> {
   return services.catalog.transaction(async (session) => {
-    const project = await lockProject(session, input.branch, {
-      caller,
-      needs: 'CAN_MANAGE',
-      to: 'create endpoints',
-    })
+    const project = await lockProject(session, input.branch, may(caller, 'createEndpoint'))
     const branch = await session.branches.byId(project.uid, input.branch.branch)
     if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
     const existing = await session.endpoints.byId(branch.uid, input.endpointId)
@@ -51,11 +47,7 @@ export async function updateEndpoint(
   spec: EndpointSpec,
 ): Promise<OperationResource> {
   return services.catalog.transaction(async (session) => {
-    const project = await lockProject(session, path, {
-      caller,
-      needs: 'CAN_MANAGE',
-      to: 'change endpoints',
-    })
+    const project = await lockProject(session, path, may(caller, 'updateEndpoint'))
     const branch = await session.branches.byId(project.uid, path.branch)
     if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
     const endpoint = await session.endpoints.byId(branch.uid, path.endpoint)
@@ -194,10 +186,6 @@ export async function deleteEndpoint(
   caller: Caller,
   path: EndpointPath,
 ): Promise<OperationResource> {
-  const { endpoint } = await findEndpoint(catalog, path, {
-    caller,
-    needs: 'CAN_MANAGE',
-    to: 'delete endpoints',
-  })
+  const { endpoint } = await findEndpoint(catalog, path, may(caller, 'deleteEndpoint'))
   throw new Fault('READ_WRITE_ENDPOINT_STAYS', { endpoint: endpoint.endpointId })
 }

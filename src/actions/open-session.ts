@@ -9,9 +9,9 @@ import type { EndpointUid } from '../domain/names.ts'
 import { after, seconds } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
 import type { CredentialClaims } from '../ports/tokens.ts'
-import { mayRunDdl } from './access.ts'
 import { scopes } from './credentials.ts'
 import { type Prepared, wake } from './fleet.ts'
+import { newOperationUid } from './new-uid.ts'
 import type { Services } from './services.ts'
 import type {
   Challenge,
@@ -19,8 +19,11 @@ import type {
   ScramVerifier,
   SessionAnswer,
   SessionAsk,
+  SessionGrant,
+  SessionHolder,
   SessionRequest,
 } from './session.ts'
+import { sessionPrincipal, sessionRight } from './session-rights.ts'
 
 /** How this login must prove itself. Wakes nothing that went to sleep. */
 export async function challenge(services: Services, ask: SessionAsk): Promise<Challenge> {
@@ -114,8 +117,9 @@ async function openByToken(
   if (identity === undefined || !identity.isActive || isReborn) {
     throw new Fault('LOGIN_FAILED', { user: request.user })
   }
-  if (request.user !== claims.subject) {
-    throw new Fault('TOKEN_OTHER_ROLE', { identity: claims.subject, user: request.user })
+  const loginName = claims.group ?? claims.subject
+  if (request.user !== loginName) {
+    throw new Fault('TOKEN_OTHER_ROLE', { identity: loginName, user: request.user })
   }
   // Who names an endpoint that is gone must not end up on another: that might be production.
   const context = route.isNamed
@@ -123,25 +127,29 @@ async function openByToken(
     : await catalog.endpoints.context(claims.audience as EndpointUid)
   if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
   if (claims.audience !== context.endpoint.uid) throw new Fault('TOKEN_OTHER_ENDPOINT')
-  const level = await catalog.permissions.levelOf(context.project.uid, identity.uid)
-  const isManager = await mayRunDdl(catalog, context.project, context.branch, identity)
-  if (level === undefined && !isManager) throw new Fault('LOGIN_FAILED', { user: request.user })
+  const principal = await sessionPrincipal(catalog, identity, claims.group)
+  const right =
+    principal && (await sessionRight(catalog, context.project, context.branch, principal))
+  if (principal === undefined || right === undefined) {
+    throw new Fault('LOGIN_FAILED', { user: request.user })
+  }
 
   await noteLogin(services, context)
   await wake(services, context)
   const { uid } = context.endpoint
-  if (isManager) await prepared.manager(services, uid, identity)
-  else if (!(await prepared.member(services, uid, identity))) {
+  if (right === 'manager') await prepared.manager(services, uid, principal)
+  else if (!(await prepared.member(services, uid, principal))) {
     throw new Fault('ROLE_MISSING', { user: request.user })
   }
+  const holder = { identity: identity.uid, group: claims.group, right }
   const narrowing = narrowingOf(claims)
   if (narrowing !== undefined) {
     // After the identity's own role: a narrowed one reaches no further than that.
     const socket = computes.socketDirectory(uid)
-    const role = await roles.ensureNarrowed(socket, identity, request.database, narrowing)
-    return grantTo(services, context, role)
+    const role = await roles.ensureNarrowed(socket, principal, request.database, narrowing)
+    return grantTo(services, context, role, holder)
   }
-  return grantTo(services, context, request.user)
+  return grantTo(services, context, request.user, holder)
 }
 
 const narrowingOf = ({ scope, tables }: CredentialClaims) =>
@@ -172,11 +180,18 @@ async function noteLogin(
     .catch((error: unknown) => log.warn({ err: error }, 'cannot note a login'))
 }
 
-async function grantTo(services: Services, context: EndpointContext, role: string) {
+async function grantTo(
+  services: Services,
+  context: EndpointContext,
+  role: string,
+  holder?: SessionHolder,
+): Promise<SessionGrant> {
   const { computes } = services
   const { endpoint } = context
   await wake(services, context) // again: what was done since took its time
   return {
+    id: newOperationUid(),
+    holder,
     endpoint: endpoint.uid,
     socketPath: `${computes.socketDirectory(endpoint.uid)}/.s.PGSQL.5432`,
     role,

@@ -39,7 +39,10 @@ export interface Services {
   /** Guards each branch's volume: who starts, stops, clones or deletes it holds its uid. */
   readonly volumes: KeyedMutex
   /** The gateway's listening addresses and sessions. */
-  readonly door: Pick<GatewayControl, 'listen' | 'unlisten' | 'endSessions'>
+  readonly door: Pick<
+    GatewayControl,
+    'listen' | 'unlisten' | 'endSessions' | 'heldSessions' | 'endHeld'
+  >
   /** What a client's libpq dials for this endpoint. */
   hostOf(endpoint: Endpoint): string
 }

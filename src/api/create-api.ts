@@ -11,6 +11,7 @@ import { printable } from '../domain/names.ts'
 import type { Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
 import { branchRoutes } from './branches.ts'
+import { clientSecretRoutes } from './client-secrets.ts'
 import { credentialRoutes } from './credentials.ts'
 import { endpointRoutes } from './endpoints.ts'
 import { neighbourRoutes } from './neighbours.ts'
@@ -18,6 +19,7 @@ import { operationRoutes } from './operations.ts'
 import { permissionRoutes } from './permissions.ts'
 import { projectRoutes } from './projects.ts'
 import { renderFault, statusOf } from './render-fault.ts'
+import { isScimPath, renderScimFault } from './render-scim-fault.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
 import { type Edge, serveRoute, userAgentOf } from './serve-route.ts'
@@ -48,7 +50,7 @@ export interface Api {
 }
 
 export function allRoutes(options: ApiOptions): readonly Route[] {
-  const { actions, workspaceId, issuer, apiUrl, jwks, contract, clock = systemClock } = options
+  const { actions, workspaceId, issuer, apiUrl, jwks, contract } = options
   return [
     ...wellKnownRoutes({ workspaceId, issuer, apiUrl, jwks }),
     ...operationRoutes(actions), // before resources: they hang below them
@@ -57,7 +59,8 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...endpointRoutes(actions),
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
-    ...tokenRoutes(actions, clock),
+    ...tokenRoutes(actions),
+    ...clientSecretRoutes(actions),
     ...permissionRoutes(actions),
     ...telemetryRoutes,
     ...statusRoutes(options.status),
@@ -131,7 +134,8 @@ function refuse(context: Context<Edge>, fault: Fault): Response {
   const status = statusOf(fault)
   if (status === 401) context.header('www-authenticate', 'Bearer realm="lakelet"')
   if (status === 429 || status === 503) context.header('retry-after', '1')
-  return context.json(renderFault(fault, context.get('trace')), status)
+  const render = isScimPath(context.req.path) ? renderScimFault : renderFault
+  return context.json(render(fault, context.get('trace')), status)
 }
 
 /** The service's own texts leave the version prefix out. */

@@ -44,18 +44,17 @@ export const credentialRoutes = (actions: Actions): readonly Route[] => [
 function readCredential(fields: z.output<typeof request>): CreateCredential {
   const { ttl, expire_time: expireTime } = fields
   if (fields.endpoint === '') throw new Fault('FIELD_REQUIRED', { field: 'endpoint' })
-  if (fields.group_name !== undefined) {
-    throw new Fault('NOT_IMPLEMENTED', {
-      what: 'A credential of a group',
-      instead: 'Leave group_name out: the session runs as the caller.',
-    })
-  }
   if (ttl !== undefined && expireTime !== undefined) {
     throw new Fault('EXPIRATION_AMBIGUOUS', { given: 'ttl and expire_time' })
   }
   return {
     endpoint: fields.endpoint,
-    ...defined({ lifetime: ttl, expireTime, narrowing: readNarrowing(fields.claims) }),
+    ...defined({
+      lifetime: ttl,
+      expireTime,
+      narrowing: readNarrowing(fields.claims),
+      groupName: fields.group_name,
+    }),
   }
 }
 

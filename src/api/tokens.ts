@@ -1,10 +1,12 @@
-/** Personal access tokens: shown once, in the answer to their creation. */
+/** Personal access tokens: shown once, in the answer to their creation; listed and revoked by id. */
 import { z } from 'zod'
 import type { Actions, Caller } from '../actions/actions.ts'
 import { Fault } from '../domain/faults.ts'
-import { after, type Clock, seconds } from '../lib/time.ts'
+import { seconds } from '../lib/time.ts'
 import { defined, integer, line } from './fields.ts'
 import { ok, type Reply, type Route, route } from './route.ts'
+
+type AccessToken = Awaited<ReturnType<Actions['getAccessToken']>>
 
 const tenYears = 10 * 365 * 86_400
 
@@ -19,30 +21,30 @@ const onBehalf = z.object({
   application_id: line(1, 256).optional(),
   user_name: line(1, 256).optional(),
 })
+const which = z.object({ token_id: line(1, 256) })
 
-export const tokenRoutes = (actions: Actions, clock: Clock): readonly Route[] => {
+/** Whose tokens an administrator wants to see. */
+const whose = z.object({
+  created_by_id: line(0, 256).optional(),
+  created_by_username: line(0, 256).optional(),
+})
+
+const managed = '/api/2.0/token-management'
+
+export const tokenRoutes = (actions: Actions): readonly Route[] => {
   const create = async (
     caller: Caller,
     body: z.output<typeof own>,
-    forLogin: string | undefined,
+    render: (token: AccessToken) => object,
+    forLogin?: string,
   ): Promise<Reply> => {
-    const lifetime =
-      body.lifetime_seconds === undefined ? undefined : seconds(body.lifetime_seconds)
-    const comment = body.comment ?? ''
-    const created = clock.now()
-    const { tokenId, token } = await actions.createAccessToken(caller, {
+    const { comment = '', lifetime_seconds: length } = body
+    const lifetime = length === undefined ? undefined : seconds(length)
+    const made = await actions.createAccessToken(caller, {
       comment,
       ...defined({ lifetime, forLogin }),
     })
-    return ok({
-      token_value: token.reveal(),
-      token_info: {
-        token_id: tokenId,
-        creation_time: created,
-        expiry_time: lifetime === undefined ? -1 : after(created, lifetime),
-        comment,
-      },
-    })
+    return ok({ token_value: made.token.reveal(), token_info: render(made) })
   }
   return [
     route({
@@ -51,15 +53,71 @@ export const tokenRoutes = (actions: Actions, clock: Clock): readonly Route[] =>
       summary: 'Create a personal access token',
       access: 'identity',
       body: { schema: own },
-      handle: ({ caller, body }) => create(caller, body, undefined),
+      handle: ({ caller, body }) => create(caller, body, renderOwn),
+    }),
+    route({
+      method: 'GET',
+      path: '/api/2.0/token/list',
+      summary: 'List your personal access tokens',
+      access: 'identity',
+      handle: async ({ caller }) => {
+        const tokens = await actions.listAccessTokens(caller, { ofAll: false })
+        return ok({ token_infos: tokens.map(renderOwn) })
+      },
     }),
     route({
       method: 'POST',
-      path: '/api/2.0/token-management/on-behalf-of/tokens',
+      path: '/api/2.0/token/delete',
+      summary: 'Revoke a personal access token',
+      access: 'identity',
+      body: { schema: which },
+      handle: async ({ caller, body }) => {
+        await actions.deleteAccessToken(caller, body.token_id)
+        return ok({})
+      },
+    }),
+    route({
+      method: 'GET',
+      path: `${managed}/tokens`,
+      summary: "List everybody's personal access tokens",
+      access: 'identity',
+      query: whose,
+      handle: async ({ caller, query }) => {
+        const { created_by_id: id, created_by_username: name } = query
+        const tokens = await actions.listAccessTokens(caller, { ofAll: true })
+        const wanted = tokens.filter(
+          (token) =>
+            (id === undefined || token.createdBy === id) &&
+            (name === undefined || token.createdByName?.toLowerCase() === name.toLowerCase()),
+        )
+        return ok({ token_infos: wanted.map(renderManaged) })
+      },
+    }),
+    route({
+      method: 'GET',
+      path: `${managed}/tokens/{token}`,
+      summary: 'Get a personal access token',
+      access: 'identity',
+      handle: async ({ caller, params }) =>
+        ok({ token_info: renderManaged(await actions.getAccessToken(caller, params.token)) }),
+    }),
+    route({
+      method: 'DELETE',
+      path: `${managed}/tokens/{token}`,
+      summary: 'Revoke a personal access token of anybody',
+      access: 'identity',
+      handle: async ({ caller, params }) => {
+        await actions.deleteAccessToken(caller, params.token)
+        return ok({})
+      },
+    }),
+    route({
+      method: 'POST',
+      path: `${managed}/on-behalf-of/tokens`,
       summary: 'Create a personal access token for another identity',
       access: 'identity',
       body: { schema: onBehalf },
-      handle: ({ caller, body }) => create(caller, body, readLogin(body)),
+      handle: ({ caller, body }) => create(caller, body, renderManaged, readLogin(body)),
     }),
   ]
 }
@@ -72,4 +130,30 @@ function readLogin({ application_id: application, user_name: user }: z.output<ty
     throw new Fault('FIELD_INVALID', { field: 'application_id', problem })
   }
   return login
+}
+
+const renderOwn = ({ tokenId, createTime, expireTime, comment }: AccessToken) => ({
+  token_id: tokenId,
+  creation_time: createTime,
+  expiry_time: expireTime ?? -1,
+  comment,
+})
+
+const day = 86_400_000
+
+const renderManaged = (token: AccessToken) => ({
+  ...renderOwn(token),
+  ...defined({
+    created_by_id: numberOf(token.createdBy),
+    created_by_username: token.createdByName,
+    owner_id: numberOf(token.identityUid),
+    last_used_day:
+      token.lastUsedTime === undefined ? undefined : Math.floor(token.lastUsedTime / day) * day,
+  }),
+})
+
+/** Here clients want a number; one that a double cannot hold is better left out. */
+function numberOf(uid: string): number | undefined {
+  const number = Number(uid)
+  return Number.isSafeInteger(number) ? number : undefined
 }

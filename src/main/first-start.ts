@@ -29,7 +29,7 @@ export async function ensureOwner(services: Services, layout: Layout): Promise<I
   const token = await readToken(layout)
   const holder = token && (await holderOf(services, token))
   if (holder?.uid !== owner.uid) {
-    const { token: fresh } = await issueAccessToken({ catalog, clock }, owner.uid, {
+    const { token: fresh } = await issueAccessToken({ catalog, clock }, owner, {
       comment: 'made at start for the owner',
     })
     await writeDurableFile(layout.tokenFile, `${fresh.reveal()}\n`)

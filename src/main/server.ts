@@ -25,6 +25,7 @@ import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
+import { accessGuard } from '../reconcile/end-sessions.ts'
 import { startLoop } from '../reconcile/loop.ts'
 import { type AwakeNoter, awakeNoter } from '../reconcile/note-awake.ts'
 import { findOrphans } from '../reconcile/orphans.ts'
@@ -216,7 +217,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   onStop(() => engine.stop())
   await engine.start()
-  await startLoops(services, noter, onStop)
+  await startLoops(services, prepared, noter, onStop)
 
   const facts: ServerFacts = {
     version,
@@ -344,6 +345,7 @@ async function stopComputes(services: Services): Promise<void> {
 
 async function startLoops(
   services: Services,
+  prepared: Prepared,
   noter: AwakeNoter,
   onStop: (ending: Ending) => void,
 ): Promise<void> {
@@ -369,15 +371,27 @@ async function startLoops(
     clock,
     log,
   })
+  const guard = accessGuard(services, prepared)
+  const access = startLoop({
+    name: 'access',
+    run: () => guard.run(),
+    slowest: seconds(5),
+    clock,
+    log,
+  })
   services.computes.onChange((_uid, { kind }) => {
     if (kind === 'ready') suspender.poke() // so that it knows when to look
   })
   const unlisten = catalog.onEvent((event) => {
     if (event.kind === 'due') deadlines.poke()
+    if (event.kind === 'access') {
+      guard.lowered()
+      access.poke()
+    }
   })
   onStop(async () => {
     unlisten()
-    await Promise.all([deadlines.stop(), suspender.stop(), notes.stop()])
+    await Promise.all([deadlines.stop(), suspender.stop(), notes.stop(), access.stop()])
   })
 }
 
@@ -386,6 +400,8 @@ const withoutAddresses = (door: Services['door']): Services['door'] => ({
   listen: () => Promise.resolve([]),
   unlisten: () => Promise.resolve(),
   endSessions: (endpoint) => door.endSessions(endpoint),
+  heldSessions: () => door.heldSessions(),
+  endHeld: (ids, why) => door.endHeld(ids, why),
 })
 
 async function listenAddresses(
