@@ -2,21 +2,28 @@
 import { z } from 'zod'
 import { Fault } from '../domain/faults.ts'
 import type { DirectoryEntry, PrincipalKind, PrincipalRef, Profile } from '../domain/principal.ts'
-import { defined, flag, line } from './fields.ts'
+import { defined, flag, line, word } from './fields.ts'
 import type { ScimResource } from './scim-filter.ts'
 
 const urn = 'urn:ietf:params:scim:schemas:core:2.0:'
 
 /** Where principals of a kind are, and how they are called. */
 export const collections = {
-  USER: { name: 'Users', noun: 'user', schema: `${urn}User`, attribute: 'userName' },
+  USER: { name: 'Users', noun: 'user', one: 'User', schema: `${urn}User`, attribute: 'userName' },
   SERVICE_PRINCIPAL: {
     name: 'ServicePrincipals',
+    one: 'ServicePrincipal',
     noun: 'service principal',
     schema: `${urn}ServicePrincipal`,
     attribute: 'applicationId',
   },
-  GROUP: { name: 'Groups', noun: 'group', schema: `${urn}Group`, attribute: 'displayName' },
+  GROUP: {
+    name: 'Groups',
+    noun: 'group',
+    one: 'Group',
+    schema: `${urn}Group`,
+    attribute: 'displayName',
+  },
 } as const satisfies Record<PrincipalKind, object>
 
 export function render(entry: DirectoryEntry): ScimResource {
@@ -89,7 +96,7 @@ const common = {
 } as const
 
 /** What a client may send of an identity, in POST and PUT; the rest is ignored. */
-export const identityBody = z.object({
+const identityBody = z.object({
   ...common,
   userName: line(0, 10_000).optional(),
   applicationId: line(0, 10_000).optional(),
@@ -99,27 +106,36 @@ export const identityBody = z.object({
     .optional(),
 })
 
-export const groupBody = z.object({
-  ...common,
-  displayName: line(0, 10_000).optional(),
-  members: values(10_000),
-})
+export const userBody = identityBody.meta({ id: 'UserChange' })
+export const servicePrincipalBody = z
+  .object(identityBody.shape)
+  .meta({ id: 'ServicePrincipalChange' })
 
-export const patchBody = z.object({
-  Operations: z
-    .array(
-      z.object({
-        op: z.preprocess(
-          (op) => (typeof op === 'string' ? op.toLowerCase() : op),
-          z.enum(['add', 'remove', 'replace']),
-        ),
-        path: line(0, 1200).optional(),
-        value: z.unknown().optional(),
-      }),
-    )
-    .min(1, 'it must hold at least one operation')
-    .max(1000),
-})
+export const groupBody = z
+  .object({
+    ...common,
+    displayName: line(0, 10_000).optional(),
+    members: values(10_000),
+  })
+  .meta({ id: 'GroupChange' })
+
+/** Some clients write `Add`. */
+const patchVerb = word(['add', 'remove', 'replace'])
+
+export const patchBody = z
+  .object({
+    Operations: z
+      .array(
+        z.object({
+          op: patchVerb,
+          path: line(0, 1200).optional(),
+          value: z.unknown().optional(),
+        }),
+      )
+      .min(1, 'it must hold at least one operation')
+      .max(1000),
+  })
+  .meta({ id: 'ScimPatch' })
 
 /** Everything that is kept without a meaning here; what is absent is forgotten. */
 export const profileOf = (

@@ -5,36 +5,46 @@
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
 import type { Actions, Caller } from '../actions/actions.ts'
-import { Fault } from '../domain/faults.ts'
+import { Fault, type Reason } from '../domain/faults.ts'
 import type { IdentityKind } from '../domain/identity.ts'
 import type { DirectoryEntry } from '../domain/principal.ts'
 import { defined, readWith } from './fields.ts'
-import { ok, type Route, route } from './route.ts'
+import { noBody, ok, type Route, route } from './route.ts'
 import type { ScimResource } from './scim-filter.ts'
 import { listOf, listQuery, oneQuery, project } from './scim-list.ts'
 import { applyPatch, type PatchOperation } from './scim-patch.ts'
+import { listReplies, meReply, replies } from './scim-replies.ts'
 import {
   collections,
   groupBody,
-  identityBody,
   mustStay,
   patchBody,
   profileOf,
   render,
   renderMe,
+  servicePrincipalBody,
+  userBody,
 } from './scim-resource.ts'
 
-const bases = ['/api/2.0/preview/scim/v2', '/api/2.0/account/scim/v2'] as const
+/** What clients of a workspace call, and what those of an account do; the same things are at both. */
+const bases = [
+  { base: '/api/2.0/preview/scim/v2', suffix: '' },
+  { base: '/api/2.0/account/scim/v2', suffix: 'OfAccount' },
+] as const
+type Base = (typeof bases)[number]
 
-type IdentityBody = z.output<typeof identityBody>
+type IdentityBody = z.output<typeof userBody>
 type GroupBody = z.output<typeof groupBody>
 
 export const scimRoutes = (actions: Actions, workspaceId: string): readonly Route[] =>
-  bases.flatMap((base) => [
+  bases.flatMap((at) => [
     route({
       method: 'GET',
-      path: `${base}/Me`,
+      path: `${at.base}/Me`,
       summary: 'Who am I',
+      operationId: `getMe${at.suffix}`,
+      tag: 'Identities',
+      reply: { 200: meReply },
       access: 'identity',
       query: oneQuery,
       handle: async ({ caller, query }) =>
@@ -43,12 +53,13 @@ export const scimRoutes = (actions: Actions, workspaceId: string): readonly Rout
           'X-Databricks-Org-Id': workspaceId,
         }),
     }),
-    ...identityRoutes(base, actions, 'USER'),
-    ...identityRoutes(base, actions, 'SERVICE_PRINCIPAL'),
-    ...groupRoutes(base, actions),
+    ...identityRoutes(at, actions, 'USER'),
+    ...identityRoutes(at, actions, 'SERVICE_PRINCIPAL'),
+    ...groupRoutes(at, actions),
   ])
 
-function identityRoutes(base: string, actions: Actions, kind: IdentityKind): readonly Route[] {
+function identityRoutes(at: Base, actions: Actions, kind: IdentityKind): readonly Route[] {
+  const body = kind === 'USER' ? userBody : servicePrincipalBody
   const read = (caller: Caller, id: string) => actions.getIdentity(caller, kind, id)
   const put = async (caller: Caller, before: DirectoryEntry, body: IdentityBody) => {
     mustStay(before, kind === 'USER' ? body.userName : body.applicationId)
@@ -60,7 +71,7 @@ function identityRoutes(base: string, actions: Actions, kind: IdentityKind): rea
       profile: profileOf(body),
     })
   }
-  return resourceRoutes(base, kind, identityBody, {
+  return resourceRoutes(at, kind, body, {
     list: (caller) => actions.listIdentities(caller, kind),
     read,
     async create(caller, body) {
@@ -79,13 +90,13 @@ function identityRoutes(base: string, actions: Actions, kind: IdentityKind): rea
     },
     async patch(caller, id, operations) {
       const before = await read(caller, id)
-      return put(caller, before, readWith(identityBody, applyPatch(render(before), operations)))
+      return put(caller, before, readWith(userBody, applyPatch(render(before), operations)))
     },
     remove: (caller, id) => actions.deleteIdentity(caller, kind, id),
   })
 }
 
-function groupRoutes(base: string, actions: Actions): readonly Route[] {
+function groupRoutes(at: Base, actions: Actions): readonly Route[] {
   const put = (caller: Caller, before: DirectoryEntry, body: GroupBody) => {
     mustStay(before, nameOf(body))
     const had = before.members.map(({ uid }): string => uid)
@@ -96,7 +107,7 @@ function groupRoutes(base: string, actions: Actions): readonly Route[] {
       remove: had.filter((uid) => !wanted.includes(uid)),
     })
   }
-  return resourceRoutes(base, 'GROUP', groupBody, {
+  return resourceRoutes(at, 'GROUP', groupBody, {
     list: (caller) => actions.listGroups(caller),
     read: (caller, id) => actions.getGroup(caller, id),
     create: (caller, body) =>
@@ -114,6 +125,25 @@ function groupRoutes(base: string, actions: Actions): readonly Route[] {
   })
 }
 
+const changing = [
+  'ADMINISTRATORS_ONLY',
+  'IDENTITY_NOT_FOUND',
+  'FIELD_IMMUTABLE',
+  'GROUP_BUILT_IN',
+  'LAST_ADMINISTRATOR',
+] as const satisfies readonly Reason[]
+
+const examples = {
+  USER: { userName: 'jane.doe@example.com', displayName: 'Jane Doe' },
+  SERVICE_PRINCIPAL: { displayName: 'deploy' },
+  GROUP: { displayName: 'data team', members: [{ value: '123456789012345' }] },
+} as const
+
+const patchExample = {
+  schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+  Operations: [{ op: 'replace', path: 'displayName', value: 'Jane' }],
+} as const
+
 interface ResourceActions<Body> {
   list(caller: Caller): Promise<readonly DirectoryEntry[]>
   read(caller: Caller, id: string): Promise<DirectoryEntry>
@@ -124,21 +154,28 @@ interface ResourceActions<Body> {
 }
 
 function resourceRoutes<Body>(
-  base: string,
+  { base, suffix }: Base,
   kind: DirectoryEntry['kind'],
   schema: z.ZodType<Body>,
   actions: ResourceActions<Body>,
 ): readonly Route[] {
-  const { name, noun } = collections[kind]
+  const { name, noun, one: word } = collections[kind]
   const path = `${base}/${name}`
   const one = `${path}/{id}` as `${string}/{id}`
   const access = 'identity'
+  const tag = 'Identities'
+  const resource = replies[kind]
+  const example = examples[kind]
   const plain = (entry: DirectoryEntry): ScimResource => render(entry)
   return [
     route({
       method: 'GET',
       path,
       summary: `List ${noun}s`,
+      operationId: `list${name}${suffix}`,
+      tag,
+      reply: { 200: listReplies[kind] },
+      refusals: ['SCIM_FILTER_INVALID'],
       access,
       query: listQuery,
       handle: async ({ caller, query }) =>
@@ -148,8 +185,12 @@ function resourceRoutes<Body>(
       method: 'POST',
       path,
       summary: `Create a ${noun}`,
+      operationId: `create${word}${suffix}`,
+      tag,
+      reply: { 201: resource },
+      refusals: ['ADMINISTRATORS_ONLY', 'IDENTITY_EXISTS', 'IDENTITY_NOT_FOUND'],
       access,
-      body: { schema, keepsNames: true },
+      body: { schema, keepsNames: true, example },
       handle: async ({ caller, body }) => ({
         status: 201,
         body: render(await actions.create(caller, body)),
@@ -159,6 +200,10 @@ function resourceRoutes<Body>(
       method: 'GET',
       path: one,
       summary: `Get a ${noun}`,
+      operationId: `get${word}${suffix}`,
+      tag,
+      reply: { 200: resource },
+      refusals: ['IDENTITY_NOT_FOUND'],
       access,
       query: oneQuery,
       handle: async ({ caller, params, query }) =>
@@ -168,8 +213,12 @@ function resourceRoutes<Body>(
       method: 'PUT',
       path: one,
       summary: `Replace a ${noun}`,
+      operationId: `replace${word}${suffix}`,
+      tag,
+      reply: { 200: resource },
+      refusals: changing,
       access,
-      body: { schema, keepsNames: true },
+      body: { schema, keepsNames: true, example },
       handle: async ({ caller, params, body }) =>
         ok(render(await actions.put(caller, params.id, body))),
     }),
@@ -177,8 +226,12 @@ function resourceRoutes<Body>(
       method: 'PATCH',
       path: one,
       summary: `Change a ${noun}`,
+      operationId: `update${word}${suffix}`,
+      tag,
+      reply: { 200: resource },
+      refusals: [...changing, 'SCIM_PATH_INVALID'],
       access,
-      body: { schema: patchBody, keepsNames: true },
+      body: { schema: patchBody, keepsNames: true, example: patchExample },
       handle: async ({ caller, params, body }) => {
         const operations = body.Operations.map(({ op, path, value }) => ({
           op,
@@ -192,6 +245,10 @@ function resourceRoutes<Body>(
       method: 'DELETE',
       path: one,
       summary: `Delete a ${noun}`,
+      operationId: `delete${word}${suffix}`,
+      tag,
+      reply: { 204: noBody },
+      refusals: ['ADMINISTRATORS_ONLY', 'IDENTITY_NOT_FOUND', 'LAST_ADMINISTRATOR'],
       access,
       async handle({ caller, params }) {
         await actions.remove(caller, params.id)

@@ -23,7 +23,9 @@ describe('personal access tokens', () => {
   test('without a lifetime have no end', async () => {
     expect(await inputsOf('POST', own)).toEqual([{ comment: '' }])
     const tokenId = 'endless'
-    const { send } = recordedApi({ listAccessTokens: () => [{ tokenId, comment: '' }] })
+    const { send } = recordedApi({
+      listAccessTokens: () => [{ tokenId, comment: '', createTime: 1 }],
+    })
     const { json } = await send('GET', '/api/2.0/token/list')
     expect(json).toMatchObject({ token_infos: [{ token_id: tokenId, expiry_time: -1 }] })
   })

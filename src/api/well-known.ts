@@ -2,6 +2,7 @@
  * What clients ask before anything else, without a token: which workspace this is and where its
  * OpenID documents are. Both name the host that the client dialled, which is the one it can reach.
  */
+import { z } from 'zod'
 import { ok, type Route, route } from './route.ts'
 
 export interface WellKnownOptions {
@@ -13,6 +14,33 @@ export interface WellKnownOptions {
   readonly issuer: string | undefined
   readonly jwks: () => Promise<unknown>
 }
+
+const workspace = z
+  .strictObject({
+    oidc_endpoint: z.url(),
+    workspace_id: z.string().regex(/^\d+$/).meta({ description: 'The same for ever.' }),
+  })
+  .meta({ id: 'Workspace' })
+
+// What more there is, RFC 8414 and OpenID Connect Discovery say.
+const serverMetadata = z
+  .looseObject({
+    issuer: z.url(),
+    authorization_endpoint: z.url(),
+    token_endpoint: z.url(),
+    jwks_uri: z.url(),
+    response_types_supported: z.array(z.string()),
+    code_challenge_methods_supported: z.array(z.string()),
+  })
+  .meta({ id: 'OAuthServerMetadata' })
+
+const keySet = z
+  .strictObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
+  .meta({ id: 'JsonWebKeySet', description: 'RFC 7517.' })
+
+const oauthError = z
+  .strictObject({ error: z.string(), error_description: z.string().optional() })
+  .meta({ id: 'OAuthError', description: 'RFC 6749, section 5.2.' })
 
 export const wellKnownRoutes = (options: WellKnownOptions): readonly Route[] => {
   const { workspaceId, apiUrl, issuer, jwks } = options
@@ -35,6 +63,9 @@ export const wellKnownRoutes = (options: WellKnownOptions): readonly Route[] => 
       method: 'GET',
       path: '/.well-known/databricks-config',
       summary: 'Workspace discovery',
+      operationId: 'getDatabricksConfig',
+      tag: 'OAuth',
+      reply: { 200: workspace },
       access: 'public',
       handle: ({ host }) => ok({ oidc_endpoint: oidcOf(host), workspace_id: workspaceId }),
     }),
@@ -43,6 +74,10 @@ export const wellKnownRoutes = (options: WellKnownOptions): readonly Route[] => 
         method: 'GET',
         path: `/oidc/.well-known/${document}`,
         summary: 'OAuth server metadata',
+        operationId:
+          document === 'openid-configuration' ? 'getOpenIdConfiguration' : 'getOAuthMetadata',
+        tag: 'OAuth',
+        reply: { 200: serverMetadata },
         access: 'public',
         handle: ({ host }) => ok(metadata(host)),
       }),
@@ -51,6 +86,9 @@ export const wellKnownRoutes = (options: WellKnownOptions): readonly Route[] => 
       method: 'GET',
       path: '/oidc/jwks.json',
       summary: 'Public signing keys',
+      operationId: 'getJwks',
+      tag: 'OAuth',
+      reply: { 200: keySet },
       access: 'public',
       handle: async () => ok(await jwks(), { 'cache-control': 'public, max-age=300' }),
     }),
@@ -58,6 +96,9 @@ export const wellKnownRoutes = (options: WellKnownOptions): readonly Route[] => 
       method: 'POST',
       path: '/oidc/v1/token',
       summary: 'OAuth token (RFC 6749)',
+      operationId: 'getOAuthToken',
+      tag: 'OAuth',
+      reply: { 400: oauthError },
       access: 'public',
       handle: () => ({
         status: 400,
@@ -69,6 +110,9 @@ export const wellKnownRoutes = (options: WellKnownOptions): readonly Route[] => 
       method: 'GET',
       path: '/oidc/v1/authorize',
       summary: 'OAuth authorization (RFC 6749)',
+      operationId: 'authorize',
+      tag: 'OAuth',
+      reply: { 400: oauthError },
       access: 'public',
       handle: () => ({
         status: 400,
