@@ -88,8 +88,10 @@ export async function issueAccessToken(
     expireTime: lifetime === undefined ? undefined : after(now, lifetime),
     createdBy: maker.uid,
   }
-  await catalog.accessTokens.insert({ ...row, hash: hashOf(token) })
-  return { ...row, createdByName: maker.loginName, lastUsedTime: undefined, token }
+  return catalog.transaction(async (session) => {
+    await session.accessTokens.insert({ ...row, hash: hashOf(token) })
+    return { ...row, createdByName: maker.loginName, lastUsedTime: undefined, token }
+  })
 }
 
 /** The caller's own; `ofAll`: everybody's, for administrators. */
@@ -118,7 +120,9 @@ export async function deleteAccessToken(
   tokenId: string,
 ): Promise<void> {
   await findToken(services, caller, tokenId, 'deleteAccessToken')
-  await services.catalog.accessTokens.remove(tokenId)
+  await services.catalog.transaction(async (session) => {
+    await session.accessTokens.remove(tokenId)
+  })
 }
 
 async function findToken(
@@ -163,15 +167,15 @@ export async function createClientSecret(
     createTime: now,
     expireTime: after(now, lifetime),
   }
-  await catalog.transaction(async (session) => {
+  return catalog.transaction(async (session) => {
     await session.directory.lock()
     const held = await session.clientSecrets.list(identity.uid)
     if (held.length >= maxSecrets) {
       throw new Fault('SECRETS_TOO_MANY', { name: identity.loginName, limit: maxSecrets })
     }
     await session.clientSecrets.insert(row)
+    return { ...row, lastUsedTime: undefined, isExpired: false, secret }
   })
-  return { ...row, lastUsedTime: undefined, isExpired: false, secret }
 }
 
 type ListedSecret = ClientSecret & { readonly isExpired: boolean }
@@ -207,9 +211,11 @@ export async function deleteClientSecret(
     servicePrincipal,
     'deleteClientSecret',
   )
-  if (!(await services.catalog.clientSecrets.remove(uid, secretId))) {
-    throw new Fault('SECRET_NOT_FOUND', { secret: printable(secretId) })
-  }
+  await services.catalog.transaction(async (session) => {
+    if (!(await session.clientSecrets.remove(uid, secretId))) {
+      throw new Fault('SECRET_NOT_FOUND', { secret: printable(secretId) })
+    }
+  })
 }
 
 async function findServicePrincipal(

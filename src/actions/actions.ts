@@ -3,6 +3,7 @@
  * write answers with its operation; a refusal that can be known at once is thrown at once.
  */
 import type { BranchResource } from '../domain/branch.ts'
+import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
 import type { EndpointResource, EndpointType } from '../domain/endpoint.ts'
 import type { Expiration } from '../domain/expiration.ts'
 import type { Identity, IdentityKind, PermissionLevel } from '../domain/identity.ts'
@@ -22,15 +23,23 @@ import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/projec
 import type { Secret } from '../lib/secret.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
+import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
 import type { Narrowing } from '../ports/roles.ts'
 import type { GroupChanges, NewGroup } from './groups.ts'
 import type { IdentityChanges, NewIdentity } from './identities.ts'
+import type { AuditFilter } from './read-audit.ts'
 
 /** Who calls, and what is known of the call for logs. */
 export interface Caller {
   readonly identity: Identity
   readonly userAgent: string
   readonly requestId: string
+  /** Of the connection: behind a proxy, the proxy's. */
+  readonly remoteAddress?: string
+  /** W3C trace id, 32 hex digits. */
+  readonly traceId?: string
+  /** The coding agent that acts for the identity, when it says so. */
+  readonly agent?: string
 }
 
 export interface Page {
@@ -176,6 +185,16 @@ export interface Actions {
   listEndpoints(caller: Caller, path: BranchPath, page: Page): Promise<Listing<EndpointResource>>
   updateEndpoint(caller: Caller, path: EndpointPath, spec: EndpointSpec): Promise<OperationResource>
   deleteEndpoint(caller: Caller, path: EndpointPath): Promise<OperationResource>
+  listComputeInstances(
+    caller: Caller,
+    path: EndpointPath,
+    page: Page,
+  ): Promise<Listing<ComputeInstanceResource>>
+  getComputeInstance(
+    caller: Caller,
+    path: EndpointPath,
+    id: string,
+  ): Promise<ComputeInstanceResource>
 
   /** Waits up to 2 s for an operation that is about to finish. `resource` is the name before `/operations/`. */
   getOperation(caller: Caller, resource: string, uid: OperationUid): Promise<OperationResource>
@@ -183,7 +202,7 @@ export interface Actions {
   createCredential(
     caller: Caller,
     input: CreateCredential,
-  ): Promise<{ readonly token: Secret; readonly expireTime: EpochMs }>
+  ): Promise<{ readonly token: Secret; readonly tokenId: string; readonly expireTime: EpochMs }>
 
   whoAmI(caller: Caller): Promise<DirectoryEntry>
   createIdentity(caller: Caller, input: NewIdentity): Promise<DirectoryEntry>
@@ -196,13 +215,14 @@ export interface Actions {
     changes: IdentityChanges,
   ): Promise<DirectoryEntry>
   /** Its tokens, secrets, memberships and permissions go with it; its sessions end. */
-  deleteIdentity(caller: Caller, kind: IdentityKind, uid: string): Promise<void>
+  deleteIdentity(caller: Caller, kind: IdentityKind, uid: string): Promise<DirectoryEntry>
 
   createGroup(caller: Caller, input: NewGroup): Promise<DirectoryEntry>
   getGroup(caller: Caller, uid: string): Promise<DirectoryEntry>
   listGroups(caller: Caller): Promise<readonly DirectoryEntry[]>
   updateGroup(caller: Caller, uid: string, changes: GroupChanges): Promise<DirectoryEntry>
-  deleteGroup(caller: Caller, uid: string): Promise<void>
+  /** Answers with what it was, like every deletion of a principal. */
+  deleteGroup(caller: Caller, uid: string): Promise<DirectoryEntry>
 
   /** A personal access token, shown once. `forLogin`: on behalf of that identity (admins only). */
   createAccessToken(
@@ -240,4 +260,12 @@ export interface Actions {
     entries: readonly SetAccessEntry[],
     options: { readonly replace: boolean },
   ): Promise<readonly AccessEntry[]>
+
+  /** Newest first. Administrators see all; others one project that they manage, named by `resource`. */
+  listAudit(caller: Caller, filter: AuditFilter, page: Page): Promise<Listing<RecordedEntry>>
+  /** Administrators only. */
+  verifyAudit(
+    caller: Caller,
+    kept: { readonly seq: number; readonly hash: string } | undefined,
+  ): Promise<AuditVerification>
 }

@@ -23,7 +23,7 @@ export async function createCredential(
   { catalog, clock, tokens, policy }: Services,
   caller: Caller,
   input: CreateCredential,
-): Promise<{ readonly token: Secret; readonly expireTime: EpochMs }> {
+): Promise<{ readonly token: Secret; readonly tokenId: string; readonly expireTime: EpochMs }> {
   const path = endpointPath(input.endpoint)
   const found = await findEndpoint(catalog, path, may(caller, 'createCredential'))
   const { project, branch, endpoint } = found
@@ -52,6 +52,7 @@ export async function createCredential(
       permission: 'CAN_USE',
     })
   }
+  const tokenId = newOperationUid()
   const token = await tokens.sign({
     subject: identity.loginName,
     audience: endpoint.uid,
@@ -60,11 +61,11 @@ export async function createCredential(
     endpoint: input.endpoint,
     tables: input.narrowing?.tables,
     group: input.groupName === undefined ? undefined : principal.loginName,
-    tokenId: newOperationUid(),
+    tokenId,
     issuedAt: now,
     expiresAt,
   })
-  return { token, expireTime: expiresAt }
+  return { token, tokenId, expireTime: expiresAt }
 }
 
 /** A branch name in place of an endpoint name is the common mistake: say so. */

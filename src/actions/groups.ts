@@ -79,9 +79,17 @@ export async function updateGroup(
   })
 }
 
-export async function deleteGroup({ catalog }: Stores, caller: Caller, uid: string): Promise<void> {
+export async function deleteGroup(
+  { catalog }: Stores,
+  caller: Caller,
+  uid: string,
+): Promise<DirectoryEntry> {
   mustBeAllowed(caller, 'deleteGroup')
-  const group = await findEntry(catalog, uid, 'GROUP')
-  if (isBuiltIn(group.uid)) throw new Fault('GROUP_BUILT_IN', { name: group.loginName })
-  await catalog.directory.remove(group.uid)
+  return catalog.transaction(async (session) => {
+    await session.directory.lock()
+    const group = await findEntry(session, uid, 'GROUP')
+    if (isBuiltIn(group.uid)) throw new Fault('GROUP_BUILT_IN', { name: group.loginName })
+    await session.directory.remove(group.uid)
+    return group
+  })
 }

@@ -49,7 +49,7 @@ export async function insertIdentity(
   }: NewIdentity & { readonly isAdmin: boolean },
 ): Promise<Identity> {
   const identity = { ...input, uid: newIdentityUid(), isActive, createTime: clock.now() }
-  await catalog.transaction(async (session) => {
+  return catalog.transaction(async (session) => {
     await claimName(session, input.kind, input.loginName)
     await session.directory.insert(identity, profile)
     if (groups.length > 0) await session.directory.lock()
@@ -57,8 +57,8 @@ export async function insertIdentity(
       const { uid } = await findEntry(session, group, 'GROUP')
       await addMembers(session, uid, [identity.uid])
     }
+    return identity
   })
-  return identity
 }
 
 /** How each kind is called, and the attribute of SCIM that names it. */
@@ -139,14 +139,15 @@ export async function deleteIdentity(
   caller: Caller,
   kind: IdentityKind,
   uid: string,
-): Promise<void> {
+): Promise<DirectoryEntry> {
   mustBeAllowed(caller, 'deleteIdentity')
-  await catalog.transaction(async (session) => {
+  return catalog.transaction(async (session) => {
     await session.directory.lock()
     const entry = await findEntry(session, uid, kind)
     notItself(caller, entry, 'delete itself')
     await session.directory.remove(entry.uid)
     await keepAnAdmin(session)
+    return entry
   })
 }
 

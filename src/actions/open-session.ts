@@ -4,14 +4,25 @@
  * path as known ones, so probing learns nothing.
  */
 import { isLive } from '../domain/branch.ts'
-import { Fault, toRecord } from '../domain/faults.ts'
+import { isReader } from '../domain/endpoint.ts'
+import { Fault, type Reason, toRecord } from '../domain/faults.ts'
 import type { EndpointUid } from '../domain/names.ts'
+import type { Principal } from '../domain/principal.ts'
 import { after, seconds } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
 import type { CredentialClaims } from '../ports/tokens.ts'
+import {
+  type AskedLogin,
+  type LoginFacts,
+  noteFailedProof,
+  noteLogin,
+  noteRefusedLogin,
+} from './audit-logins.ts'
+import { catchUp, loginEffort, prepareRole } from './catch-up.ts'
 import { scopes } from './credentials.ts'
 import { type Prepared, wake } from './fleet.ts'
 import { newOperationUid } from './new-uid.ts'
+import { writerOf } from './readers.ts'
 import type { Services } from './services.ts'
 import type {
   Challenge,
@@ -42,10 +53,12 @@ async function verifierOf(
   user: string,
 ): Promise<string | undefined> {
   const { catalog, computes, roles, log } = services
-  const { endpoint, branch } = context
+  const { branch } = context
+  // A reader may be behind; passwords are good or not as the writer says.
+  const endpoint = isReader(context.endpoint) ? await writerOf(catalog, branch) : context.endpoint
   // One that crashed was awake and could note nothing: it is started again, as for any login.
   if ((await computes.look(endpoint.uid)).kind === 'crashed') {
-    await wake(services, context).catch((error: unknown) =>
+    await wake(services, { branch, endpoint }).catch((error: unknown) =>
       log.warn({ err: error, endpoint: endpoint.uid }, 'cannot ask a crashed compute for roles'),
     )
   }
@@ -70,13 +83,16 @@ export async function openSession(
   prepared: Prepared,
   request: SessionRequest,
 ): Promise<SessionAnswer> {
+  const facts: LoginFacts = {}
   try {
     const grant =
       request.proof.kind === 'scram'
-        ? await openByPassword(services, request, request.proof.endpoint)
-        : await openByToken(services, prepared, request, request.proof.password)
+        ? await openByPassword(services, request, request.proof.endpoint, facts)
+        : await openByToken(services, prepared, request, request.proof.password, facts)
+    noteLogin(services, request, facts, grant.role)
     return { kind: 'granted', grant }
   } catch (error) {
+    noteRefusedLogin(services, request, facts, error)
     if (!(error instanceof Fault)) {
       services.log.error({ err: error }, 'cannot open a session')
       return { kind: 'refused', fault: { reason: 'INTERNAL', facts: { request: 'session' } } }
@@ -86,11 +102,30 @@ export async function openSession(
   }
 }
 
-async function openByPassword(services: Services, request: SessionRequest, uid: EndpointUid) {
+/** The gateway has found a proof wrong by itself; `open` was not asked. */
+export async function tellFailedProof(
+  services: Services,
+  asked: AskedLogin,
+  reason: Reason,
+): Promise<void> {
+  const { context } = await routeByName(services, asked.hints).catch(() => ({ context: undefined }))
+  const facts = context === undefined ? {} : { context }
+  noteFailedProof(services, asked, facts, reason)
+}
+
+async function openByPassword(
+  services: Services,
+  request: SessionRequest,
+  uid: EndpointUid,
+  facts: LoginFacts,
+) {
+  facts.isPassword = true
   const context = await services.catalog.endpoints.context(uid)
   if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
+  facts.context = context
   if (!context.project.enablePgNativeLogin) throw new Fault('NATIVE_LOGIN_DISABLED')
-  await noteLogin(services, context)
+  await noteActive(services, context)
+  await wakeUpToDate(services, context)
   return grantTo(services, context, request.user)
 }
 
@@ -99,9 +134,11 @@ async function openByToken(
   prepared: Prepared,
   request: SessionRequest,
   password: string,
+  facts: LoginFacts,
 ) {
-  const { catalog, tokens, computes, roles } = services
+  const { catalog, tokens } = services
   const route = await routeByName(services, request.hints)
+  if (route.context !== undefined) facts.context = route.context
   const verified = await tokens.verify(password)
   if (verified.kind === 'invalid') {
     // Neither a token nor a place where the password could be known.
@@ -109,6 +146,7 @@ async function openByToken(
     throw await wrongPassword(services, route.context, request.user)
   }
   const { claims } = verified
+  facts.claims = claims
   if (verified.kind === 'expired') throw new Fault('TOKEN_EXPIRED')
   const identity = await catalog.identities.byLoginName(claims.subject)
   // A name given to somebody else since (times in tokens are whole seconds) is not the one it named.
@@ -121,11 +159,13 @@ async function openByToken(
   if (request.user !== loginName) {
     throw new Fault('TOKEN_OTHER_ROLE', { identity: loginName, user: request.user })
   }
+  facts.identity = identity
   // Who names an endpoint that is gone must not end up on another: that might be production.
   const context = route.isNamed
     ? route.context
     : await catalog.endpoints.context(claims.audience as EndpointUid)
   if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
+  facts.context = context
   if (claims.audience !== context.endpoint.uid) throw new Fault('TOKEN_OTHER_ENDPOINT')
   const principal = await sessionPrincipal(catalog, identity, claims.group)
   const right =
@@ -134,22 +174,51 @@ async function openByToken(
     throw new Fault('LOGIN_FAILED', { user: request.user })
   }
 
-  await noteLogin(services, context)
-  await wake(services, context)
-  const { uid } = context.endpoint
-  if (right === 'manager') await prepared.manager(services, uid, principal)
-  else if (!(await prepared.member(services, uid, principal))) {
-    throw new Fault('ROLE_MISSING', { user: request.user })
+  await noteActive(services, context)
+  await wakeUpToDate(services, context)
+  const { database } = request
+  const role = await prepareRole(services, context, (uid) =>
+    roleOn(services, prepared, uid, { principal, right, claims, database }),
+  )
+  return grantTo(services, context, role, { identity: identity.uid, group: claims.group, right })
+}
+
+/** The role that this principal logs in as, with the rights that it has today. */
+async function roleOn(
+  services: Services,
+  prepared: Prepared,
+  endpoint: EndpointUid,
+  {
+    principal,
+    right,
+    claims,
+    database,
+  }: {
+    readonly principal: Principal
+    readonly right: SessionHolder['right']
+    readonly claims: CredentialClaims
+    readonly database: string
+  },
+): Promise<string> {
+  const { computes, roles } = services
+  if (right === 'manager') await prepared.manager(services, endpoint, principal)
+  else if (!(await prepared.member(services, endpoint, principal))) {
+    throw new Fault('ROLE_MISSING', { user: principal.loginName })
   }
-  const holder = { identity: identity.uid, group: claims.group, right }
   const narrowing = narrowingOf(claims)
-  if (narrowing !== undefined) {
-    // After the identity's own role: a narrowed one reaches no further than that.
-    const socket = computes.socketDirectory(uid)
-    const role = await roles.ensureNarrowed(socket, principal, request.database, narrowing)
-    return grantTo(services, context, role, holder)
-  }
-  return grantTo(services, context, request.user, holder)
+  if (narrowing === undefined) return principal.loginName
+  // After the principal's own role: a narrowed one reaches no further than that.
+  return roles.ensureNarrowed(computes.socketDirectory(endpoint), principal, database, narrowing)
+}
+
+/** A session of a reader sees what was committed before it began. */
+async function wakeUpToDate(services: Services, context: EndpointContext): Promise<void> {
+  await wake(services, context)
+  if (!isReader(context.endpoint)) return
+  await catchUp(services, context, loginEffort).catch((error: unknown) => {
+    // The writer cannot start: reading what is there is better than nothing.
+    services.log.warn({ err: error, endpoint: context.endpoint.uid }, 'a reader cannot catch up')
+  })
 }
 
 const narrowingOf = ({ scope, tables }: CredentialClaims) =>
@@ -169,7 +238,7 @@ async function wrongPassword(
 }
 
 /** Before the wake: whoever suspends looks at this once more under the lock, and lets us be. */
-async function noteLogin(
+async function noteActive(
   { catalog, clock, log }: Services,
   { endpoint }: EndpointContext,
 ): Promise<void> {
@@ -199,7 +268,7 @@ async function grantTo(
 }
 
 const isOpen = (context: EndpointContext): boolean =>
-  isLive(context) && context.branch.state === 'READY'
+  isLive(context) && context.branch.state === 'READY' && context.endpoint.life === 'READY'
 
 const endpointUid = /^ep-[a-z0-9-]{1,60}$/
 

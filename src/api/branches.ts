@@ -91,6 +91,7 @@ export const branchRoutes = (
     reply: { 200: branchOperation },
     refusals: [
       'BRANCH_EXISTS',
+      'ACTIVE_COMPUTES_LIMIT',
       'EXPIRATION_REQUIRED',
       ...expirationRefusals,
       'BRANCH_EXPIRES',
@@ -108,7 +109,7 @@ export const branchRoutes = (
     ],
     access: 'identity',
     query: z.object({
-      branch_id: newId('branch', parseBranchId),
+      branch_id: newId('branch', 'dev', parseBranchId),
       replace_existing: queryFlag
         .optional()
         .describe('Update the branch of this id, if there is one.'),

@@ -98,6 +98,7 @@ const sayExample = (value: unknown): string =>
 
 export function renderReply(status: string, { description, content }: DocumentedReply): Markup {
   const [type, body] = Object.entries(content ?? {})[0] ?? []
+  const reasons = description.split('\n').filter((line) => line.startsWith('- ')).length
   return html`<dt><code>${status}</code>${
     body === undefined
       ? html` <span>no body</span>`
@@ -106,14 +107,9 @@ export function renderReply(status: string, { description, content }: Documented
         : html` <span>${type}</span>`
   }</dt>
 <dd>${
-    description.startsWith('- ')
-      ? html`<details><summary>${countOf(description)}</summary>${renderProse(description)}</details>`
-      : renderProse(description)
+    reasons > 1
+      ? html`<details><summary>${reasons} reasons</summary>${renderProse(description)}</details>`
+      : renderProse(description.replace(/^- /, ''))
   }${body !== undefined && !isPlain(body.schema) ? renderSchema(body.schema) : ''}</dd>
 `
-}
-
-function countOf(list: string): string {
-  const count = list.split('\n').length
-  return count === 1 ? '1 reason' : `${count} reasons`
 }

@@ -64,7 +64,7 @@ export const computeUnits = field(
   (value) => {
     if (typeof value !== 'number' || !Number.isFinite(value)) return wrong('it must be a number')
     return value < cuLimits.min || value > cuLimits.max
-      ? wrong(`it must be ${cuLimits.min} to ${cuLimits.max}`)
+      ? wrong(`it must be ${cuLimits.min} to ${cuLimits.max}; there are no larger fixed sizes here`)
       : value
   },
 )
@@ -114,11 +114,16 @@ export const reference = (example: string) =>
   })
 
 /** The id that a create gives to what it makes: required, and judged before the body. */
-export const newId = <Id>(what: string, parse: (text: string | undefined) => Id) =>
+export const newId = <Id>(what: string, example: string, parse: (text: string | undefined) => Id) =>
   z
     .unknown()
     .transform((value) => parse(typeof value === 'string' ? value : undefined))
-    .meta({ type: 'string', pattern: ID_PATTERN, description: `Id of the new ${what}.` })
+    .meta({
+      type: 'string',
+      pattern: ID_PATTERN,
+      description: `Id of the new ${what}.`,
+      examples: [example],
+    })
 
 const SETTING_NAME = /^[a-z_][a-z0-9_.]{0,127}$/
 

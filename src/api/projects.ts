@@ -116,7 +116,7 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
       'STORAGE_UNAVAILABLE',
     ],
     access: 'identity',
-    query: z.object({ project_id: newId('project', parseProjectId) }),
+    query: z.object({ project_id: newId('project', 'app', parseProjectId) }),
     body: {
       schema: creation,
       wrapper: 'project',

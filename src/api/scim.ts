@@ -150,7 +150,7 @@ interface ResourceActions<Body> {
   create(caller: Caller, body: Body): Promise<DirectoryEntry>
   put(caller: Caller, id: string, body: Body): Promise<DirectoryEntry>
   patch(caller: Caller, id: string, operations: readonly PatchOperation[]): Promise<DirectoryEntry>
-  remove(caller: Caller, id: string): Promise<void>
+  remove(caller: Caller, id: string): Promise<DirectoryEntry>
 }
 
 function resourceRoutes<Body>(

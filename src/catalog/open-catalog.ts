@@ -9,6 +9,7 @@ import type { Secret } from '../lib/secret.ts'
 import { type Clock, minutes, seconds } from '../lib/time.ts'
 import type { Catalog, CatalogEvent, CatalogSession, Notes } from '../ports/catalog.ts'
 import { accessTokensIn, clientSecretsIn } from './access-tokens.ts'
+import { auditIn } from './audit.ts'
 import { branchesIn } from './branches.ts'
 import { directoryIn } from './directory.ts'
 import { endpointsIn } from './endpoints.ts'
@@ -117,6 +118,7 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   directory: directoryIn(db),
   permissions: permissionsIn(db),
   work: workIn(db),
+  audit: auditIn(db),
 })
 
 const notesIn = (db: Kysely<Schema>): Notes => ({

@@ -101,6 +101,11 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./identity-commands.ts')).fillPermissions,
   },
   {
+    name: 'audit',
+    describe: 'Show the audit log: who did what, when and with what result.',
+    load: async () => (await import('./audit-command.ts')).fillAudit,
+  },
+  {
     name: 'api',
     describe: 'Call any method of the API.',
     isGroup: true,
@@ -216,7 +221,7 @@ const withoutGoBooleans = (argv: readonly string[]): string[] => {
   return argv.flatMap((word, at) => {
     if (end !== -1 && at >= end) return [word]
     const match =
-      /^(--(?:purge|no-wait|show-deleted|replace-existing|no-expiry|debug))=(true|false)$/.exec(
+      /^(--(?:purge|follow|no-wait|show-deleted|replace-existing|no-expiry|debug))=(true|false)$/.exec(
         word,
       )
     if (match === null) return [word]

@@ -42,6 +42,8 @@ const table: Readonly<Record<Deed, string>> = {
   createEndpoint: '++----..',
   getEndpoint: '++++++..',
   listEndpoints: '++++++..',
+  listComputeInstances: '++++++..',
+  getComputeInstance: '++++++..',
   updateEndpoint: '++----..',
   deleteEndpoint: '++----..',
 
@@ -64,6 +66,9 @@ const table: Readonly<Record<Deed, string>> = {
   updateGroup: '+-------',
   deleteGroup: '+-------',
   whoAmI: '++++++++',
+
+  listAudit: '++----..',
+  verifyAudit: '+-------',
 
   createAccessToken: '++++++++',
   'createAccessToken/onBehalf': '+-------',

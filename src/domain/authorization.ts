@@ -75,6 +75,8 @@ export const rules = {
   createEndpoint: project('CAN_MANAGE', 'create endpoints'),
   getEndpoint: see,
   listEndpoints: see,
+  listComputeInstances: see,
+  getComputeInstance: see,
   updateEndpoint: project('CAN_MANAGE', 'change endpoints'),
   deleteEndpoint: project('CAN_MANAGE', 'delete endpoints'),
 
@@ -100,6 +102,10 @@ export const rules = {
   updateGroup: administrators('change groups'),
   deleteGroup: administrators('delete groups'),
   whoAmI: everyone('ask who they are'),
+
+  /** Of a project that one manages. */
+  listAudit: project('CAN_MANAGE', "read the project's audit log"),
+  verifyAudit: administrators('verify the audit log'),
 
   createAccessToken: everyone('create tokens'),
   'createAccessToken/onBehalf': administrators('create tokens on behalf of others'),

@@ -38,6 +38,10 @@ export interface Settings {
   readonly contract: ContractChoice
   readonly maxProjects: number
   readonly maxBranchesPerProject: number
+  /** `undefined`: 20 in the strict contract, else no limit. */
+  readonly maxActiveComputes: number | undefined
+  /** How long an entry of the audit log is kept. */
+  readonly auditRetention: Millis
 }
 
 /** The machine and account that defaults depend on. */
@@ -200,6 +204,22 @@ export const settingsTable: Table = {
     parse: parseCount,
     fallback: () => 500,
   },
+  maxActiveComputes: {
+    name: 'max-active-computes',
+    value: 'COUNT',
+    say: 'How many computes of a project may be awake at once; those of its default branch are not counted.',
+    otherwise: 'no limit; 20 with --contract strict',
+    parse: parseCount,
+    fallback: () => undefined,
+  },
+  auditRetention: {
+    name: 'audit-retention',
+    value: 'TIME',
+    say: 'How long the entries of the audit log are kept.',
+    otherwise: '400d',
+    parse: parseLength,
+    fallback: () => days(400),
+  },
 }
 
 export const settingNames: readonly string[] = Object.values(settingsTable).map(({ name }) => name)
@@ -258,6 +278,8 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     contract: read(table.contract),
     maxProjects: read(table.maxProjects),
     maxBranchesPerProject: read(table.maxBranchesPerProject),
+    maxActiveComputes: read(table.maxActiveComputes),
+    auditRetention: read(table.auditRetention),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.pgPort) {
     problems.push(`api-port and pg-port are both ${settings.apiPort}; they must differ.`)

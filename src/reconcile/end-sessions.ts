@@ -9,6 +9,7 @@ import type { Services } from '../actions/services.ts'
 import type { HeldSession } from '../actions/session.ts'
 import { type SessionRight, sessionPrincipal, sessionRight } from '../actions/session-rights.ts'
 import { isLive } from '../domain/branch.ts'
+import { isReader } from '../domain/endpoint.ts'
 import { Fault, toRecord } from '../domain/faults.ts'
 import type { EndpointUid } from '../domain/names.ts'
 import { adminsGroup } from '../domain/principal.ts'
@@ -101,6 +102,7 @@ async function endManagers(
   const { catalog, computes, roles, log } = services
   const context = await catalog.endpoints.context(uid)
   if (context === undefined || !isLive(context) || computes.state(uid).kind !== 'ready') return
+  if (isReader(context.endpoint)) return // its roles are its writer's, and arrive by themselves
   const socket = computes.socketDirectory(uid)
   for (const name of await roles.managers(socket)) {
     const principal = await catalog.directory.byName(name)
