@@ -25,7 +25,8 @@ test('every row is asked by an action', () => {
   const asked = (deed: string) => sources.includes(`'${deed}'`) || sources.includes(`rules.${deed}`)
   // These need no decision of ours: whoever calls them is nobody yet, or may always.
   const free = ['authenticate', 'verifyClientSecret', 'createProject', 'listProjects']
-  expect(Object.keys(rules).filter((deed) => !asked(deed))).toEqual(free)
+  const idle = Object.keys(rules).filter((deed) => !asked(deed) && !free.includes(deed))
+  expect(idle).toEqual([])
 })
 
 test('no action names a permission by itself', () => {

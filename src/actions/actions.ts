@@ -204,7 +204,7 @@ export interface Actions {
     input: CreateCredential,
   ): Promise<{ readonly token: Secret; readonly tokenId: string; readonly expireTime: EpochMs }>
 
-  whoAmI(caller: Caller): Promise<DirectoryEntry>
+  getMe(caller: Caller): Promise<DirectoryEntry>
   createIdentity(caller: Caller, input: NewIdentity): Promise<DirectoryEntry>
   getIdentity(caller: Caller, kind: IdentityKind, uid: string): Promise<DirectoryEntry>
   listIdentities(caller: Caller, kind: IdentityKind): Promise<readonly DirectoryEntry[]>

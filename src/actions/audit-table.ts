@@ -140,7 +140,7 @@ export const auditTable: {
     }),
     told: ({ uid }) => ({ resourceUid: uid }),
   },
-  whoAmI: 'read',
+  getMe: 'read',
   getIdentity: 'read',
   listIdentities: 'read',
   deleteIdentity: {

@@ -36,9 +36,9 @@ import {
   createIdentity,
   deleteIdentity,
   getIdentity,
+  getMe,
   listIdentities,
   updateIdentity,
-  whoAmI,
 } from './identities.ts'
 import { getAccess, setAccess } from './permissions.ts'
 import {
@@ -119,7 +119,7 @@ const bind = (services: Services, engine: Engine): Actions => ({
   getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
   createCredential: (caller, input) => createCredential(services, caller, input),
 
-  whoAmI: (caller) => whoAmI(services, caller),
+  getMe: (caller) => getMe(services, caller),
   createIdentity: (caller, input) => createIdentity(services, caller, input),
   getIdentity: (caller, kind, uid) => getIdentity(services, caller, kind, uid),
   listIdentities: (caller, kind) => listIdentities(services, caller, kind),

@@ -82,8 +82,8 @@ export async function claimName(
   }
 }
 
-export async function whoAmI({ catalog }: Stores, caller: Caller): Promise<DirectoryEntry> {
-  mustBeAllowed(caller, 'whoAmI')
+export async function getMe({ catalog }: Stores, caller: Caller): Promise<DirectoryEntry> {
+  mustBeAllowed(caller, 'getMe')
   return findEntry(catalog, caller.identity.uid, caller.identity.kind)
 }
 

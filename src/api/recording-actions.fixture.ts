@@ -189,7 +189,7 @@ export function recordedApi(answers: Answers = {}) {
         }
         calls.push({ verb, input })
         if (answers[verb] === undefined) {
-          if (verb === 'whoAmI') return entryOf((first as Caller).identity)
+          if (verb === 'getMe') return entryOf((first as Caller).identity)
           const known = [owner, robot].filter(({ kind }) => kind === (input[0] as IdentityKind))
           if (verb === 'listIdentities') return known.map(entryOf)
           if (verb === 'getIdentity') {

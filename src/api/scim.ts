@@ -49,7 +49,7 @@ export const scimRoutes = (actions: Actions, workspaceId: string): readonly Rout
       query: oneQuery,
       handle: async ({ caller, query }) =>
         // Terraform and the Go SDK read the workspace id from this header.
-        ok(project(renderMe(await actions.whoAmI(caller)), query), {
+        ok(project(renderMe(await actions.getMe(caller)), query), {
           'X-Databricks-Org-Id': workspaceId,
         }),
     }),

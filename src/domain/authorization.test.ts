@@ -65,7 +65,7 @@ const table: Readonly<Record<Deed, string>> = {
   listGroups: '++++++++',
   updateGroup: '+-------',
   deleteGroup: '+-------',
-  whoAmI: '++++++++',
+  getMe: '++++++++',
 
   listAudit: '++----..',
   verifyAudit: '+-------',

@@ -101,7 +101,7 @@ export const rules = {
   listGroups: everyone('list groups'),
   updateGroup: administrators('change groups'),
   deleteGroup: administrators('delete groups'),
-  whoAmI: everyone('ask who they are'),
+  getMe: everyone('ask who they are'),
 
   /** Of a project that one manages. */
   listAudit: project('CAN_MANAGE', "read the project's audit log"),
