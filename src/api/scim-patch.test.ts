@@ -59,6 +59,8 @@ describe('members', () => {
 describe('attributes', () => {
   test.each<[PatchOperation, object]>([
     [{ op: 'replace', path: 'active', value: false }, { active: false }],
+    [{ op: 'replace', path: 'active', value: 'False' }, { active: false }],
+    [{ op: 'add', path: 'active', value: 'true' }, { active: true }],
     [
       { op: 'replace', value: { active: false, displayName: 'J' } },
       { active: false, displayName: 'J' },
@@ -88,6 +90,9 @@ describe('attributes', () => {
 describe('what cannot be done', () => {
   test.each<[PatchOperation, string]>([
     [{ op: 'remove' }, 'SCIM_PATH_INVALID'],
+    [{ op: 'replace', path: 'active' }, 'FIELD_REQUIRED'], // the Python SDK loses `false`
+    [{ op: 'remove', path: 'active' }, 'FIELD_REQUIRED'],
+    [{ op: 'remove', path: 'displayName' }, 'FIELD_REQUIRED'],
     [{ op: 'add', path: 'members' }, 'FIELD_REQUIRED'],
     [{ op: 'add', value: 'x' }, 'FIELD_INVALID'],
     [{ op: 'add', value: ['x'] }, 'FIELD_INVALID'],

@@ -90,7 +90,11 @@ function applyAt(
   const isGone = op === 'remove' || value === undefined
   switch (target.kind) {
     case 'single':
-      return { ...resource, [target.name]: isGone ? undefined : value }
+      if (isGone && target.name !== 'externalId') {
+        // The Python SDK drops a `false` on its way; to ignore that would leave somebody active.
+        throw new Fault('FIELD_REQUIRED', { field: `${target.name} (value)` })
+      }
+      return { ...resource, [target.name]: isGone ? undefined : plainFlag(target.name, value) }
     case 'name': {
       const before = isJsonObject(resource.name) ? resource.name : {}
       if (target.part !== undefined) {
@@ -105,6 +109,13 @@ function applyAt(
       return { ...resource, [target.name]: changeList(before, op, target, path, value) }
     }
   }
+}
+
+/** Some clients write `"False"`; `"false"` is how the Python SDK can say it at all. */
+function plainFlag(name: string, value: unknown): unknown {
+  if (name !== 'active' || typeof value !== 'string') return value
+  const word = value.toLowerCase()
+  return word === 'true' ? true : word === 'false' ? false : value
 }
 
 type Item = Record<string, unknown>
