@@ -15,18 +15,21 @@ import type { Services } from './services.ts'
 import { viewBranch, viewEndpoint, viewProject } from './views.ts'
 
 export async function getProject(
-  { catalog }: Services,
+  services: Services,
   caller: Caller,
   path: ProjectPath,
 ): Promise<ProjectResource> {
-  return viewProject(catalog, await findProject(catalog, path.project, may(caller, 'getProject')))
+  const { catalog } = services
+  const project = await findProject(catalog, path.project, may(caller, 'getProject'))
+  return viewProject(services, catalog, project)
 }
 
 export async function listProjects(
-  { catalog }: Services,
+  services: Services,
   caller: Caller,
   page: Page & { readonly showDeleted: boolean },
 ): Promise<Listing<ProjectResource>> {
+  const { catalog } = services
   const rows = await catalog.projects.list({
     after: afterOf('projects', page),
     limit: page.size + 1,
@@ -34,7 +37,8 @@ export async function listProjects(
     showDeleted: page.showDeleted,
   })
   const { shown, nextPageToken } = cut('projects', rows, page.size, (row) => row.projectId)
-  return { items: await Promise.all(shown.map((row) => viewProject(catalog, row))), nextPageToken }
+  const items = await Promise.all(shown.map((row) => viewProject(services, catalog, row)))
+  return { items, nextPageToken }
 }
 
 export async function getBranch(
@@ -92,11 +96,11 @@ export async function listEndpoints(
   return { items: shown.map((row) => viewEndpoint(services, project, branch, row)), nextPageToken }
 }
 
-const afterOf = (list: string, { token }: Page): string | undefined =>
+export const afterOf = (list: string, { token }: Page): string | undefined =>
   token === undefined ? undefined : decodePageToken(list, token)
 
 /** One row more than the page was read: it says whether there is a next page. */
-function cut<Row>(
+export function cut<Row>(
   list: string,
   rows: readonly Row[],
   size: number,

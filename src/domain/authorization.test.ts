@@ -47,6 +47,15 @@ const table: Readonly<Record<Deed, string>> = {
   updateEndpoint: '++----..',
   deleteEndpoint: '++----..',
 
+  createSnapshot: '++++--..',
+  'createSnapshot/stays': '++----..',
+  getSnapshot: '++++++..',
+  listSnapshots: '++++++..',
+  deleteSnapshot: '++++--..',
+  'deleteSnapshot/ofAnother': '++----..',
+  getSnapshotSchedule: '++++++..',
+  updateSnapshotSchedule: '++----..',
+
   getOperation: '+++++++.',
   createCredential: '++++++..',
   'session/connect': '++++++..',

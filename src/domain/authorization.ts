@@ -80,6 +80,16 @@ export const rules = {
   updateEndpoint: project('CAN_MANAGE', 'change endpoints'),
   deleteEndpoint: project('CAN_MANAGE', 'delete endpoints'),
 
+  createSnapshot: project('CAN_BRANCH', 'create snapshots'),
+  'createSnapshot/stays': project('CAN_MANAGE', 'create snapshots that stay'),
+  getSnapshot: see,
+  listSnapshots: see,
+  deleteSnapshot: project('CAN_BRANCH', 'delete snapshots'),
+  'deleteSnapshot/ofAnother': project('CAN_MANAGE', 'delete snapshots of others'),
+  getSnapshotSchedule: see,
+  /** What it takes stays as long as it says. */
+  updateSnapshotSchedule: project('CAN_MANAGE', 'change snapshot schedules'),
+
   getOperation: { ...see, ifOwn: 'NONE' },
 
   createCredential: project('CAN_USE', 'use the project'),
