@@ -32,7 +32,7 @@ import type { Narrowing } from '../ports/roles.ts'
 import type { GroupChanges, NewGroup } from './groups.ts'
 import type { IdentityChanges, NewIdentity } from './identities.ts'
 import type { AuditFilter } from './read-audit.ts'
-import type { SnapshotScheduleResource } from './snapshot-schedule.ts'
+import type { ChangedSchedule, SnapshotScheduleResource } from './snapshot-schedule.ts'
 
 /** Who calls, and what is known of the call for logs. */
 export interface Caller {
@@ -226,7 +226,7 @@ export interface Actions {
     caller: Caller,
     path: BranchPath,
     cadences: readonly Cadence[] | undefined,
-  ): Promise<SnapshotScheduleResource>
+  ): Promise<ChangedSchedule>
 
   /** Waits up to 2 s for an operation that is about to finish. `resource` is the name before `/operations/`. */
   getOperation(caller: Caller, resource: string, uid: OperationUid): Promise<OperationResource>

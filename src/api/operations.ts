@@ -16,7 +16,7 @@ import { branchOperation } from './branch-resource.ts'
 import { endpointOperation } from './endpoint-resource.ts'
 import { projectOperation } from './project-resource.ts'
 import { ok, type Reply, type Route, route } from './route.ts'
-import { snapshotOperation } from './snapshot-resource.ts'
+import { snapshotOperation, snapshotScheduleOperation } from './snapshot-resource.ts'
 
 const project = `${base}/projects/{project}` as const
 const branch = `${project}/branches/{branch}` as const
@@ -62,6 +62,22 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(caller, snapshotName(params.project, params.snapshot), params.operation),
+    }),
+    route({
+      method: 'GET',
+      path: `${branch}/snapshot-schedule/operations/{+operation}`,
+      summary: 'Get an operation on a snapshot schedule',
+      operationId: 'getSnapshotScheduleOperation',
+      tag: 'Operations',
+      reply: { 200: snapshotScheduleOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
+      access: 'identity',
+      handle: ({ caller, params }) =>
+        poll(
+          caller,
+          `${branchName(params.project, params.branch)}/snapshot-schedule`,
+          params.operation,
+        ),
     }),
     route({
       method: 'GET',

@@ -115,6 +115,8 @@ const ofKind = (kind: unknown) => entryOf(kind === 'USER' ? owner : robot)
 
 const subjectOf = (resource: string): OperationSubject => {
   if (resource.includes('/endpoints/')) return 'Endpoint'
+  if (resource.endsWith('/snapshot-schedule')) return 'SnapshotSchedule'
+  if (resource.includes('/snapshots/')) return 'Snapshot'
   return resource.includes('/branches/') ? 'Branch' : 'Project'
 }
 
@@ -156,7 +158,10 @@ export function recordedApi(answers: Answers = {}) {
     listSnapshots: () => ({ items: [sampleSnapshot], nextPageToken: undefined }),
     deleteSnapshot: () => sampleOperation('Snapshot'),
     getSnapshotSchedule: () => sampleSnapshotSchedule,
-    updateSnapshotSchedule: () => sampleSnapshotSchedule,
+    updateSnapshotSchedule: () => ({
+      operation: sampleOperation('SnapshotSchedule', sampleSnapshotSchedule),
+      schedule: sampleSnapshotSchedule,
+    }),
     listComputeInstances: () => ({ items: [sampleInstance], nextPageToken: undefined }),
     getComputeInstance: () => sampleInstance,
     createCredential: () => ({

@@ -90,8 +90,12 @@ export class LakeletClient {
     return asResource((await this.send({ method: 'GET', path: pathOf(name) })).json)
   }
 
-  /** At once: no operation. */
-  async updateSnapshotSchedule(name: string, mask: string, body: Body): Promise<SnapshotSchedule> {
+  /** An operation or, from servers of an earlier contract, the schedule itself. */
+  async updateSnapshotSchedule(
+    name: string,
+    mask: string,
+    body: Body,
+  ): Promise<Operation | SnapshotSchedule> {
     const query = { update_mask: mask }
     return asResource((await this.send({ method: 'PATCH', path: pathOf(name), query, body })).json)
   }

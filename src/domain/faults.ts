@@ -359,8 +359,8 @@ export const reasons = {
   },
   PROTECTED_LIMIT: {
     code: 'BAD_REQUEST',
-    say: 'Project already has the protected branch {branches}; the limit is {limit}.',
-    next: 'Clear spec.is_protected there first, or start the server with a higher {setting}.',
+    say: 'Project already has the protected branch {branches}.',
+    next: 'Clear spec.is_protected there first, or start the server with a higher {setting}: the limit is {limit}.',
   },
   BRANCH_TOO_LARGE: {
     code: 'QUOTA_EXCEEDED',

@@ -269,7 +269,11 @@ describe('snapshots', () => {
     await lakelet(['get-snapshot-schedule', name])
     const ended = await lakelet(['update-snapshot-schedule', name, 'schedule', '--json', body])
     expect(ended.code).toBe(0)
-    expect(lines()).toEqual([`GET /${name}`, `PATCH /${name}?update_mask=schedule`])
+    expect(lines()).toEqual([
+      `GET /${name}`,
+      `PATCH /${name}?update_mask=schedule`,
+      `GET /${name}/operations/patch`,
+    ])
     expect(server.asked[1]?.body).toBe(body)
   })
 })
