@@ -4,6 +4,7 @@
  */
 import type { BranchResource } from '../domain/branch.ts'
 import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
+import type { DatabaseResource } from '../domain/database.ts'
 import type { EndpointResource, EndpointType } from '../domain/endpoint.ts'
 import type { Expiration } from '../domain/expiration.ts'
 import type { Identity, IdentityKind, PermissionLevel } from '../domain/identity.ts'
@@ -11,24 +12,32 @@ import type { Lsn } from '../domain/lsn.ts'
 import type {
   BranchId,
   BranchPath,
+  DatabaseId,
+  DatabasePath,
   EndpointId,
   EndpointPath,
   OperationUid,
   ProjectId,
   ProjectPath,
+  RoleId,
+  RolePath,
   SnapshotId,
   SnapshotPath,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
-import type { Principal } from '../domain/principal.ts'
+import type { DirectoryEntry, Principal } from '../domain/principal.ts'
 import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
+import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.ts'
 import type { SnapshotResource } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
 import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
+import type { RoleChanges } from '../ports/role-resources.ts'
 import type { Narrowing } from '../ports/roles.ts'
+import type { GroupChanges, NewGroup } from './groups.ts'
+import type { IdentityChanges, NewIdentity } from './identities.ts'
 import type { AuditFilter } from './read-audit.ts'
 import type { ChangedSchedule, SnapshotScheduleResource } from './snapshot-schedule.ts'
 
@@ -137,6 +146,32 @@ export interface CreateEndpoint {
   readonly replaceExisting: boolean
 }
 
+export interface CreateRole {
+  readonly branch: BranchPath
+  /** Default: taken from the name. */
+  readonly roleId: RoleId | undefined
+  readonly spec: RoleChanges & {
+    readonly postgresRole?: string
+    readonly identityType?: RoleIdentityType | 'IDENTITY_TYPE_UNSPECIFIED'
+    readonly authMethod?: AuthMethod
+  }
+  readonly replaceExisting: boolean
+}
+
+export interface DatabaseSpec {
+  readonly postgresDatabase?: string
+  /** Full name of a role of the same branch, or its bare id. */
+  readonly role?: string
+}
+
+export interface CreateDatabase {
+  readonly branch: BranchPath
+  /** Default: taken from the name. */
+  readonly databaseId: DatabaseId | undefined
+  readonly spec: DatabaseSpec
+  readonly replaceExisting: boolean
+}
+
 export interface CreateCredential {
   /** Full endpoint name as sent; refused with a hint when it is not one. */
   readonly endpoint: string
@@ -144,6 +179,15 @@ export interface CreateCredential {
   readonly lifetime?: Millis
   readonly expireTime?: EpochMs
   readonly narrowing?: Narrowing
+  /** The session runs as the role of this group, of which the caller is a member. */
+  readonly groupName?: string
+}
+
+export interface SetAccessEntry {
+  /** Login name, or a group's name; upper and lower case do not count. */
+  readonly name: string
+  readonly isGroup: boolean
+  readonly level: PermissionLevel
 }
 
 export interface AccessEntry {
@@ -205,6 +249,30 @@ export interface Actions {
     id: string,
   ): Promise<ComputeInstanceResource>
 
+  createRole(caller: Caller, input: CreateRole): Promise<OperationResource>
+  getRole(caller: Caller, path: RolePath): Promise<RoleResource>
+  listRoles(caller: Caller, path: BranchPath, page: Page): Promise<Listing<RoleResource>>
+  updateRole(caller: Caller, path: RolePath, changes: RoleChanges): Promise<OperationResource>
+  deleteRole(
+    caller: Caller,
+    path: RolePath,
+    options: {
+      /** Full name of a role of the same branch, its bare id, or its name in Postgres. */
+      readonly reassignOwnedTo: string | undefined
+    },
+  ): Promise<OperationResource>
+  /** A new password for a role that logs in by one, shown once. */
+  renewRolePassword(
+    caller: Caller,
+    path: RolePath,
+  ): Promise<{ readonly postgresRole: string; readonly password: Secret }>
+
+  createDatabase(caller: Caller, input: CreateDatabase): Promise<OperationResource>
+  getDatabase(caller: Caller, path: DatabasePath): Promise<DatabaseResource>
+  listDatabases(caller: Caller, path: BranchPath, page: Page): Promise<Listing<DatabaseResource>>
+  updateDatabase(caller: Caller, path: DatabasePath, spec: DatabaseSpec): Promise<OperationResource>
+  deleteDatabase(caller: Caller, path: DatabasePath): Promise<OperationResource>
+
   createSnapshot(caller: Caller, input: CreateSnapshot): Promise<OperationResource>
   getSnapshot(caller: Caller, path: SnapshotPath): Promise<SnapshotResource>
   listSnapshots(caller: Caller, path: ProjectPath, page: Page): Promise<Listing<SnapshotResource>>
@@ -225,23 +293,31 @@ export interface Actions {
     input: CreateCredential,
   ): Promise<{ readonly token: Secret; readonly tokenId: string; readonly expireTime: EpochMs }>
 
-  createIdentity(
+  getMe(caller: Caller): Promise<DirectoryEntry>
+  createIdentity(caller: Caller, input: NewIdentity): Promise<DirectoryEntry>
+  getIdentity(caller: Caller, kind: IdentityKind, uid: string): Promise<DirectoryEntry>
+  listIdentities(caller: Caller, kind: IdentityKind): Promise<readonly DirectoryEntry[]>
+  updateIdentity(
     caller: Caller,
-    input: {
-      readonly kind: IdentityKind
-      readonly loginName: string
-      readonly displayName: string
-    },
-  ): Promise<Identity>
-  getIdentity(caller: Caller, uid: string): Promise<Identity>
-  listIdentities(caller: Caller, kind: IdentityKind): Promise<readonly Identity[]>
-  /** Answers with what it was. */
-  deleteIdentity(caller: Caller, uid: string): Promise<Identity>
+    kind: IdentityKind,
+    uid: string,
+    changes: IdentityChanges,
+  ): Promise<DirectoryEntry>
+  /** Its tokens, secrets, memberships and permissions go with it; its sessions end. */
+  deleteIdentity(caller: Caller, kind: IdentityKind, uid: string): Promise<DirectoryEntry>
+
+  createGroup(caller: Caller, input: NewGroup): Promise<DirectoryEntry>
+  getGroup(caller: Caller, uid: string): Promise<DirectoryEntry>
+  listGroups(caller: Caller): Promise<readonly DirectoryEntry[]>
+  updateGroup(caller: Caller, uid: string, changes: GroupChanges): Promise<DirectoryEntry>
+  /** Answers with what it was, like every deletion of a principal. */
+  deleteGroup(caller: Caller, uid: string): Promise<DirectoryEntry>
+
   /** A personal access token, shown once. `forLogin`: on behalf of that identity (admins only). */
   createAccessToken(
     caller: Caller,
     input: { readonly comment: string; readonly lifetime?: Millis; readonly forLogin?: string },
-  ): Promise<{ readonly tokenId: string; readonly token: Secret }>
+  ): Promise<AccessToken & { readonly token: Secret }>
 
   /** The caller's own; `ofAll`: everybody's, for administrators. */
   listAccessTokens(
@@ -258,16 +334,19 @@ export interface Actions {
     caller: Caller,
     servicePrincipal: string,
     input: { readonly lifetime?: Millis },
-  ): Promise<ClientSecret & { readonly secret: Secret }>
-  listClientSecrets(caller: Caller, servicePrincipal: string): Promise<readonly ClientSecret[]>
+  ): Promise<ClientSecret & { readonly secret: Secret; readonly isExpired: boolean }>
+  listClientSecrets(
+    caller: Caller,
+    servicePrincipal: string,
+  ): Promise<readonly (ClientSecret & { readonly isExpired: boolean })[]>
   deleteClientSecret(caller: Caller, servicePrincipal: string, secretId: string): Promise<void>
 
   getAccess(caller: Caller, project: ProjectId): Promise<readonly AccessEntry[]>
-  /** `replace` drops entries that are not named; the caller keeps CAN_MANAGE either way. */
+  /** `replace` drops entries that are not named. Nobody locks himself out: a caller who could not manage any more keeps CAN_MANAGE. */
   setAccess(
     caller: Caller,
     project: ProjectId,
-    entries: readonly { readonly loginName: string; readonly level: PermissionLevel }[],
+    entries: readonly SetAccessEntry[],
     options: { readonly replace: boolean },
   ): Promise<readonly AccessEntry[]>
 

@@ -3,7 +3,18 @@
  * added is either a read or says here what it is called and what it is about.
  */
 import { changedFields } from '../domain/audit.ts'
-import { branchName, endpointName, printable, projectName, snapshotName } from '../domain/names.ts'
+import {
+  branchName,
+  type DatabaseId,
+  databaseName,
+  endpointName,
+  printable,
+  projectName,
+  type RoleId,
+  roleName,
+  snapshotName,
+} from '../domain/names.ts'
+import type { OperationResource } from '../domain/operation.ts'
 import { rfc3339 } from '../lib/time.ts'
 import type { Actions } from './actions.ts'
 import type { About } from './audit-entry.ts'
@@ -20,6 +31,12 @@ export interface Audited<R extends readonly unknown[], T> {
   /** What is known only when it is done. */
   readonly told?: (result: T) => Partial<About>
 }
+
+/** An id that the server chooses is known by the operation. */
+const namedBy = ({ name }: OperationResource): Partial<About> => ({
+  resource: name.split('/operations/')[0] ?? name,
+})
+const chosen = '-'
 
 export const auditTable: {
   readonly [K in keyof Actions]: 'read' | Audited<Rest<K>, Result<K>>
@@ -112,6 +129,62 @@ export const auditTable: {
     }),
   },
 
+  createRole: {
+    action: 'create-role',
+    about: ({ branch: { project, branch }, roleId, spec, replaceExisting }) => ({
+      resource: roleName(project, branch, roleId ?? (chosen as RoleId)),
+      changed: changedFields(spec),
+      details: replaceExisting ? { replace_existing: true } : {},
+    }),
+    told: namedBy,
+  },
+  getRole: 'read',
+  listRoles: 'read',
+  updateRole: {
+    action: 'update-role',
+    about: ({ project, branch, role }, changes) => ({
+      resource: roleName(project, branch, role),
+      changed: changedFields(changes),
+    }),
+  },
+  deleteRole: {
+    action: 'delete-role',
+    about: ({ project, branch, role }, { reassignOwnedTo }) => ({
+      resource: roleName(project, branch, role),
+      details:
+        reassignOwnedTo === undefined ? {} : { reassign_owned_to: printable(reassignOwnedTo) },
+    }),
+  },
+  renewRolePassword: {
+    action: 'renew-role-password',
+    about: ({ project, branch, role }) => ({ resource: roleName(project, branch, role) }),
+  },
+
+  createDatabase: {
+    action: 'create-database',
+    about: ({ branch: { project, branch }, databaseId, spec, replaceExisting }) => ({
+      resource: databaseName(project, branch, databaseId ?? (chosen as DatabaseId)),
+      changed: changedFields(spec),
+      details: replaceExisting ? { replace_existing: true } : {},
+    }),
+    told: namedBy,
+  },
+  getDatabase: 'read',
+  listDatabases: 'read',
+  updateDatabase: {
+    action: 'update-database',
+    about: ({ project, branch, database }, spec) => ({
+      resource: databaseName(project, branch, database),
+      changed: changedFields(spec),
+    }),
+  },
+  deleteDatabase: {
+    action: 'delete-database',
+    about: ({ project, branch, database }) => ({
+      resource: databaseName(project, branch, database),
+    }),
+  },
+
   createSnapshot: {
     action: 'create-snapshot',
     about: ({ project, snapshotId, spec }) => ({
@@ -137,15 +210,17 @@ export const auditTable: {
   getOperation: 'read',
   createCredential: {
     action: 'create-credential',
-    about: ({ endpoint, narrowing }) => ({
+    about: ({ endpoint, narrowing, groupName }) => ({
       resource: printable(endpoint),
-      details:
-        narrowing === undefined
+      details: {
+        ...(groupName === undefined ? {} : { group: printable(groupName) }),
+        ...(narrowing === undefined
           ? {}
           : {
               permission: narrowing.permission,
               ...(narrowing.tables === undefined ? {} : { tables: narrowing.tables.slice(0, 100) }),
-            },
+            }),
+      },
     }),
     told: ({ tokenId, expireTime }) => ({
       details: { token_id: tokenId, expire_time: rfc3339(expireTime) },
@@ -154,19 +229,63 @@ export const auditTable: {
 
   createIdentity: {
     action: 'create-identity',
-    about: ({ kind, loginName }) => ({
-      resource: `identities/${loginName}`,
-      details: { kind },
+    about: ({ kind, loginName, isActive }) => ({
+      resource: `identities/${printable(loginName)}`,
+      details: { kind, ...(isActive === false ? { active: false } : {}) },
     }),
     told: ({ uid }) => ({ resourceUid: uid }),
   },
+  getMe: 'read',
   getIdentity: 'read',
   listIdentities: 'read',
   deleteIdentity: {
     action: 'delete-identity',
-    about: (uid) => ({ resource: `identities/${printable(uid)}`, resourceUid: printable(uid) }),
+    about: (_kind, uid) => ({
+      resource: `identities/${printable(uid)}`,
+      resourceUid: printable(uid),
+    }),
     told: (removed) => ({ resource: `identities/${removed.loginName}` }),
   },
+  updateIdentity: {
+    action: 'update-identity',
+    about: (_kind, uid, { profile, ...changes }) => ({
+      resource: `identities/${printable(uid)}`,
+      resourceUid: printable(uid),
+      changed: [...changedFields(changes), ...(profile === undefined ? [] : ['profile'])],
+      details: changes.isActive === undefined ? {} : { active: changes.isActive },
+    }),
+    told: ({ loginName }) => ({ resource: `identities/${loginName}` }),
+  },
+
+  createGroup: {
+    action: 'create-group',
+    about: ({ name, members }) => ({
+      resource: `groups/${printable(name)}`,
+      details: { members: members.slice(0, 100).map(printable) },
+    }),
+    told: ({ uid }) => ({ resourceUid: uid }),
+  },
+  getGroup: 'read',
+  listGroups: 'read',
+  updateGroup: {
+    action: 'update-group',
+    about: (uid, { profile, add, remove }) => ({
+      resource: `groups/${printable(uid)}`,
+      resourceUid: printable(uid),
+      changed: profile === undefined ? [] : ['profile'],
+      details: {
+        added: add.slice(0, 100).map(printable),
+        removed: remove.slice(0, 100).map(printable),
+      },
+    }),
+    told: ({ loginName }) => ({ resource: `groups/${loginName}` }),
+  },
+  deleteGroup: {
+    action: 'delete-group',
+    about: (uid) => ({ resource: `groups/${printable(uid)}`, resourceUid: printable(uid) }),
+    told: (removed) => ({ resource: `groups/${removed.loginName}` }),
+  },
+
   createAccessToken: {
     action: 'create-access-token',
     // Its comment is free text: somebody may have put a secret there.
@@ -217,9 +336,7 @@ export const auditTable: {
       resource: projectName(project),
       details: {
         replace,
-        access: entries
-          .slice(0, 100)
-          .map(({ loginName, level }) => `${printable(loginName)} ${level}`),
+        access: entries.slice(0, 100).map(({ name, level }) => `${printable(name)} ${level}`),
       },
     }),
   },

@@ -14,6 +14,7 @@ import { type AuditNotes, auditNotes } from './audit-notes.ts'
 import { auditTable } from './audit-table.ts'
 import { audited } from './audited.ts'
 import { createActions } from './create-actions.ts'
+import type { Prepared } from './fleet.ts'
 import type { Services } from './services.ts'
 
 let database: TestCatalog
@@ -51,7 +52,7 @@ beforeEach(async () => {
   const policy = { maxBranchLogicalSize: 1 }
   const some = { catalog, clock: systemClock, log: database.log, auditNotes: notes, policy }
   // What these actions need of the services; the whole is tested with a server.
-  actions = createActions(some as unknown as Services, {} as Engine)
+  actions = createActions(some as unknown as Services, {} as Prepared, {} as Engine)
   await catalog.identities.insert(owner)
 })
 afterAll(async () => {
@@ -157,7 +158,7 @@ describe('an act', () => {
 
   test('names the uids of what it removes', async () => {
     const made = await actions.createIdentity(caller, user('bob'))
-    await actions.deleteIdentity(caller, made.uid)
+    await actions.deleteIdentity(caller, 'USER', made.uid)
     const [, line] = await lines()
     expect(line).toMatchObject({ resource: 'identities/bob@example.com', resource_uid: made.uid })
   })
@@ -181,8 +182,8 @@ describe('an act', () => {
       purgeTime: undefined,
     }
     await catalog.projects.insert(project)
-    const grant = (loginName: string) =>
-      actions.setAccess(caller, project.projectId, [{ loginName, level: 'CAN_USE' }], {
+    const grant = (name: string) =>
+      actions.setAccess(caller, project.projectId, [{ name, isGroup: false, level: 'CAN_USE' }], {
         replace: false,
       })
     await grant('ann@example.com')

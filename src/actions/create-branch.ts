@@ -14,9 +14,10 @@ import { type EpochMs, epochMs } from '../lib/time.ts'
 import type { Kind, StepContext } from '../operations/kind.ts'
 import type { CatalogSession, EndpointContext, NewWork } from '../ports/catalog.ts'
 import type { DraftId } from '../ports/storage.ts'
-import { lockProject, mustManage } from './access.ts'
+import { allow, lockProject, may } from './access.ts'
 import type { Caller, CreateBranch } from './actions.ts'
 import { mayWakeOneMore } from './active-limit.ts'
+import { settleBranch } from './branch-contents.ts'
 import { findOrigin, mustKeepSource, sourceOf } from './branch-origin.ts'
 import { computeSpec, volumeOf } from './compute-spec.ts'
 import type { Prepared } from './fleet.ts'
@@ -34,11 +35,7 @@ export async function createBranch(
 ): Promise<OperationResource> {
   const { catalog, clock, policy } = services
   return catalog.transaction(async (session) => {
-    const project = await lockProject(session, input, {
-      caller,
-      needs: 'CAN_BRANCH',
-      to: 'create branches',
-    })
+    const project = await lockProject(session, input, may(caller, 'createBranch'))
     const existing = await session.branches.byId(project.uid, input.branchId)
     if (existing !== undefined) {
       if (!input.replaceExisting) throw new Fault('BRANCH_EXISTS')
@@ -54,7 +51,7 @@ export async function createBranch(
         : { kind: 'ttl' as const, ttl: policy.defaultBranchTtl })
     if (expiration === undefined) throw new Fault('EXPIRATION_REQUIRED')
     if (expiration.kind === 'never' || spec.isProtected === true) {
-      await mustManage(session, project, { caller, to: 'create branches that stay' })
+      await allow(session, project, may(caller, 'createBranch/stays'))
     }
     const expireTime = expireTimeOf(expiration, {
       createTime: now,
@@ -251,8 +248,9 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
           await roles.renewPasswords(computes.socketDirectory(endpoint.uid))
         }
       }
-      // Nobody waits for this but the creator's first login, which asks for it too.
       const creator = await catalog.identities.byUid(branch.createdBy)
+      if (isUnknown) await settleBranch(services, prepared, { branch, endpoint }, creator)
+      // Nobody waits for this but the creator's first login, which asks for it too.
       if (creator === undefined || computes.state(endpoint.uid).kind !== 'ready') return
       prepared
         .manager(services, endpoint.uid, creator)

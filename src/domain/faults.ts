@@ -59,6 +59,12 @@ export const reasons = {
     say: "Field {field} must match pattern {pattern}, got '{value}'.",
     next: 'Use 1 to 63 lower case letters, digits and hyphens, starting with a letter.',
   },
+  CHILD_ID_INVALID: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: "Field {field} must match pattern {pattern}, got '{value}'.",
+    next: 'Use 1 to 63 lower case letters, digits and hyphens, from a letter to a letter or digit, or leave the id out.',
+    recorded: true,
+  },
   NAME_INVALID: {
     code: 'INVALID_PARAMETER_VALUE',
     say: "'{name}' is not a resource name.",
@@ -79,6 +85,21 @@ export const reasons = {
     code: 'INVALID_PARAMETER_VALUE',
     say: "Field '{field}' cannot be changed after creation.",
     next: 'Create a new resource instead.',
+  },
+  SCIM_FILTER_INVALID: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'The filter is not valid: {problem}.',
+    next: 'Use for example displayName eq "x", with eq, ne, co, sw, ew, pr, and, or, not.',
+  },
+  SCIM_PATH_INVALID: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'The path of an operation is not valid: {problem}.',
+    next: 'Use for example members, members[value eq "123"], active, displayName, entitlements.',
+  },
+  SCIM_NO_TARGET: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: "Nothing matches the path '{path}'.",
+    next: 'Read the resource to see what it holds.',
   },
   PAGE_TOKEN_UNKNOWN: {
     code: 'INVALID_PARAMETER_VALUE',
@@ -138,6 +159,26 @@ export const reasons = {
     say: '{who} may not {act}.',
     next: 'Ask someone with CAN_MANAGE on the project for {permission}.',
   },
+  GROUP_NOT_MEMBER: {
+    code: 'PERMISSION_DENIED',
+    say: "{who} is not a member of a group '{group}'.",
+    next: 'Ask an administrator to be added, or leave group_name out to log in as {who}.',
+  },
+  ADMINISTRATORS_ONLY: {
+    code: 'PERMISSION_DENIED',
+    say: '{who} may not {act}.',
+    next: "Ask an administrator: a member of the group 'admins'.",
+  },
+  LAST_ADMINISTRATOR: {
+    code: 'BAD_REQUEST',
+    say: 'This would leave no active administrator.',
+    next: "Add another user to the group 'admins' first.",
+  },
+  GROUP_BUILT_IN: {
+    code: 'BAD_REQUEST',
+    say: "The group '{name}' is built in: it cannot be renamed or deleted, and 'users' always holds everybody.",
+    next: 'Make a group of your own.',
+  },
 
   AUDIT_NEEDS_PROJECT: {
     code: 'PERMISSION_DENIED',
@@ -169,6 +210,27 @@ export const reasons = {
     recorded: true,
     traced: true,
     sqlstate: '08004',
+  },
+  ROLE_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: 'role id not found',
+    next: 'List the roles of the branch; a role is named by its id, not by its name in Postgres.',
+    recorded: true,
+    traced: true,
+  },
+  DATABASE_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: 'database id not found',
+    next: 'List the databases of the branch; a database is named by its id, not by its name in Postgres.',
+    recorded: true,
+    traced: true,
+  },
+  ROLE_REFERENCE_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: 'role not found; role_id:"{role}"',
+    next: 'List the roles of the branch, or create this one first.',
+    recorded: true,
+    traced: true,
   },
   SNAPSHOT_NOT_FOUND: {
     code: 'NOT_FOUND',
@@ -239,7 +301,19 @@ export const reasons = {
     next: 'A branch has one read-write endpoint, made with it: use primary.',
     recorded: true,
   },
-  IDENTITY_EXISTS: { code: 'ALREADY_EXISTS', say: "identity '{name}' already exists" },
+  ROLE_EXISTS: {
+    code: 'BAD_REQUEST',
+    say: 'role with that name already exists',
+    next: "The role '{name}' has the id '{id}' here. Choose another, or send replace_existing=true with that id.",
+    recorded: true,
+  },
+  DATABASE_EXISTS: {
+    code: 'BAD_REQUEST',
+    say: 'database with that name already exists',
+    next: "The database '{name}' has the id '{id}' here. Choose another, or send replace_existing=true with that id.",
+    recorded: true,
+  },
+  IDENTITY_EXISTS: { code: 'ALREADY_EXISTS', say: '{noun} {name} already exists.' },
 
   SECRETS_TOO_MANY: {
     code: 'QUOTA_EXCEEDED',
@@ -401,6 +475,49 @@ export const reasons = {
     next: 'Send ttl as seconds, for example "3600s".',
   },
 
+  // Roles and databases
+  ROLE_OWNS_OBJECTS: {
+    code: 'BAD_REQUEST',
+    say: "cannot delete role '{role}': it owns {what}",
+    next: 'Name a role in reassign_owned_to that owns all of it from then on.',
+  },
+  OWNER_ROLE_STAYS: {
+    code: 'BAD_REQUEST',
+    say: "cannot delete owner role '{role}' of the branch: it owns {what}",
+    next: 'It is deleted with its branch. To delete it before, name a role in reassign_owned_to.',
+    managedByParent: true,
+  },
+  ROLE_REASSIGN_SELF: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'reassign_owned_to names the role that is to be deleted.',
+    next: 'Name another role of the branch.',
+  },
+  ROLE_HAS_NO_PASSWORD: {
+    code: 'BAD_REQUEST',
+    say: "The role '{role}' does not log in by password: its auth_method is {auth}.",
+    next: 'Identities log in with a token: lakelet postgres generate-database-credential.',
+  },
+  ROLE_OTHER_BRANCH: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: "Field '{field}' must name a role of the same branch, got '{value}'.",
+    next: 'Roles of the branch look like {form}.',
+  },
+  ROLE_KIND_MIXED: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'identity_type {identity} and auth_method {auth} do not go together.',
+    next: 'Identities log in by LAKEBASE_OAUTH_V1 or not at all (NO_LOGIN); roles without identity_type by PG_PASSWORD_SCRAM_SHA_256 or not at all.',
+  },
+  DATABASE_IN_USE: {
+    code: 'BAD_REQUEST',
+    say: "Postgres keeps the database '{database}' as it is: {problem}.",
+    next: 'End what uses it (prepared transactions, replication slots, subscriptions) and try again.',
+  },
+  DATABASE_CLOSED: {
+    code: 'BAD_REQUEST',
+    say: "The database '{database}' allows no connections, and the role '{role}' has rights or objects in it.",
+    next: 'Open it first: ALTER DATABASE … ALLOW_CONNECTIONS true.',
+  },
+
   // The machine
   STORAGE_FULL: {
     code: 'QUOTA_EXCEEDED',
@@ -521,6 +638,12 @@ export const reasons = {
     code: 'UNAUTHENTICATED',
     say: 'canceling authentication due to timeout',
     sqlstate: '57014',
+  },
+  ACCESS_ENDED: {
+    code: 'PERMISSION_DENIED',
+    say: 'terminating connection: its rights on this branch have been taken away or lowered',
+    next: 'Connect again to work with the rights that are left, or ask someone who may manage the project.',
+    sqlstate: '57P01',
   },
   ENDING: {
     code: 'TEMPORARILY_UNAVAILABLE',

@@ -217,6 +217,8 @@ export interface Work {
   releaseAll(except?: readonly OperationUid[]): Promise<number>
   /** Forgets operations that ended before this moment. */
   forget(before: EpochMs): Promise<number>
+  /** What waits or runs under this key, in the order in which it was accepted. */
+  unfinished(key: string): Promise<readonly Pick<WorkRow, 'kind' | 'input'>[]>
   /** Whether an unfinished row holds this key. */
   isBusy(key: string): Promise<boolean>
 }
@@ -250,6 +252,8 @@ export type CatalogEvent =
   | { readonly kind: 'done'; readonly operation: OperationUid }
   /** An end or purge time was set. */
   | { readonly kind: 'due' }
+  /** Somebody may do less than before. */
+  | { readonly kind: 'access' }
 
 export interface Catalog extends CatalogSession {
   transaction<T>(work: (session: CatalogSession) => Promise<T>): Promise<T>
