@@ -55,16 +55,11 @@ const needs = [
     isMet: () => postgresTool('pgbench') !== undefined && postgresTool('pg_restore') !== undefined,
     isServer: true,
   },
-  {
-    name: 'chromium',
-    for: 'the API page in a browser',
-    isMet: () => ['chromium', 'chromium-browser', 'google-chrome'].some(onPath),
-  },
   { name: 'git', for: 'worktrees', isMet: () => onPath('git') },
   { name: 'curl', for: 'the clients psql and curl', isMet: () => onPath('curl') },
   {
     name: 'chromium',
-    for: 'signing in as a person does',
+    for: 'pages in a browser',
     isMet: () => onPath('chromium', 'chromium-browser', 'google-chrome'),
   },
   { name: 'jq', for: 'the client curl', isMet: () => onPath('jq') },

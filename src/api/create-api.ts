@@ -15,18 +15,23 @@ import { auditRoutes } from './audit.ts'
 import { branchRoutes } from './branches.ts'
 import { computeInstanceRoutes } from './compute-instances.ts'
 import { credentialRoutes } from './credentials.ts'
+import { databaseRoutes } from './databases.ts'
 import { type ApiDocument, describeApi } from './document.ts'
 import { documentRoutes } from './document-routes.ts'
 import { endpointRoutes } from './endpoints.ts'
 import type { Exchange, KeepExchange } from './exchange.ts'
 import { neighbourRoutes } from './neighbours.ts'
+import { notServedRoutes } from './not-served.ts'
 import { operationRoutes } from './operations.ts'
 import { permissionRoutes } from './permissions.ts'
 import { projectRoutes } from './projects.ts'
 import { renderFault, statusOf } from './render-fault.ts'
+import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
 import { callerOf, type Edge, type RequestOrigin, serveRoute, userAgentOf } from './serve-route.ts'
+import { snapshotScheduleRoutes } from './snapshot-schedule.ts'
+import { snapshotRoutes } from './snapshots.ts'
 import { statusRoutes } from './status.ts'
 import { telemetryRoutes } from './telemetry.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -65,6 +70,10 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
+    ...roleRoutes(actions),
+    ...databaseRoutes(actions),
+    ...snapshotRoutes(actions, { isStrict: contract === 'strict' }),
+    ...snapshotScheduleRoutes(actions),
     ...computeInstanceRoutes(actions),
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
@@ -74,6 +83,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...statusRoutes(options.status),
     ...auditRoutes(actions),
     ...neighbourRoutes,
+    ...notServedRoutes,
   ]
   return [...routes, ...documentRoutes(routes, options.version)]
 }

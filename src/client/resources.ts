@@ -43,6 +43,51 @@ export interface Endpoint extends Resource {
   }
 }
 
+export interface Role extends Resource {
+  readonly role_id?: string
+  readonly parent?: string
+  readonly status?: {
+    readonly postgres_role?: string
+    readonly identity_type?: string
+    readonly auth_method?: string
+    readonly membership_roles?: readonly string[]
+    readonly attributes?: Readonly<Record<string, boolean>>
+    readonly [field: string]: unknown
+  }
+}
+
+export interface Snapshot extends Resource {
+  readonly snapshot_id?: string
+  readonly status?: {
+    readonly source_branch?: string
+    readonly expire_time?: string
+    readonly full_size_bytes?: number
+    readonly diff_size_bytes?: number
+    readonly [field: string]: unknown
+  }
+}
+
+export interface Database extends Resource {
+  readonly database_id?: string
+  readonly parent?: string
+  readonly status?: {
+    readonly postgres_database?: string
+    readonly role?: string
+    readonly [field: string]: unknown
+  }
+}
+
+/** Shown once: the server keeps what proves it, not the password. */
+export interface RolePassword {
+  readonly postgres_role: string
+  readonly password: string
+  readonly [field: string]: unknown
+}
+
+export interface SnapshotSchedule extends Resource {
+  readonly schedule?: readonly Readonly<Record<string, unknown>>[]
+}
+
 export interface DatabaseCredential {
   readonly token: string
   readonly expire_time: string

@@ -23,6 +23,7 @@ import type { EpochMs } from '../lib/time.ts'
 import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
 import type { Audit } from './audit.ts'
 import type { Directory } from './directory.ts'
+import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
 
 export type Json =
   | null
@@ -73,7 +74,10 @@ export interface Branches {
   all(project: ProjectUid): Promise<readonly Branch[]>
   children(of: BranchUid): Promise<readonly Branch[]>
   countLive(project: ProjectUid): Promise<number>
-  protectedOf(project: ProjectUid): Promise<Branch | undefined>
+  /** Live branches without a source branch. */
+  countRoots(project: ProjectUid): Promise<number>
+  /** Live ones, by id. */
+  protectedOf(project: ProjectUid): Promise<readonly Branch[]>
   update(uid: BranchUid, changes: Partial<Branch>): Promise<void>
   remove(uid: BranchUid): Promise<void>
   /** Live branches whose end has come. */
@@ -213,6 +217,8 @@ export interface Work {
   releaseAll(except?: readonly OperationUid[]): Promise<number>
   /** Forgets operations that ended before this moment. */
   forget(before: EpochMs): Promise<number>
+  /** What waits or runs under this key, in the order in which it was accepted. */
+  unfinished(key: string): Promise<readonly Pick<WorkRow, 'kind' | 'input'>[]>
   /** Whether an unfinished row holds this key. */
   isBusy(key: string): Promise<boolean>
 }
@@ -228,6 +234,8 @@ export interface CatalogSession {
   readonly projects: Projects
   readonly branches: Branches
   readonly endpoints: Endpoints
+  readonly snapshots: Snapshots
+  readonly snapshotSchedules: SnapshotSchedules
   readonly identities: Identities
   readonly accessTokens: AccessTokens
   readonly clientSecrets: ClientSecrets
