@@ -23,7 +23,7 @@ export const projectContract = (server: ServerOf) =>
   describe('projects', () => {
     const app = 'projects/app'
 
-    test('contract 1.8, 1.13, rows 1 and 4: a bare create materialises every default', async () => {
+    test('contract 1.8, 1.13, rows 1, 4 and 22: a bare create materialises every default', async () => {
       const { post, read } = ask(server())
       const started = await post('projects?project_id=app', {
         // Terraform and the CLI may send what only answers hold (row 22).
@@ -165,7 +165,7 @@ export const projectContract = (server: ServerOf) =>
       expect(await server().write('DELETE', 'projects/sized?purge=true')).toEqual(empty)
     })
 
-    test('contract 1.6, row 13: a leaf mask leaves its siblings alone, a wide one absent fields', async () => {
+    test('contract 1.6, rows 13 and 22: a leaf mask leaves its siblings alone, a wide one absent fields', async () => {
       const { read } = ask(server())
       const before = await read(app)
       const spec = {
