@@ -19,7 +19,6 @@ import {
 } from './bad-input/calls.ts'
 import { fieldsOf, resolver, type Schema, withValue } from './bad-input/request-fields.ts'
 import { everything, localNames, populate } from './bad-input/world.ts'
-import { keysOf } from './contract/shapes.ts'
 
 const postgres = '/api/2.0/postgres'
 const primary = 'branches/production/endpoints/primary'

@@ -276,22 +276,6 @@ export const projectContract = (server: ServerOf) =>
       )
     })
 
-    test('contract 2.3: of two creates at once, one wins and the other hears why', async () => {
-      const { post } = ask(server())
-      const replies = await Promise.all([
-        post('projects?project_id=twice'),
-        post('projects?project_id=twice'),
-      ])
-      const [won, lost] = replies.sort((a, b) => a.status - b.status)
-      expectRefusal(lost as NonNullable<typeof lost>, {
-        status: 409,
-        code: 'ALREADY_EXISTS',
-        message: 'project with such id already exists in the workspace',
-      })
-      await server().follow(won?.body.name)
-      await server().write('DELETE', 'projects/twice?purge=true')
-    })
-
     test('contract 1.5: lists go by name, page by page, and end without a token', async () => {
       const { read, get } = ask(server())
       const whole = await read('projects')
