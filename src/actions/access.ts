@@ -48,14 +48,19 @@ export async function allow(
   session: CatalogSession,
   project: Project,
   { caller, ...rule }: Access,
+  isOwn = false,
 ): Promise<void> {
   const { identity } = caller
   const level = identity.isAdmin
     ? undefined
     : await session.permissions.levelOf(project.uid, identity.uid)
-  refuse(caller, decide({ on: 'project', ...rule }, { isAdmin: identity.isAdmin, level }), () => {
-    throw new Fault('PROJECT_NOT_FOUND')
-  })
+  refuse(
+    caller,
+    decide({ on: 'project', ...rule }, { isAdmin: identity.isAdmin, level, isOwn }),
+    () => {
+      throw new Fault('PROJECT_NOT_FOUND')
+    },
+  )
 }
 
 /** Throws unless it is allowed; `absent` throws what somebody reads who may not know of it. */
@@ -132,4 +137,17 @@ export async function mayChange(
   access: Access,
 ): Promise<void> {
   if (branch.createdBy !== access.caller.identity.uid) await allow(session, project, access)
+}
+
+/**
+ * For what takes more than CAN_USE inside a branch: rights for roles, and what others made. Who made the
+ * branch may, as for DDL.
+ */
+export async function mustRunDdl(
+  session: CatalogSession,
+  project: Project,
+  branch: Branch,
+  access: Access,
+): Promise<void> {
+  await allow(session, project, access, branch.createdBy === access.caller.identity.uid)
 }

@@ -16,6 +16,7 @@ import { branchRoutes } from './branches.ts'
 import { clientSecretRoutes } from './client-secrets.ts'
 import { computeInstanceRoutes } from './compute-instances.ts'
 import { credentialRoutes } from './credentials.ts'
+import { databaseRoutes } from './databases.ts'
 import { type ApiDocument, describeApi } from './document.ts'
 import { documentRoutes } from './document-routes.ts'
 import { endpointRoutes } from './endpoints.ts'
@@ -27,6 +28,7 @@ import { permissionRoutes } from './permissions.ts'
 import { projectRoutes } from './projects.ts'
 import { renderFault, statusOf } from './render-fault.ts'
 import { isScimPath, renderScimFault } from './render-scim-fault.ts'
+import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
 import { callerOf, type Edge, type RequestOrigin, serveRoute, userAgentOf } from './serve-route.ts'
@@ -70,6 +72,8 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
+    ...roleRoutes(actions),
+    ...databaseRoutes(actions),
     ...snapshotRoutes(actions, { isStrict: contract === 'strict' }),
     ...snapshotScheduleRoutes(actions),
     ...computeInstanceRoutes(actions),

@@ -21,10 +21,12 @@ import { type Clock, epochMs, millis } from '../lib/time.ts'
 import { apiDocument, createApi } from './create-api.ts'
 import {
   sampleBranch,
+  sampleDatabase,
   sampleEndpoint,
   sampleInstance,
   sampleOperation,
   sampleProject,
+  sampleRole,
   sampleSnapshot,
   sampleSnapshotSchedule,
 } from './sample-resources.fixture.ts'
@@ -115,6 +117,8 @@ const ofKind = (kind: unknown) => entryOf(kind === 'USER' ? owner : robot)
 
 const subjectOf = (resource: string): OperationSubject => {
   if (resource.includes('/endpoints/')) return 'Endpoint'
+  if (resource.includes('/roles/')) return 'Role'
+  if (resource.includes('/databases/')) return 'Database'
   if (resource.endsWith('/snapshot-schedule')) return 'SnapshotSchedule'
   if (resource.includes('/snapshots/')) return 'Snapshot'
   return resource.includes('/branches/') ? 'Branch' : 'Project'
@@ -150,6 +154,17 @@ export function recordedApi(answers: Answers = {}) {
     createEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),
     updateEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),
     deleteEndpoint: () => sampleOperation('Endpoint'),
+    getRole: () => sampleRole,
+    createRole: () => sampleOperation('Role', sampleRole),
+    updateRole: () => sampleOperation('Role', sampleRole),
+    deleteRole: () => sampleOperation('Role'),
+    renewRolePassword: () => ({ postgresRole: 'app', password: new Secret('shown once') }),
+    getDatabase: () => sampleDatabase,
+    createDatabase: () => sampleOperation('Database', sampleDatabase),
+    updateDatabase: () => sampleOperation('Database', sampleDatabase),
+    deleteDatabase: () => sampleOperation('Database'),
+    listRoles: () => ({ items: [sampleRole], nextPageToken: undefined }),
+    listDatabases: () => ({ items: [sampleDatabase], nextPageToken: undefined }),
     listProjects: () => ({ items: [], nextPageToken: undefined }),
     listBranches: () => ({ items: [], nextPageToken: undefined }),
     listEndpoints: () => ({ items: [], nextPageToken: undefined }),

@@ -41,6 +41,8 @@ export interface ProjectRule {
 }
 
 const project = (needs: PermissionLevel, to: string) => ({ on: 'project', needs, to }) as const
+/** Managers, and whoever made the branch. */
+const ddl = (to: string) => ({ ...project('CAN_MANAGE', to), ifOwn: 'CAN_BRANCH' }) as const
 const see = project('CAN_USE', 'see the project')
 const everyone = (to: string) => ({ on: 'workspace', who: 'everyone', to }) as const
 const administrators = (to: string) => ({ on: 'workspace', who: 'administrators', to }) as const
@@ -90,13 +92,32 @@ export const rules = {
   /** What it takes stays as long as it says. */
   updateSnapshotSchedule: project('CAN_MANAGE', 'change snapshot schedules'),
 
+  createRole: project('CAN_USE', 'create roles'),
+  'createRole/rights': ddl('give rights to roles'),
+  getRole: see,
+  listRoles: see,
+  updateRole: project('CAN_USE', 'change roles'),
+  'updateRole/ofAnother': ddl('change roles that others made'),
+  deleteRole: project('CAN_USE', 'delete roles'),
+  'deleteRole/ofAnother': ddl('delete roles that others made'),
+  renewRolePassword: project('CAN_USE', 'set passwords of roles'),
+  'renewRolePassword/ofAnother': ddl('set passwords of roles that others made'),
+
+  createDatabase: project('CAN_USE', 'create databases'),
+  getDatabase: see,
+  listDatabases: see,
+  updateDatabase: project('CAN_USE', 'change databases'),
+  'updateDatabase/ofAnother': ddl('change databases that others made'),
+  deleteDatabase: project('CAN_USE', 'delete databases'),
+  'deleteDatabase/ofAnother': ddl('delete databases that others made'),
+
   getOperation: { ...see, ifOwn: 'NONE' },
 
   createCredential: project('CAN_USE', 'use the project'),
   /** Log in to a branch at all. */
   'session/connect': project('CAN_USE', 'log in'),
   /** Own, by membership, whatever any manager made on the branch. */
-  'session/ddl': { ...project('CAN_MANAGE', 'run DDL on every object'), ifOwn: 'CAN_BRANCH' },
+  'session/ddl': ddl('run DDL on every object'),
 
   getAccess: see,
   setAccess: project('CAN_MANAGE', 'change permissions'),

@@ -38,6 +38,8 @@ export interface Settings {
   readonly contract: ContractChoice
   readonly maxProjects: number
   readonly maxBranchesPerProject: number
+  readonly maxRolesPerBranch: number
+  readonly maxDatabasesPerBranch: number
   readonly maxRootBranchesPerProject: number
   readonly maxProtectedBranchesPerProject: number
   readonly maxSnapshotsPerProject: number
@@ -211,6 +213,22 @@ export const settingsTable: Table = {
     parse: parseCount,
     fallback: () => 500,
   },
+  maxRolesPerBranch: {
+    name: 'max-roles-per-branch',
+    value: 'COUNT',
+    say: 'How many roles a branch may have when the API is asked for another.',
+    otherwise: '500',
+    parse: parseCount,
+    fallback: () => 500,
+  },
+  maxDatabasesPerBranch: {
+    name: 'max-databases-per-branch',
+    value: 'COUNT',
+    say: 'How many databases a branch may have when the API is asked for another.',
+    otherwise: '500',
+    parse: parseCount,
+    fallback: () => 500,
+  },
   maxRootBranchesPerProject: {
     name: 'max-root-branches-per-project',
     value: 'COUNT',
@@ -365,6 +383,8 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     contract: read(table.contract),
     maxProjects: read(table.maxProjects),
     maxBranchesPerProject: read(table.maxBranchesPerProject),
+    maxRolesPerBranch: read(table.maxRolesPerBranch),
+    maxDatabasesPerBranch: read(table.maxDatabasesPerBranch),
     maxRootBranchesPerProject: read(table.maxRootBranchesPerProject),
     maxProtectedBranchesPerProject: read(table.maxProtectedBranchesPerProject),
     maxSnapshotsPerProject: read(table.maxSnapshotsPerProject),
