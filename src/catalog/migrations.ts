@@ -3,6 +3,7 @@
  * edited. Resource rows carry no foreign key to `operations`: those outlive what they worked on.
  */
 import { type Kysely, type Migration, type MigrationProvider, sql } from 'kysely'
+import { oauth } from './migrations/oauth.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -135,5 +136,9 @@ const foundation: Migration = {
 
 /** Names sort in the order in which they run. */
 export const migrations: MigrationProvider = {
-  getMigrations: () => Promise.resolve({ '0001-foundation': foundation }),
+  getMigrations: () =>
+    Promise.resolve({
+      '0001-foundation': foundation,
+      '0003-oauth': oauth,
+    }),
 }

@@ -15,6 +15,7 @@ import { migrations } from './migrations.ts'
 import { permissionsIn, projectsIn } from './projects.ts'
 import type { Schema } from './schema.ts'
 import { type CatalogHeld, takeServerLock } from './server-lock.ts'
+import { oauthRecordsIn, passwordsIn, setupLinksIn, signInAttemptsIn } from './sign-in.ts'
 import { workIn } from './work.ts'
 
 export type CatalogAddress =
@@ -112,6 +113,10 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   accessTokens: accessTokensIn(db),
   permissions: permissionsIn(db),
   work: workIn(db),
+  oauthRecords: oauthRecordsIn(db),
+  passwords: passwordsIn(db),
+  setupLinks: setupLinksIn(db),
+  signInAttempts: signInAttemptsIn(db),
 })
 
 const notesIn = (db: Kysely<Schema>): Notes => ({

@@ -19,6 +19,7 @@ import type {
 import type { Operation, OperationSubject } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
 import type { EpochMs } from '../lib/time.ts'
+import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 
 export type Json =
   | null
@@ -235,6 +236,10 @@ export interface CatalogSession {
   readonly accessTokens: AccessTokens
   readonly permissions: Permissions
   readonly work: Work
+  readonly oauthRecords: OAuthRecords
+  readonly passwords: Passwords
+  readonly setupLinks: SetupLinks
+  readonly signInAttempts: SignInAttempts
 }
 
 /** What is told when something commits. */
