@@ -119,3 +119,13 @@ export async function mayChange(
 ): Promise<void> {
   if (branch.createdBy !== access.caller.identity.uid) await mustManage(session, project, access)
 }
+
+/** For what concerns the whole workspace: identities, other people's tokens. */
+export function mustAdminister({ identity }: Caller, act: string): void {
+  if (identity.isAdmin) return
+  throw new Fault('PERMISSION_DENIED', {
+    who: identity.loginName,
+    act,
+    permission: 'the administrator role',
+  })
+}

@@ -17,9 +17,11 @@ import type {
   ProjectPath,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
+import type { Principal } from '../domain/principal.ts'
 import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
+import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
 import type { Narrowing } from '../ports/roles.ts'
 
 /** Who calls, and what is known of the call for logs. */
@@ -116,13 +118,18 @@ export interface CreateCredential {
 }
 
 export interface AccessEntry {
-  readonly identity: Identity
+  readonly principal: Principal
   readonly level: PermissionLevel
 }
 
 export interface Actions {
   /** Identity of a personal access token; throws UNAUTHENTICATED. */
   authenticate(token: Secret): Promise<Identity>
+  /**
+   * The active service principal that this client id (its application id) and secret prove, for the
+   * token endpoint; `undefined` when they do not, whatever of both is wrong.
+   */
+  verifyClientSecret(clientId: string, secret: Secret): Promise<Identity | undefined>
 
   createProject(caller: Caller, input: CreateProject): Promise<OperationResource>
   getProject(caller: Caller, path: ProjectPath): Promise<ProjectResource>
@@ -183,6 +190,25 @@ export interface Actions {
     caller: Caller,
     input: { readonly comment: string; readonly lifetime?: Millis; readonly forLogin?: string },
   ): Promise<{ readonly tokenId: string; readonly token: Secret }>
+
+  /** The caller's own; `ofAll`: everybody's, for administrators. */
+  listAccessTokens(
+    caller: Caller,
+    options: { readonly ofAll: boolean },
+  ): Promise<readonly AccessToken[]>
+  /** One's own, or anybody's for administrators. */
+  getAccessToken(caller: Caller, tokenId: string): Promise<AccessToken>
+  /** From the next request on it is unknown. */
+  deleteAccessToken(caller: Caller, tokenId: string): Promise<void>
+
+  /** Secrets of a service principal (by uid), for administrators and itself; shown once. */
+  createClientSecret(
+    caller: Caller,
+    servicePrincipal: string,
+    input: { readonly lifetime?: Millis },
+  ): Promise<ClientSecret & { readonly secret: Secret }>
+  listClientSecrets(caller: Caller, servicePrincipal: string): Promise<readonly ClientSecret[]>
+  deleteClientSecret(caller: Caller, servicePrincipal: string, secretId: string): Promise<void>
 
   getAccess(caller: Caller, project: ProjectId): Promise<readonly AccessEntry[]>
   /** `replace` drops entries that are not named; the caller keeps CAN_MANAGE either way. */

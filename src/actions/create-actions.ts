@@ -1,7 +1,18 @@
 /** The actions with their services bound, and the kinds of operation that carry them out. */
 import type { Engine } from '../operations/engine.ts'
 import type { Kind } from '../operations/kind.ts'
+import {
+  createAccessToken,
+  createClientSecret,
+  deleteAccessToken,
+  deleteClientSecret,
+  getAccessToken,
+  listAccessTokens,
+  listClientSecrets,
+  verifyClientSecret,
+} from './access-tokens.ts'
 import type { Actions } from './actions.ts'
+import { authenticate } from './authenticate.ts'
 import {
   deleteProject,
   deleteProjectKind,
@@ -15,15 +26,8 @@ import { createCredential } from './credentials.ts'
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
 import { createEndpoint, deleteEndpoint, updateEndpoint, updateEndpointKind } from './endpoints.ts'
 import type { Prepared } from './fleet.ts'
-import {
-  authenticate,
-  createAccessToken,
-  createIdentity,
-  deleteIdentity,
-  getAccess,
-  getIdentity,
-  setAccess,
-} from './identities.ts'
+import { createIdentity, deleteIdentity, getIdentity } from './identities.ts'
+import { getAccess, setAccess } from './permissions.ts'
 import {
   getBranch,
   getEndpoint,
@@ -49,6 +53,7 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
 
 export const createActions = (services: Services, engine: Engine): Actions => ({
   authenticate: (token) => authenticate(services, token),
+  verifyClientSecret: (clientId, secret) => verifyClientSecret(services, clientId, secret),
 
   createProject: (caller, input) => createProject(services, caller, input),
   getProject: (caller, path) => getProject(services, caller, path),
@@ -78,6 +83,16 @@ export const createActions = (services: Services, engine: Engine): Actions => ({
   listIdentities: (_caller, kind) => services.catalog.identities.list(kind),
   deleteIdentity: (caller, uid) => deleteIdentity(services, caller, uid),
   createAccessToken: (caller, input) => createAccessToken(services, caller, input),
+  listAccessTokens: (caller, options) => listAccessTokens(services, caller, options),
+  getAccessToken: (caller, tokenId) => getAccessToken(services, caller, tokenId),
+  deleteAccessToken: (caller, tokenId) => deleteAccessToken(services, caller, tokenId),
+
+  createClientSecret: (caller, servicePrincipal, input) =>
+    createClientSecret(services, caller, servicePrincipal, input),
+  listClientSecrets: (caller, servicePrincipal) =>
+    listClientSecrets(services, caller, servicePrincipal),
+  deleteClientSecret: (caller, servicePrincipal, secretId) =>
+    deleteClientSecret(services, caller, servicePrincipal, secretId),
 
   getAccess: (caller, project) => getAccess(services, caller, project),
   setAccess: (caller, project, entries, options) =>

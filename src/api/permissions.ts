@@ -72,11 +72,19 @@ function readEntry(
 const render = (project: ProjectId, entries: readonly AccessEntry[]) => ({
   object_id: `/database-projects/${project}`,
   object_type: 'database-projects',
-  access_control_list: entries.map(({ identity, level }) => ({
-    ...(identity.kind === 'USER'
-      ? { user_name: identity.loginName }
-      : { service_principal_name: identity.loginName }),
-    display_name: identity.displayName,
+  access_control_list: entries.map(({ principal, level }) => ({
+    ...nameOf(principal),
+    display_name: principal.displayName,
     all_permissions: [{ permission_level: level, inherited: false }],
   })),
+})
+
+const nameFields = {
+  USER: 'user_name',
+  SERVICE_PRINCIPAL: 'service_principal_name',
+  GROUP: 'group_name',
+} as const
+
+const nameOf = ({ kind, loginName }: AccessEntry['principal']) => ({
+  [nameFields[kind]]: loginName,
 })

@@ -72,10 +72,10 @@ export function recordedApi(answers: Answers = {}) {
     getIdentity: () => owner,
     deleteIdentity: () => undefined,
     createAccessToken: () => ({ tokenId: 'token-1', token: new Secret('dapi-secret') }),
-    getAccess: () => [{ identity: owner, level: 'CAN_MANAGE' }],
+    getAccess: () => [{ principal: owner, level: 'CAN_MANAGE' }],
     setAccess: () => [
-      { identity: owner, level: 'CAN_MANAGE' },
-      { identity: robot, level: 'CAN_USE' },
+      { principal: owner, level: 'CAN_MANAGE' },
+      { principal: robot, level: 'CAN_USE' },
     ],
   }
   const actions = new Proxy({} as Actions, {

@@ -73,7 +73,8 @@ function bearerToken(header: string | undefined): Secret {
   const [scheme = '', token = '', ...rest] = header.trim().split(/\s+/)
   if (scheme.toLowerCase() !== 'bearer')
     throw refuse('the Authorization header is not of type Bearer')
-  if (token === '' || rest.length > 0) throw refuse('the Authorization header holds no token')
+  if (token === '') throw refuse('the Authorization header holds no token')
+  if (rest.length > 0) throw refuse('there is a space in the token, so it was not copied whole')
   if (token.length > maxTokenLength) throw refuse('the token is too long')
   return new Secret(token)
 }

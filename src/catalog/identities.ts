@@ -1,7 +1,7 @@
-/** Identities and their personal access tokens, of which only hashes are kept. */
+/** Users and service principals: who can call and log in. Groups are rows here too, but no identities. */
 import type { Kysely } from 'kysely'
-import type { AccessTokens, Identities } from '../ports/catalog.ts'
-import { readIdentity, toDate, writeIdentity } from './rows.ts'
+import type { Identities } from '../ports/catalog.ts'
+import { readIdentity, writeIdentity } from './rows.ts'
 import type { Schema } from './schema.ts'
 
 export const identitiesIn = (db: Kysely<Schema>): Identities => ({
@@ -13,6 +13,7 @@ export const identitiesIn = (db: Kysely<Schema>): Identities => ({
       .selectFrom('identities')
       .selectAll()
       .where('uid', '=', uid)
+      .where('kind', '<>', 'GROUP')
       .executeTakeFirst()
     return row && readIdentity(row)
   },
@@ -21,6 +22,7 @@ export const identitiesIn = (db: Kysely<Schema>): Identities => ({
       .selectFrom('identities')
       .selectAll()
       .where('login_name', '=', name)
+      .where('kind', '<>', 'GROUP')
       .executeTakeFirst()
     return row && readIdentity(row)
   },
@@ -40,39 +42,8 @@ export const identitiesIn = (db: Kysely<Schema>): Identities => ({
     const row = await db
       .selectFrom('identities')
       .select((inner) => inner.fn.countAll<string>().as('count'))
+      .where('kind', '<>', 'GROUP')
       .executeTakeFirstOrThrow()
     return Number(row.count)
-  },
-})
-
-export const accessTokensIn = (db: Kysely<Schema>): AccessTokens => ({
-  async insert(token) {
-    await db
-      .insertInto('access_tokens')
-      .values({
-        token_id: token.tokenId,
-        hash: token.hash,
-        identity_uid: token.identityUid,
-        comment: token.comment,
-        create_time: toDate(token.createTime),
-        expire_time: token.expireTime === undefined ? null : toDate(token.expireTime),
-      })
-      .execute()
-  },
-  async identityOf(hash, now) {
-    const row = await db
-      .selectFrom('access_tokens')
-      .innerJoin('identities', 'identities.uid', 'access_tokens.identity_uid')
-      .selectAll('identities')
-      .where('access_tokens.hash', '=', hash)
-      .where('identities.is_active', '=', true)
-      .where((inner) =>
-        inner.or([
-          inner('access_tokens.expire_time', 'is', null),
-          inner('access_tokens.expire_time', '>', toDate(now)),
-        ]),
-      )
-      .executeTakeFirst()
-    return row && readIdentity(row)
   },
 })

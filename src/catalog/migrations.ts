@@ -3,7 +3,8 @@
  * edited. Resource rows carry no foreign key to `operations`: those outlive what they worked on.
  */
 import { type Kysely, type Migration, type MigrationProvider, sql } from 'kysely'
-import { oauth } from './migrations/oauth.ts'
+import { identity } from './migrations/0002-identity.ts'
+import { oauth } from './migrations/0003-oauth.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -139,6 +140,7 @@ export const migrations: MigrationProvider = {
   getMigrations: () =>
     Promise.resolve({
       '0001-foundation': foundation,
+      '0002-identity': identity,
       '0003-oauth': oauth,
     }),
 }

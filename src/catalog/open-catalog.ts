@@ -8,9 +8,11 @@ import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import { type Clock, minutes, seconds } from '../lib/time.ts'
 import type { Catalog, CatalogEvent, CatalogSession, Notes } from '../ports/catalog.ts'
+import { accessTokensIn, clientSecretsIn } from './access-tokens.ts'
 import { branchesIn } from './branches.ts'
+import { directoryIn } from './directory.ts'
 import { endpointsIn } from './endpoints.ts'
-import { accessTokensIn, identitiesIn } from './identities.ts'
+import { identitiesIn } from './identities.ts'
 import { migrations } from './migrations.ts'
 import { permissionsIn, projectsIn } from './projects.ts'
 import type { Schema } from './schema.ts'
@@ -111,6 +113,8 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   endpoints: endpointsIn(db),
   identities: identitiesIn(db),
   accessTokens: accessTokensIn(db),
+  clientSecrets: clientSecretsIn(db),
+  directory: directoryIn(db),
   permissions: permissionsIn(db),
   work: workIn(db),
   oauthRecords: oauthRecordsIn(db),

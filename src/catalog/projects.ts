@@ -1,8 +1,9 @@
 /** Projects and who may use them. */
 import { type Insertable, type Kysely, sql } from 'kysely'
-import type { PermissionLevel } from '../domain/identity.ts'
+import { highest, type PermissionLevel } from '../domain/identity.ts'
+import type { IdentityUid } from '../domain/names.ts'
 import type { Permissions, Projects } from '../ports/catalog.ts'
-import { readIdentity, readProject, toDate, writeProject } from './rows.ts'
+import { readPrincipal, readProject, toDate, writeProject } from './rows.ts'
 import type { ProjectsTable, Schema } from './schema.ts'
 
 export const projectsIn = (db: Kysely<Schema>): Projects => ({
@@ -44,7 +45,10 @@ export const projectsIn = (db: Kysely<Schema>): Projects => ({
       : query.where('delete_time', 'is', null)
     if (visibleTo !== undefined) {
       query = query.where('uid', 'in', (inner) =>
-        inner.selectFrom('permissions').select('project_uid').where('identity_uid', '=', visibleTo),
+        inner
+          .selectFrom('permissions')
+          .select('project_uid')
+          .where('identity_uid', 'in', principalsOf(visibleTo)),
       )
     }
     return (await query.execute()).map(readProject)
@@ -74,14 +78,14 @@ export const projectsIn = (db: Kysely<Schema>): Projects => ({
 })
 
 export const permissionsIn = (db: Kysely<Schema>): Permissions => ({
-  async levelOf(project, identity) {
-    const row = await db
+  async levelOf(project, principal) {
+    const rows = await db
       .selectFrom('permissions')
       .select('level')
       .where('project_uid', '=', project)
-      .where('identity_uid', '=', identity)
-      .executeTakeFirst()
-    return row?.level as PermissionLevel | undefined
+      .where('identity_uid', 'in', principalsOf(principal))
+      .execute()
+    return highest(rows.map(({ level }) => level as PermissionLevel))
   },
   async list(project) {
     const rows = await db
@@ -92,7 +96,10 @@ export const permissionsIn = (db: Kysely<Schema>): Permissions => ({
       .where('project_uid', '=', project)
       .orderBy('login_name')
       .execute()
-    return rows.map((row) => ({ identity: readIdentity(row), level: row.level as PermissionLevel }))
+    return rows.map((row) => ({
+      principal: readPrincipal(row),
+      level: row.level as PermissionLevel,
+    }))
   },
   async set(project, identity, level) {
     await db
@@ -107,3 +114,6 @@ export const permissionsIn = (db: Kysely<Schema>): Permissions => ({
     await db.deleteFrom('permissions').where('project_uid', '=', project).execute()
   },
 })
+
+/** The function that 0002-identity made: the principal itself and every group that holds it. */
+const principalsOf = (uid: IdentityUid) => sql<string>`(select principals_of(${uid}))`

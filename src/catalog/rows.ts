@@ -13,6 +13,7 @@ import type {
   ProjectId,
   ProjectUid,
 } from '../domain/names.ts'
+import type { Principal, PrincipalKind } from '../domain/principal.ts'
 import type { PostgresMajor, Project } from '../domain/project.ts'
 import { type EpochMs, epochMs, millis } from '../lib/time.ts'
 import type { BranchesTable, EndpointsTable, IdentitiesTable, ProjectsTable } from './schema.ts'
@@ -33,6 +34,12 @@ export const readIdentity = (row: Selectable<IdentitiesTable>): Identity => ({
   isAdmin: row.is_admin,
   isActive: row.is_active,
   createTime: toMoment(row.create_time),
+})
+
+/** Rows of `identities` hold groups as well. */
+export const readPrincipal = (row: Selectable<IdentitiesTable>): Principal => ({
+  ...readIdentity(row),
+  kind: row.kind as PrincipalKind,
 })
 
 export const writeIdentity = (identity: Identity): Insertable<IdentitiesTable> => ({

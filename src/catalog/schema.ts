@@ -1,6 +1,7 @@
 /** The catalog's tables as kysely sees them; `migrations.ts` makes them. */
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { FaultRecord } from '../domain/faults.ts'
+import type { Profile } from '../domain/principal.ts'
 import type { CustomTag } from '../domain/project.ts'
 import type { JsonObject } from '../ports/catalog.ts'
 
@@ -21,6 +22,21 @@ export interface IdentitiesTable {
   is_admin: boolean
   is_active: boolean
   create_time: Moment
+  profile: ColumnType<Profile, string | undefined, string>
+}
+
+export interface GroupMembersTable {
+  group_uid: string
+  member_uid: string
+}
+
+export interface ClientSecretsTable {
+  secret_id: string
+  hash: string
+  identity_uid: string
+  create_time: Moment
+  expire_time: Moment | null
+  last_used_time: Moment | null
 }
 
 export interface AccessTokensTable {
@@ -30,6 +46,8 @@ export interface AccessTokensTable {
   comment: string
   create_time: Moment
   expire_time: Moment | null
+  created_by: string
+  last_used_time: Moment | null
 }
 
 export interface ProjectsTable {
@@ -161,6 +179,8 @@ export interface Schema {
   settings: SettingsTable
   identities: IdentitiesTable
   access_tokens: AccessTokensTable
+  group_members: GroupMembersTable
+  client_secrets: ClientSecretsTable
   projects: ProjectsTable
   permissions: PermissionsTable
   branches: BranchesTable

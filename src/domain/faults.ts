@@ -180,6 +180,19 @@ export const reasons = {
     traced: true,
   },
 
+  TOKEN_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: "token '{token}' not found",
+    next: 'List the tokens to see their ids; the value of a token is not its id.',
+    traced: true,
+  },
+  SECRET_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: "secret '{secret}' not found",
+    next: 'List the secrets of the service principal to see their ids.',
+    traced: true,
+  },
+
   // Taken
   PROJECT_EXISTS: {
     code: 'ALREADY_EXISTS',
@@ -206,6 +219,12 @@ export const reasons = {
     recorded: true,
   },
   IDENTITY_EXISTS: { code: 'ALREADY_EXISTS', say: "identity '{name}' already exists" },
+
+  SECRETS_TOO_MANY: {
+    code: 'QUOTA_EXCEEDED',
+    say: "Service principal '{name}' has {limit} secrets already.",
+    next: 'Delete one that is no longer used.',
+  },
 
   // Branch rules
   EXPIRATION_REQUIRED: {

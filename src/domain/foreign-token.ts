@@ -21,7 +21,7 @@ export function describeForeignToken(token: string, ownIssuers: readonly string[
   if (typeof iss === 'string' && !ownIssuers.includes(iss)) {
     return 'it is a JWT of another issuer; exchange it for one of ours at /oidc/v1/token (RFC 8693) first'
   }
-  return 'it is a JWT that this server did not sign as an access token'
+  return 'it is a JWT in the name of this server, whose access tokens are none: it is forged, or an ID token'
 }
 
 function readPart(part: string | undefined): Readonly<Record<string, unknown>> | undefined {

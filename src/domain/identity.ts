@@ -21,3 +21,6 @@ export type PermissionLevel = (typeof permissionLevels)[number]
 
 export const atLeast = (has: PermissionLevel | undefined, needs: PermissionLevel): boolean =>
   has !== undefined && permissionLevels.indexOf(has) >= permissionLevels.indexOf(needs)
+
+export const highest = (levels: readonly PermissionLevel[]): PermissionLevel | undefined =>
+  permissionLevels.findLast((level) => levels.includes(level))

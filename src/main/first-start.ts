@@ -4,8 +4,9 @@
  */
 import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
+import { authenticate, issueAccessToken } from '../actions/access-tokens.ts'
 import type { Actions, Caller } from '../actions/actions.ts'
-import { authenticate, insertIdentity, issueAccessToken } from '../actions/identities.ts'
+import { insertIdentity } from '../actions/identities.ts'
 import type { Services } from '../actions/services.ts'
 import { Fault } from '../domain/faults.ts'
 import type { Identity } from '../domain/identity.ts'

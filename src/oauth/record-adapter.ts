@@ -24,7 +24,7 @@ function clientAdapter({ signIn }: RecordAdapterOptions): Adapter {
   const refuse = () => Promise.reject(new Error('clients are not kept here'))
   return {
     find: async (id) => {
-      const identity = await signIn.identityByLogin(id)
+      const identity = await signIn.identityByLogin(id.toLowerCase())
       return identity?.kind === 'SERVICE_PRINCIPAL' ? servicePrincipalClient(id) : undefined
     },
     upsert: refuse,
@@ -126,7 +126,7 @@ class RecordAdapter implements Adapter {
   async #identityOf({ accountId, clientId }: AdapterPayload): Promise<IdentityUid | undefined> {
     if (accountId !== undefined) return accountId as IdentityUid
     if (this.#model !== 'ClientCredentials' || clientId === undefined) return undefined
-    const principal = await this.#options.signIn.identityByLogin(clientId)
+    const principal = await this.#options.signIn.identityByLogin(clientId.toLowerCase())
     if (principal === undefined) throw new errors.InvalidClient('the service principal is gone')
     return principal.uid
   }

@@ -17,8 +17,11 @@ import type {
   ProjectUid,
 } from '../domain/names.ts'
 import type { Operation, OperationSubject } from '../domain/operation.ts'
+import type { Principal } from '../domain/principal.ts'
 import type { Project } from '../domain/project.ts'
 import type { EpochMs } from '../lib/time.ts'
+import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
+import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 
 export type Json =
@@ -119,24 +122,12 @@ export interface Identities {
   count(): Promise<number>
 }
 
-export interface AccessTokens {
-  insert(token: {
-    readonly tokenId: string
-    readonly hash: string
-    readonly identityUid: IdentityUid
-    readonly comment: string
-    readonly createTime: EpochMs
-    readonly expireTime: EpochMs | undefined
-  }): Promise<void>
-  /** The active identity behind an unexpired token. */
-  identityOf(hash: string, now: EpochMs): Promise<Identity | undefined>
-}
-
 export interface Permissions {
-  levelOf(project: ProjectUid, identity: IdentityUid): Promise<PermissionLevel | undefined>
+  /** The highest of its own and those of the groups that hold it, directly or through others. */
+  levelOf(project: ProjectUid, principal: IdentityUid): Promise<PermissionLevel | undefined>
   list(
     project: ProjectUid,
-  ): Promise<readonly { readonly identity: Identity; readonly level: PermissionLevel }[]>
+  ): Promise<readonly { readonly principal: Principal; readonly level: PermissionLevel }[]>
   set(project: ProjectUid, identity: IdentityUid, level: PermissionLevel): Promise<void>
   removeAll(project: ProjectUid): Promise<void>
 }
@@ -234,6 +225,8 @@ export interface CatalogSession {
   readonly endpoints: Endpoints
   readonly identities: Identities
   readonly accessTokens: AccessTokens
+  readonly clientSecrets: ClientSecrets
+  readonly directory: Directory
   readonly permissions: Permissions
   readonly work: Work
   readonly oauthRecords: OAuthRecords

@@ -47,6 +47,7 @@ export async function openTokens({ layout, issuer, clock }: TokensOptions): Prom
   const pinned: JWTVerifyOptions = { issuer, algorithms: [signingAlgorithm], typ: tokenType }
 
   return {
+    issuer,
     async sign(claims) {
       const [current] = keys
       if (current === undefined) throw new Error('there is no signing key')

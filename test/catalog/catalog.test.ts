@@ -229,32 +229,10 @@ describe('permissions', () => {
     expect(await catalog.permissions.levelOf(store, ann)).toBe('CAN_MANAGE')
     await catalog.identities.remove(ben)
     expect(await catalog.permissions.list(store)).toMatchObject([
-      { identity: { uid: ann }, level: 'CAN_MANAGE' },
+      { principal: { uid: ann }, level: 'CAN_MANAGE' },
     ])
     await catalog.permissions.removeAll(store)
     expect(await catalog.permissions.levelOf(store, ann)).toBeUndefined()
-  })
-
-  test('of an access token end with its time, its identity and its activity', async () => {
-    await catalog.identities.insert(identity('ann'))
-    await catalog.identities.insert(identity('ben', { isActive: false }))
-    const insert = (hash: string, of: string, expireTime = inHours(1)) =>
-      catalog.accessTokens.insert({
-        tokenId: hash,
-        hash,
-        identityUid: of as IdentityUid,
-        comment: '',
-        createTime: now,
-        expireTime,
-      })
-    await insert('one', 'i-ann')
-    await insert('two', 'i-ben')
-    const later = inHours(2)
-    expect((await catalog.accessTokens.identityOf('one', now))?.uid).toBe('i-ann')
-    expect(await catalog.accessTokens.identityOf('one', later)).toBeUndefined()
-    expect(await catalog.accessTokens.identityOf('two', now)).toBeUndefined()
-    await catalog.identities.remove('i-ann' as IdentityUid)
-    expect(await catalog.accessTokens.identityOf('one', now)).toBeUndefined()
   })
 })
 
