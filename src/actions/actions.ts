@@ -23,6 +23,7 @@ import type { Secret } from '../lib/secret.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
 import type { Narrowing } from '../ports/roles.ts'
+import type { SetupLink } from './sign-in.ts'
 
 /** Who calls, and what is known of the call for logs. */
 export interface Caller {
@@ -209,6 +210,9 @@ export interface Actions {
   ): Promise<ClientSecret & { readonly secret: Secret }>
   listClientSecrets(caller: Caller, servicePrincipal: string): Promise<readonly ClientSecret[]>
   deleteClientSecret(caller: Caller, servicePrincipal: string, secretId: string): Promise<void>
+
+  /** With it a user sets a password, once, within a day; for administrators. */
+  createSetupLink(caller: Caller, loginName: string): Promise<SetupLink>
 
   getAccess(caller: Caller, project: ProjectId): Promise<readonly AccessEntry[]>
   /** `replace` drops entries that are not named; the caller keeps CAN_MANAGE either way. */

@@ -38,6 +38,7 @@ import {
   listProjects,
 } from './read.ts'
 import type { Services } from './services.ts'
+import { createSetupLink } from './sign-in.ts'
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
 
@@ -93,6 +94,8 @@ export const createActions = (services: Services, engine: Engine): Actions => ({
     listClientSecrets(services, caller, servicePrincipal),
   deleteClientSecret: (caller, servicePrincipal, secretId) =>
     deleteClientSecret(services, caller, servicePrincipal, secretId),
+
+  createSetupLink: (caller, loginName) => createSetupLink(services, caller, loginName),
 
   getAccess: (caller, project) => getAccess(services, caller, project),
   setAccess: (caller, project, entries, options) =>

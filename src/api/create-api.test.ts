@@ -140,7 +140,6 @@ describe('the routes', () => {
     actions: {} as Actions,
     workspaceId: '1',
     status: async () => ({}),
-    jwks: async () => ({}),
     apiUrl: () => 'http://localhost',
     log: createLog('test'),
     version: '0',

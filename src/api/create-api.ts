@@ -21,6 +21,7 @@ import { renderFault, statusOf } from './render-fault.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
 import { type Edge, serveRoute, userAgentOf } from './serve-route.ts'
+import { setupLinkRoutes } from './setup-links.ts'
 import { statusRoutes } from './status.ts'
 import { telemetryRoutes } from './telemetry.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -31,10 +32,9 @@ export interface ApiOptions {
   readonly actions: Actions
   /** Digits, the same for ever. */
   readonly workspaceId: string
-  /** `iss` of our tokens, when it is not `{apiUrl}/oidc`. */
-  readonly issuer?: string
+  /** The setting `public-url`. */
+  readonly publicUrl?: string | undefined
   readonly status: () => Promise<Record<string, unknown>>
-  readonly jwks: () => Promise<unknown>
   readonly apiUrl: () => string
   readonly log: Log
   readonly version: string
@@ -48,9 +48,9 @@ export interface Api {
 }
 
 export function allRoutes(options: ApiOptions): readonly Route[] {
-  const { actions, workspaceId, issuer, apiUrl, jwks, contract, clock = systemClock } = options
+  const { actions, workspaceId, publicUrl, apiUrl, contract, clock = systemClock } = options
   return [
-    ...wellKnownRoutes({ workspaceId, issuer, apiUrl, jwks }),
+    ...wellKnownRoutes({ workspaceId, publicUrl, apiUrl }),
     ...operationRoutes(actions), // before resources: they hang below them
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
@@ -58,6 +58,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
     ...tokenRoutes(actions, clock),
+    ...setupLinkRoutes({ actions, apiUrl, publicUrl }),
     ...permissionRoutes(actions),
     ...telemetryRoutes,
     ...statusRoutes(options.status),

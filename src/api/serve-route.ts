@@ -6,6 +6,7 @@
  */
 import type { Context, Handler } from 'hono'
 import type { Actions, Caller } from '../actions/actions.ts'
+import { readHost } from '../domain/base-url.ts'
 import { isJsonObject, type JsonObject, tolerateBody } from '../domain/body-tolerance.ts'
 import { Fault } from '../domain/faults.ts'
 import { pickLeaves, resolveMask } from '../domain/field-mask.ts'
@@ -49,7 +50,13 @@ export function serveRoute(
     )
     return reply(
       context,
-      await route.handle({ params, query, body, caller, host: hostOf(context) }),
+      await route.handle({
+        params,
+        query,
+        body,
+        caller,
+        host: readHost(context.req.header('host')),
+      }),
     )
   }
 }
@@ -150,13 +157,6 @@ function reply(context: Context<Edge>, { status, body, headers = {} }: Reply): R
   for (const [name, value] of Object.entries(headers)) context.header(name, value)
   if (status === 204) return context.body(null, status)
   return context.json(body, status)
-}
-
-const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
-
-function hostOf(context: Context<Edge>): string | undefined {
-  const host = context.req.header('host')
-  return host !== undefined && HOST.test(host) ? host : undefined
 }
 
 export const userAgentOf = (context: Context<Edge>): string =>
