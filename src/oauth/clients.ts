@@ -79,15 +79,20 @@ export const servicePrincipalClient = (applicationId: string): ClientMetadata =>
  * `lakelet-console` is a page of this very server, so its address is exact. The Databricks clients
  * listen between 8020 and 8040 and nowhere else; ours wherever there is room.
  */
-export function mayRedirectTo(clientId: string, uri: string): boolean {
-  if (!URL.canParse(uri)) return false
-  const { port } = new URL(uri)
+export function mayRedirectTo(
+  {
+    clientId,
+    redirectUris,
+  }: { readonly clientId: string; readonly redirectUris: readonly string[] },
+  uri: string,
+): boolean {
+  const port = URL.canParse(uri) ? Number(new URL(uri).port) : 0
   switch (clientId) {
     case 'databricks-cli':
-      return Number(port) >= 8020 && Number(port) <= 8040
+      return port >= 8020 && port <= 8040
     case 'lakelet-cli':
-      return Number(port) > 0
+      return port > 0
     default:
-      return true
+      return redirectUris.includes(uri)
   }
 }

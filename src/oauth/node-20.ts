@@ -13,7 +13,8 @@ const { warn } = console
 console.warn = (...words: unknown[]) => {
   if (!String(words[0]).includes('Unsupported runtime. Use Node.js v22')) warn(...words)
 }
-// Modules that are imported together run in one go; from then on warnings are what they were.
-queueMicrotask(() => {
+
+/** For whoever imported this, once oidc-provider is in: from then on warnings are what they were. */
+export const restoreWarnings = (): void => {
   console.warn = warn
-})
+}

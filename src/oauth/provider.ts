@@ -2,7 +2,7 @@
  * The OpenID provider with our decisions in it: authorization code with PKCE, device code, client
  * credentials, refresh tokens that are used once, token exchange; opaque access tokens of an hour.
  */
-import './node-20.ts'
+
 import type { JWK } from 'jose'
 import {
   type ClientAuthMethod,
@@ -17,6 +17,7 @@ import type { Clock } from '../lib/time.ts'
 import { firstPartyClients, grants, mayRedirectTo } from './clients.ts'
 import { deviceCodePage, deviceConfirmPage, deviceDonePage } from './device-pages.ts'
 import { errorPage } from './error-page.ts'
+import { restoreWarnings } from './node-20.ts'
 import { sendPage } from './page.ts'
 import { recordAdapter } from './record-adapter.ts'
 import { currentBase, requestContext } from './request-context.ts'
@@ -24,6 +25,8 @@ import { createSeal, type SealingKeys } from './seal.ts'
 import { signedOutPage, signOutPage } from './sign-out-pages.ts'
 import { registerTokenExchange } from './token-exchange.ts'
 import type { TrustedIssuers } from './trusted-issuers.ts'
+
+restoreWarnings()
 
 export interface ProviderOptions {
   readonly signIn: SignIn
@@ -92,6 +95,7 @@ export function createProvider(options: ProviderOptions): Provider {
 function checkClients(provider: Provider, signIn: SignIn): void {
   const prototype = provider.Client.prototype as {
     clientId: string
+    redirectUris: readonly string[]
     compareClientSecret(secret: string): Promise<boolean>
     redirectUriAllowed(uri: string): boolean
   }
@@ -100,7 +104,7 @@ function checkClients(provider: Provider, signIn: SignIn): void {
     return (await signIn.verifyClientSecret(this.clientId, new Secret(secret))) !== undefined
   }
   prototype.redirectUriAllowed = function allowed(uri) {
-    return redirectUriAllowed.call(this, uri) && mayRedirectTo(this.clientId, uri)
+    return redirectUriAllowed.call(this, uri) && mayRedirectTo(this, uri)
   }
 }
 
@@ -156,8 +160,8 @@ function configurationOf(options: ProviderOptions): Configuration {
       pushedAuthorizationRequests: { enabled: false },
       resourceIndicators: { enabled: false },
       clientCredentials: { enabled: true },
-      introspection: { enabled: true },
-      revocation: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: mayIntrospect },
+      revocation: { enabled: true, allowedPolicy: isOwn },
       userinfo: { enabled: true },
       rpInitiatedLogout: {
         enabled: true,
@@ -196,6 +200,16 @@ function configurationOf(options: ProviderOptions): Configuration {
     },
   }
 }
+
+const isOwn = async (
+  _ctx: KoaContextWithOIDC,
+  client: { readonly clientId: string },
+  token: { readonly clientId?: string | undefined },
+): Promise<boolean> => token.clientId === client.clientId
+
+/** A service that proves itself may look at a token that somebody showed it (RFC 7662 §2.1). */
+const mayIntrospect: typeof isOwn = async (ctx, client, token) =>
+  ctx.oidc.client?.tokenEndpointAuthMethod !== 'none' || isOwn(ctx, client, token)
 
 /** Where a form of the provider goes, and the token that it must bring. */
 export interface ProviderForm {
