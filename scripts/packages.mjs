@@ -50,6 +50,11 @@ const needs = [
     isMet: () => postgresTool('pgbench') !== undefined && postgresTool('pg_restore') !== undefined,
     isServer: true,
   },
+  {
+    name: 'chromium',
+    for: 'the API page in a browser',
+    isMet: () => ['chromium', 'chromium-browser', 'google-chrome'].some(onPath),
+  },
   { name: 'git', for: 'worktrees', isMet: () => onPath('git') },
   { name: 'curl', for: 'the psql client', isMet: () => onPath('curl') },
 ]

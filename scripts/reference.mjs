@@ -1,6 +1,6 @@
 /**
- * `npm run reference`: writes docs/reference/errors.md, settings.md and cli.md from the compiled product,
- * so that they cannot say anything else than the program does. With `--check` nothing is written; pages
+ * `npm run reference`: writes errors.md, settings.md, cli.md and openapi.json of docs/reference from the
+ * compiled product, so that they cannot say anything else than the program does. With `--check` nothing is written; pages
  * that differ are named and the exit code is 1. `--dist DIR` reads another build than dist/.
  */
 import { execFile } from 'node:child_process'
@@ -146,7 +146,19 @@ async function cli() {
   ]
 }
 
-const pages = { 'errors.md': errors, 'settings.md': settings, 'cli.md': cli }
+/** Line by line, so that a change can be read; the formatter is told to leave it alone. */
+async function openapi() {
+  const { apiDocument } = await load('api/create-api.js')
+  const { version } = await load('lib/version.js')
+  return [...JSON.stringify(apiDocument(version), null, 1).split('\n'), '']
+}
+
+const pages = {
+  'errors.md': errors,
+  'settings.md': settings,
+  'cli.md': cli,
+  'openapi.json': openapi,
+}
 const directory = join(root, 'docs/reference')
 await mkdir(directory, { recursive: true })
 for (const [name, make] of Object.entries(pages)) {

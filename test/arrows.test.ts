@@ -33,8 +33,8 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'node:child_process': ['lib', 'compute', 'cli'],
   'node:net': ['gateway', 'compute'],
   'node:tls': ['gateway'],
-  'node:http': ['api', 'oauth'],
-  'node:https': [],
+  'node:http': ['api', 'client', 'cli', 'oauth'],
+  'node:https': ['client'],
   'node:worker_threads': ['storage'],
   tinyexec: ['lib'],
   pg: ['catalog', 'compute', 'roles'],
@@ -75,7 +75,8 @@ describe('arrows between rooms', () => {
       for (const path of importsOf(file)) {
         if (!path.startsWith('.')) continue
         const target = relative(src, resolve(src, dirname(file), path))
-        if (file.endsWith('.test.ts') && target.startsWith('../test/fixtures/')) continue
+        const isForTests = file.endsWith('.test.ts') || file.endsWith('.fixture.ts')
+        if (isForTests && target.startsWith('../test/fixtures/')) continue
         const targetRoom = target.split('/')[0] ?? ''
         if (targetRoom === room) continue
         if (!rooms[room]?.includes(targetRoom)) wrong.push(`${file} → ${target}`)

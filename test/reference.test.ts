@@ -18,7 +18,7 @@ afterEach(() => rmSync(scratch, { recursive: true }))
 const node = (...args: readonly string[]) =>
   spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
 
-test('the reference pages of errors, settings and commands have not drifted from the program', () => {
+test('the reference of errors, settings, commands and the API document has not drifted from the program', () => {
   const dist = join(scratch, 'dist')
   const tsc = join(root, 'node_modules/typescript/bin/tsc')
   const built = node(tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', dist)

@@ -2,7 +2,8 @@
 import type { Part } from '../bench.ts'
 import { createRows, timeCreates } from '../create-timing.ts'
 import type { LakeletServer } from '../lakelet-server.ts'
-import { readable, readableBytes, timingColumns, timingRow } from '../tables.ts'
+import { type LoadResult, runLoad } from '../request-load.ts'
+import { type Asked, readable, readableBytes, timingColumns, timingRow } from '../tables.ts'
 
 const inParallel = 8
 const project = 'projects/many'
@@ -40,6 +41,13 @@ export const api: Part = {
         }),
       reads,
     )
+    bench.say('50 requests a second')
+    const load = await runLoad(server, {
+      project,
+      branches: Array.from({ length: branches - 1 }, (_, number) => idOf(number)),
+      perSecond: 50,
+      seconds: isQuick ? 5 : 40,
+    })
     const amongMany = await timeCreates(bench, subject, source, 'suspended')
     bench.say('purging them')
     const purgeBegan = performance.now()
@@ -59,13 +67,27 @@ export const api: Part = {
             ).slice(0, 2),
           ],
         },
+        {
+          columns: timingColumns,
+          rows: [
+            ...loadRows('**Any read, 50 requests a second**', load.reads, { p95: 10 }),
+            ...loadRows('**Accepting any write, 50 requests a second**', load.writes, { p95: 25 }),
+          ],
+        },
       ],
       explain: [
         `Requests one after the other on a kept connection, with their answers parsed. The project has ${branches} branches, all suspended. They were made ${inParallel} at once from a suspended source, each suspended again when it was done: ${readable(creates.length / seconds)} a second. The last two rows are those of “Create a branch”, measured while all these branches are there. The project with all of them was purged in ${readable(purgeSeconds)} s.`,
+        'The second table is 50 requests a second for 40 s, four reads to one write, each kind in its turn, sent when they are due whether or not the last one was answered; a request is timed from when it was due. The writes are timed to their acceptance; what they start (five branches are made and purged every three seconds) goes on meanwhile on the same two cores.',
       ],
     }
   },
 }
+
+/** All kinds together beside the bound, then each by itself. */
+const loadRows = (what: string, samples: LoadResult['reads'], asked: Asked): string[][] => [
+  timingRow(what, Object.values(samples).flat(), asked),
+  ...Object.entries(samples).map(([kind, of]) => timingRow(`– ${kind}`, of)),
+]
 
 const idOf = (number: number): string => `many-${number}`
 

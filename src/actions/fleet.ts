@@ -2,7 +2,7 @@
  * Waking, suspending and preparing computes: every start and stop of a branch's compute goes through
  * here, under the lock of its volume, so that nobody starts what another clones or deletes.
  */
-import { type Branch, isLive } from '../domain/branch.ts'
+import { type Branch, defaultDatabase, isLive } from '../domain/branch.ts'
 import { settingsForCu } from '../domain/cu.ts'
 import type { Endpoint } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
@@ -29,6 +29,7 @@ export function computeSpec(
     major: project.pgVersion,
     dataDirectory: storage.dataDirectory(volumeOf(project, branch)),
     settings: { ...settingsForCu(endpoint.maxCu), ...endpoint.pgSettings },
+    firstDatabase: defaultDatabase,
   }
 }
 

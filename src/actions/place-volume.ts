@@ -51,6 +51,7 @@ async function cloneStopped(
   await storage.cloneToDraft(source.volume, draft, { kind: 'whole' })
   await storage.linkWal(draft, target)
   await storage.copyWal(source.volume, draft, target)
+  await storage.prepareRecovery(draft)
   return time
 }
 
@@ -77,5 +78,6 @@ async function cloneRunning(
     },
   })
   if (backupLabel !== undefined) await storage.writeBackupLabel(draft, backupLabel)
+  await storage.prepareRecovery(draft)
   return time
 }

@@ -1,37 +1,60 @@
 /** Branches. */
 import { z } from 'zod'
 import type { Actions, BranchSpec, CreateBranch } from '../actions/actions.ts'
-import { Fault } from '../domain/faults.ts'
+import { Fault, type Reason } from '../domain/faults.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
 import { parseBranchId, parseBranchName } from '../domain/names.ts'
 import { readExpiration } from '../domain/read-expiration.ts'
 import { base } from './base-path.ts'
-import { defined, flag, logPosition, queryFlag, reference, timestamp } from './fields.ts'
+import { branchOperation, branchPage, branchResource } from './branch-resource.ts'
+import {
+  defined,
+  durationShape,
+  flag,
+  logPosition,
+  maskQuery,
+  newId,
+  queryFlag,
+  reference,
+  timestamp,
+} from './fields.ts'
 import { deletedPageQuery, readPage, renderPage } from './page-query.ts'
 import { ok, type Route, route } from './route.ts'
 
 const spec = z.object({
-  is_protected: flag.optional(),
+  is_protected: flag.optional().describe('It cannot be deleted; one branch of a project may be.'),
   // The three are read together, since what is said of them depends on all.
   ttl: z
     .unknown()
-    .meta({ type: 'string', format: 'duration', examples: ['21600s'] })
-    .optional(),
-  expire_time: z.unknown().meta({ type: 'string', format: 'date-time' }).optional(),
-  no_expiry: z.unknown().meta({ type: 'boolean' }).optional(),
+    .meta({ ...durationShape, examples: ['21600s'] })
+    .optional()
+    .describe('It ends so long after its creation.'),
+  expire_time: z
+    .unknown()
+    .meta({ type: 'string', format: 'date-time', examples: ['2030-01-31T12:00:00Z'] })
+    .optional()
+    .describe('It ends then.'),
+  no_expiry: z.unknown().meta({ const: true }).optional().describe('It does not end.'),
 })
 
-const creation = z.object({
-  spec: spec
-    .extend({
-      source_branch: reference('projects/app/branches/production').optional(),
-      source_branch_lsn: logPosition.optional(),
-      source_branch_time: timestamp.optional(),
-    })
-    .default({}),
-})
+const creation = z
+  .object({
+    spec: spec
+      .extend({
+        source_branch: reference('projects/app/branches/production')
+          .optional()
+          .describe('Where its data comes from. Default: the default branch of the project.'),
+        source_branch_lsn: logPosition.optional(),
+        source_branch_time: timestamp.optional(),
+      })
+      .default({})
+      .meta({ writeOnly: true }),
+  })
+  .meta({ id: 'BranchCreate' })
 
-const update = z.object({ spec: spec.default({}) })
+const update = z
+  .object({ spec: spec.default({}).meta({ writeOnly: true }) })
+  .meta({ id: 'BranchUpdate' })
 
 export const branchMask: MaskFields = {
   leaves: ['spec.is_protected', 'spec.ttl', 'spec.expire_time', 'spec.no_expiry'],
@@ -46,6 +69,13 @@ const body = {
   specAliases: { source_branch_id: 'source_branch' },
 } as const
 
+const expirationRefusals = [
+  'EXPIRATION_AMBIGUOUS',
+  'EXPIRATION_INVALID',
+  'EXPIRATION_TOO_FAR',
+  'BRANCH_MAY_NOT_EXPIRE',
+] as const satisfies readonly Reason[]
+
 export const branchRoutes = (
   actions: Actions,
   { isStrict = false }: { readonly isStrict?: boolean } = {},
@@ -54,12 +84,36 @@ export const branchRoutes = (
     method: 'POST',
     path: `${base}/projects/{project}/branches`,
     summary: 'Create a branch',
+    description:
+      'Exactly one of `ttl`, `expire_time` and `no_expiry: true` must be said. The branch begins with the data of its source, by default the default branch, and brings the endpoint `primary`.',
+    operationId: 'createBranch',
+    tag: 'Branches',
+    reply: { 200: branchOperation },
+    refusals: [
+      'BRANCH_EXISTS',
+      'EXPIRATION_REQUIRED',
+      ...expirationRefusals,
+      'BRANCH_EXPIRES',
+      'EXPIRING_BRANCH_HAS_CHILDREN',
+      'FIELD_IMMUTABLE',
+      'BRANCH_NOT_FOUND',
+      'SOURCE_OTHER_PROJECT',
+      'SOURCE_NOT_READY',
+      'POINT_AMBIGUOUS',
+      'POINT_UNAVAILABLE',
+      'SECOND_PROTECTED',
+      'LIMIT_REACHED',
+      'STORAGE_FULL',
+      'STORAGE_UNAVAILABLE',
+    ],
     access: 'identity',
     query: z.object({
-      branch_id: z.string().optional().transform(parseBranchId),
-      replace_existing: queryFlag.optional(),
+      branch_id: newId('branch', 'dev', parseBranchId),
+      replace_existing: queryFlag
+        .optional()
+        .describe('Update the branch of this id, if there is one.'),
     }),
-    body: { ...body, schema: creation },
+    body: { ...body, schema: creation, example: { spec: { ttl: '21600s' } } },
     subject: ({ caller, params }) => actions.getProject(caller, params),
     handle: async ({ caller, params, query, body: { spec } }) =>
       ok(
@@ -75,6 +129,10 @@ export const branchRoutes = (
     method: 'GET',
     path: `${base}/projects/{project}/branches`,
     summary: 'List branches',
+    operationId: 'listBranches',
+    tag: 'Branches',
+    reply: { 200: branchPage },
+    refusals: ['PAGE_TOKEN_UNKNOWN'],
     access: 'identity',
     query: deletedPageQuery,
     async handle({ caller, params, query }) {
@@ -86,6 +144,9 @@ export const branchRoutes = (
     method: 'GET',
     path: `${base}/projects/{project}/branches/{branch}`,
     summary: 'Get a branch',
+    operationId: 'getBranch',
+    tag: 'Branches',
+    reply: { 200: branchResource },
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.getBranch(caller, params)),
   }),
@@ -93,9 +154,23 @@ export const branchRoutes = (
     method: 'PATCH',
     path: `${base}/projects/{project}/branches/{branch}`,
     summary: 'Update a branch',
+    operationId: 'updateBranch',
+    tag: 'Branches',
+    reply: { 200: branchOperation },
+    refusals: [
+      ...expirationRefusals,
+      'BRANCH_EXPIRES',
+      'EXPIRING_BRANCH_HAS_CHILDREN',
+      'SECOND_PROTECTED',
+    ],
     access: 'identity',
-    query: z.object({ update_mask: z.string().optional() }),
-    body: { ...body, schema: update, mask: branchMask },
+    query: maskQuery,
+    body: {
+      ...body,
+      schema: update,
+      mask: branchMask,
+      example: { spec: { is_protected: true } },
+    },
     subject: ({ caller, params }) => actions.getBranch(caller, params),
     handle: async ({ caller, params, body: { spec } }) =>
       ok(await actions.updateBranch(caller, params, readSpec(spec, isStrict))),
@@ -104,8 +179,16 @@ export const branchRoutes = (
     method: 'DELETE',
     path: `${base}/projects/{project}/branches/{branch}`,
     summary: 'Delete a branch',
+    description: 'It can be undeleted for 7 days unless `purge` is true; its id is free at once.',
+    operationId: 'deleteBranch',
+    tag: 'Branches',
+    reply: { 200: branchOperation },
+    refusals: ['BRANCH_PROTECTED', 'BRANCH_IS_DEFAULT', 'BRANCH_IS_ROOT', 'BRANCH_HAS_CHILDREN'],
     access: 'identity',
-    query: z.object({ purge: queryFlag.optional(), allow_missing: queryFlag.optional() }),
+    query: z.object({
+      purge: queryFlag.optional().describe('For good and at once, in place of after 7 days.'),
+      allow_missing: queryFlag.optional().describe('An absent branch counts as deleted.'),
+    }),
     handle: async ({ caller, params, query }) =>
       ok(
         await actions.deleteBranch(caller, params, {
@@ -118,6 +201,10 @@ export const branchRoutes = (
     method: 'POST',
     path: `${base}/projects/{project}/branches/{branch}/undelete`,
     summary: 'Undelete a branch',
+    operationId: 'undeleteBranch',
+    tag: 'Branches',
+    reply: { 200: branchOperation },
+    refusals: ['BRANCH_NOT_DELETED', 'BRANCH_EXISTS'],
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.undeleteBranch(caller, params)),
   }),

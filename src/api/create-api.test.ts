@@ -1,9 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { z } from 'zod'
-import type { Actions } from '../actions/actions.ts'
 import { Fault } from '../domain/faults.ts'
-import { createLog } from '../lib/log.ts'
-import { allRoutes } from './create-api.ts'
+import { declaredRoutes } from './create-api.ts'
 import { owner, recordedApi } from './recording-actions.fixture.ts'
 
 const base = '/api/2.0/postgres'
@@ -136,30 +133,12 @@ describe('refusals', () => {
 })
 
 describe('the routes', () => {
-  const routes = allRoutes({
-    actions: {} as Actions,
-    workspaceId: '1',
-    status: async () => ({}),
-    apiUrl: () => 'http://localhost',
-    log: createLog('test'),
-    version: '0',
-  })
+  const routes = declaredRoutes('0')
 
   test('are declared once each, with a summary', () => {
     const names = routes.map(({ method, path }) => `${method} ${path}`)
     expect(new Set(names).size).toBe(names.length)
     for (const { summary } of routes) expect(summary).not.toBe('')
-  })
-
-  test('have schemas that an API document can be made from', () => {
-    for (const { query, body } of routes) {
-      for (const schema of [query, body?.schema]) {
-        if (schema === undefined) continue
-        expect(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })).toMatchObject({
-          type: 'object',
-        })
-      }
-    }
   })
 })
 

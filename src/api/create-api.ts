@@ -8,11 +8,14 @@ import { Hono } from 'hono'
 import type { Actions } from '../actions/actions.ts'
 import { Fault } from '../domain/faults.ts'
 import { printable } from '../domain/names.ts'
-import type { Log } from '../lib/log.ts'
+import { createLog, type Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
 import { branchRoutes } from './branches.ts'
 import { credentialRoutes } from './credentials.ts'
+import { type ApiDocument, describeApi } from './document.ts'
+import { documentRoutes } from './document-routes.ts'
 import { endpointRoutes } from './endpoints.ts'
+import type { Exchange, KeepExchange } from './exchange.ts'
 import { neighbourRoutes } from './neighbours.ts'
 import { operationRoutes } from './operations.ts'
 import { permissionRoutes } from './permissions.ts'
@@ -41,6 +44,8 @@ export interface ApiOptions {
   /** Default: generous. */
   readonly contract?: 'generous' | 'strict'
   readonly clock?: Clock
+  /** Called with each request and its answer, which is held in memory for it. */
+  readonly keepExchange?: KeepExchange | undefined
 }
 
 export interface Api {
@@ -49,7 +54,7 @@ export interface Api {
 
 export function allRoutes(options: ApiOptions): readonly Route[] {
   const { actions, workspaceId, publicUrl, apiUrl, contract, clock = systemClock } = options
-  return [
+  const routes: Route[] = [
     ...wellKnownRoutes({ workspaceId, publicUrl, apiUrl }),
     ...operationRoutes(actions), // before resources: they hang below them
     ...projectRoutes(actions),
@@ -64,10 +69,26 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...statusRoutes(options.status),
     ...neighbourRoutes,
   ]
+  return [...routes, ...documentRoutes(routes, options.version)]
 }
 
+/** What there is to call, without a server behind it. */
+export const declaredRoutes = (version: string): readonly Route[] =>
+  allRoutes({
+    actions: {} as Actions, // handlers use it, and nobody calls them
+    workspaceId: '0',
+    status: async () => ({}),
+    apiUrl: () => 'http://localhost',
+    log: createLog('declared'),
+    version,
+  })
+
+/** What a server of this version serves as its API document: for the reference and the tests. */
+export const apiDocument = (version: string): ApiDocument =>
+  describeApi(declaredRoutes(version), version)
+
 export function createApi(options: ApiOptions): Api {
-  const { actions, log, version, contract, clock = systemClock } = options
+  const { actions, log, version, contract, keepExchange, clock = systemClock } = options
   const isStrict = contract === 'strict'
   // The path stays encoded while routes are matched, so that `%2F` never makes a segment.
   const app = new Hono<Edge>({ getPath: (request) => new URL(request.url).pathname })
@@ -80,6 +101,7 @@ export function createApi(options: ApiOptions): Api {
     context.header('x-request-id', trace.requestId)
     context.header('server', `lakelet/${version}`)
     if (!context.res.headers.has('cache-control')) context.header('cache-control', 'no-store')
+    if (keepExchange !== undefined) keepExchange(await exchangeOf(context))
     const isRead = context.req.method === 'GET' || context.req.method === 'HEAD'
     log[isRead ? 'debug' : 'info'](
       {
@@ -127,6 +149,17 @@ export function createApi(options: ApiOptions): Api {
   })
   return { fetch: (request) => app.fetch(request) }
 }
+
+const exchangeOf = async (context: Context<Edge>): Promise<Exchange> => ({
+  operationId: context.get('operationId'),
+  method: context.req.method,
+  path: context.req.path,
+  query: context.get('query'),
+  body: context.get('body'),
+  status: context.res.status,
+  contentType: context.res.headers.get('content-type') ?? '',
+  reply: await context.res.clone().text(),
+})
 
 function refuse(context: Context<Edge>, fault: Fault): Response {
   const status = statusOf(fault)

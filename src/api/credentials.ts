@@ -5,6 +5,7 @@ import { Fault } from '../domain/faults.ts'
 import { rfc3339 } from '../lib/time.ts'
 import { base } from './base-path.ts'
 import { anyDuration, defined, line, reference, timestamp } from './fields.ts'
+import { moment } from './reply-fields.ts'
 import { ok, type Route, route } from './route.ts'
 
 const claims = z
@@ -19,21 +20,49 @@ const claims = z
   )
   .max(100)
 
-const request = z.object({
-  endpoint: reference('projects/app/branches/dev/endpoints/primary'),
-  claims: claims.optional(),
-  ttl: anyDuration('3600s').optional(),
-  expire_time: timestamp.optional(),
-  group_name: line(1, 256).optional(),
-})
+const request = z
+  .object({
+    endpoint: reference('projects/app/branches/dev/endpoints/primary'),
+    claims: claims.optional().describe('Narrow what the session may do; all claims together.'),
+    ttl: anyDuration('3600s').optional().describe('Default: 3600s. Not beside `expire_time`.'),
+    expire_time: timestamp.optional(),
+    group_name: line(1, 256).optional(),
+  })
+  .meta({ id: 'DatabaseCredentialCreate' })
+
+const credential = z
+  .strictObject({
+    token: z.string().meta({ description: 'The password. A JWT; do not rely on what is in it.' }),
+    expire_time: moment,
+  })
+  .meta({ id: 'DatabaseCredential' })
 
 export const credentialRoutes = (actions: Actions): readonly Route[] => [
   route({
     method: 'POST',
     path: `${base}/credentials`,
     summary: 'Generate a database credential',
+    description:
+      'The password of a Postgres login as yourself, for up to an hour: `user` is your login name, `password` is `token`.',
+    operationId: 'generateDatabaseCredential',
+    tag: 'Credentials',
+    reply: { 200: credential },
+    refusals: [
+      'PROJECT_NOT_FOUND',
+      'BRANCH_NOT_FOUND',
+      'ENDPOINT_NOT_FOUND',
+      'CREDENTIAL_ENDPOINT_FORM',
+      'TTL_OUT_OF_RANGE',
+      'EXPIRATION_AMBIGUOUS',
+      'ID_INVALID',
+      'NAME_INVALID',
+      'NOT_IMPLEMENTED',
+    ],
     access: 'identity',
-    body: { schema: request },
+    body: {
+      schema: request,
+      example: { endpoint: 'projects/app/branches/dev/endpoints/primary', ttl: '3600s' },
+    },
     async handle({ caller, body }) {
       const { token, expireTime } = await actions.createCredential(caller, readCredential(body))
       return ok({ token: token.reveal(), expire_time: rfc3339(expireTime) })

@@ -7,10 +7,14 @@ import { type Millis, seconds } from '../lib/time.ts'
 import { computeUnits, defined, duration, flag, integer } from './fields.ts'
 
 export const sizing = {
-  autoscaling_limit_min_cu: computeUnits.optional(),
-  autoscaling_limit_max_cu: computeUnits.optional(),
-  no_suspension: flag.optional(),
-  suspend_timeout_duration: duration(seconds(60), seconds(604_800), '300s').optional(),
+  autoscaling_limit_min_cu: computeUnits.optional().describe('Compute units of about 2 GB.'),
+  autoscaling_limit_max_cu: computeUnits
+    .optional()
+    .describe('Not below the minimum, and at most 16 above it.'),
+  no_suspension: flag.optional().describe('Only true: its compute is never stopped for idleness.'),
+  suspend_timeout_duration: duration(seconds(60), seconds(604_800), '300s')
+    .optional()
+    .describe('60s to 604800s: idle for so long, its compute is stopped.'),
 } as const
 
 /** Known so that it can be refused in words: an endpoint here is one compute on one machine. */

@@ -4,25 +4,33 @@ import type { Actions, EndpointSpec } from '../actions/actions.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
 import { parseEndpointId } from '../domain/names.ts'
 import { base } from './base-path.ts'
+import {
+  endpointOperation,
+  endpointPage,
+  endpointResource,
+  endpointType,
+} from './endpoint-resource.ts'
 import { checkGroup, group, readSizing, sizing } from './endpoint-settings.ts'
-import { defined, flag, pgSettings, queryFlag } from './fields.ts'
+import { defined, flag, maskQuery, newId, pgSettings, queryFlag } from './fields.ts'
 import { pageQuery, readPage, renderPage } from './page-query.ts'
 import { ok, type Route, route } from './route.ts'
 
 const spec = z.object({
   ...sizing,
-  disabled: flag.optional(),
+  disabled: flag.optional().describe('No connection starts its compute.'),
   group: group.optional(),
   settings: z.object({ pg_settings: pgSettings.optional() }).optional(),
 })
 
-const creation = z.object({
-  spec: spec.extend({
-    endpoint_type: z.enum(['ENDPOINT_TYPE_READ_WRITE', 'ENDPOINT_TYPE_READ_ONLY']),
-  }),
-})
+const creation = z
+  .object({
+    spec: spec.extend({ endpoint_type: endpointType }).meta({ writeOnly: true }),
+  })
+  .meta({ id: 'EndpointCreate' })
 
-const update = z.object({ spec: spec.default({}) })
+const update = z
+  .object({ spec: spec.default({}).meta({ writeOnly: true }) })
+  .meta({ id: 'EndpointUpdate' })
 
 const suspensionMembers = ['spec.no_suspension', 'spec.suspend_timeout_duration']
 
@@ -50,12 +58,28 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     method: 'POST',
     path: parent,
     summary: 'Create an endpoint',
+    operationId: 'createEndpoint',
+    tag: 'Endpoints',
+    reply: { 200: endpointOperation },
+    refusals: [
+      'ENDPOINT_EXISTS',
+      'READ_WRITE_ENDPOINT_EXISTS',
+      'NOT_IMPLEMENTED',
+      'ENDPOINT_NOT_FOUND',
+      'FIELD_IMMUTABLE',
+    ],
     access: 'identity',
     query: z.object({
-      endpoint_id: z.string().optional().transform(parseEndpointId),
-      replace_existing: queryFlag.optional(),
+      endpoint_id: newId('endpoint', 'replica', parseEndpointId),
+      replace_existing: queryFlag
+        .optional()
+        .describe('Update the endpoint of this id, if there is one.'),
     }),
-    body: { schema: creation, wrapper: 'endpoint' },
+    body: {
+      schema: creation,
+      wrapper: 'endpoint',
+      example: { spec: { endpoint_type: 'ENDPOINT_TYPE_READ_WRITE' } },
+    },
     subject: ({ caller, params }) => actions.getBranch(caller, params),
     handle: async ({ caller, params, query, body: { spec } }) =>
       ok(
@@ -72,6 +96,10 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     method: 'GET',
     path: parent,
     summary: 'List endpoints',
+    operationId: 'listEndpoints',
+    tag: 'Endpoints',
+    reply: { 200: endpointPage },
+    refusals: ['PAGE_TOKEN_UNKNOWN'],
     access: 'identity',
     query: pageQuery,
     handle: async ({ caller, params, query }) =>
@@ -81,6 +109,9 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     method: 'GET',
     path: one,
     summary: 'Get an endpoint',
+    operationId: 'getEndpoint',
+    tag: 'Endpoints',
+    reply: { 200: endpointResource },
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.getEndpoint(caller, params)),
   }),
@@ -88,9 +119,17 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     method: 'PATCH',
     path: one,
     summary: 'Update an endpoint',
+    operationId: 'updateEndpoint',
+    tag: 'Endpoints',
+    reply: { 200: endpointOperation },
     access: 'identity',
-    query: z.object({ update_mask: z.string().optional() }),
-    body: { schema: update, wrapper: 'endpoint', mask: endpointMask },
+    query: maskQuery,
+    body: {
+      schema: update,
+      wrapper: 'endpoint',
+      mask: endpointMask,
+      example: { spec: { suspend_timeout_duration: '300s' } },
+    },
     subject: ({ caller, params }) => actions.getEndpoint(caller, params),
     handle: async ({ caller, params, body: { spec } }) =>
       ok(await actions.updateEndpoint(caller, params, readSpec(spec))),
@@ -99,6 +138,11 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     method: 'DELETE',
     path: one,
     summary: 'Delete an endpoint',
+    description: 'A read-write endpoint goes with its branch and is never deleted alone.',
+    operationId: 'deleteEndpoint',
+    tag: 'Endpoints',
+    reply: { 200: endpointOperation },
+    refusals: ['READ_WRITE_ENDPOINT_STAYS'],
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.deleteEndpoint(caller, params)),
   }),

@@ -7,6 +7,7 @@ import { cuLimits } from '../domain/cu.ts'
 import { parseTolerantDuration, sayDuration } from '../domain/duration.ts'
 import { Fault } from '../domain/faults.ts'
 import { type Lsn, parseLsn } from '../domain/lsn.ts'
+import { ID_PATTERN } from '../domain/names.ts'
 import { parseTimestamp } from '../domain/timestamp.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 
@@ -68,8 +69,15 @@ export const computeUnits = field(
   },
 )
 
+/** `format: duration` would mean ISO 8601 (`PT6H`), so the pattern says what it is. */
+export const durationShape = {
+  type: 'string',
+  pattern: '^[0-9]{1,12}([.][0-9]{1,9})?s$',
+  description: 'Decimal seconds with an `s`, as in JSON of google.protobuf.Duration.',
+} as const
+
 export const duration = (min: Millis, max: Millis, example: string) =>
-  field<Millis>({ type: 'string', format: 'duration', examples: [example] }, (value) => {
+  field<Millis>({ ...durationShape, examples: [example] }, (value) => {
     const length = parseTolerantDuration(value)
     if (length === undefined) return wrong(`it must be a duration in seconds, such as "${example}"`)
     return length < min || length > max
@@ -81,7 +89,7 @@ export const duration = (min: Millis, max: Millis, example: string) =>
 
 /** Any duration: its range is judged elsewhere. */
 export const anyDuration = (example: string) =>
-  field<Millis>({ type: 'string', format: 'duration', examples: [example] }, (value) => {
+  field<Millis>({ ...durationShape, examples: [example] }, (value) => {
     const length = parseTolerantDuration(value)
     return length ?? wrong(`it must be a duration in seconds, such as "${example}"`)
   })
@@ -104,6 +112,18 @@ export const reference = (example: string) =>
       ? wrong(`it must be a name such as "${example}"`)
       : value
   })
+
+/** The id that a create gives to what it makes: required, and judged before the body. */
+export const newId = <Id>(what: string, example: string, parse: (text: string | undefined) => Id) =>
+  z
+    .unknown()
+    .transform((value) => parse(typeof value === 'string' ? value : undefined))
+    .meta({
+      type: 'string',
+      pattern: ID_PATTERN,
+      description: `Id of the new ${what}.`,
+      examples: [example],
+    })
 
 const SETTING_NAME = /^[a-z_][a-z0-9_.]{0,127}$/
 
@@ -129,6 +149,9 @@ export const pgSettings = field<Readonly<Record<string, string>>>(
     return value as Readonly<Record<string, string>>
   },
 )
+
+/** Which fields an update changes; the API document lists the paths of the route's mask. */
+export const maskQuery = z.object({ update_mask: z.string().optional() })
 
 /** A boolean in a query: `true` or `false`, nothing else. */
 export const queryFlag = field({ type: 'boolean' }, (value) => {

@@ -6,6 +6,9 @@ import type { Actions, Caller } from '../actions/actions.ts'
 import { Fault } from '../domain/faults.ts'
 import { branchName, endpointName, type OperationUid, projectName } from '../domain/names.ts'
 import { base } from './base-path.ts'
+import { branchOperation } from './branch-resource.ts'
+import { endpointOperation } from './endpoint-resource.ts'
+import { projectOperation } from './project-resource.ts'
 import { ok, type Reply, type Route, route } from './route.ts'
 
 const project = `${base}/projects/{project}` as const
@@ -22,6 +25,10 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       method: 'GET',
       path: `${project}/operations/{+operation}`,
       summary: 'Get an operation on a project',
+      operationId: 'getProjectOperation',
+      tag: 'Operations',
+      reply: { 200: projectOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
       access: 'identity',
       handle: ({ caller, params }) => poll(caller, projectName(params.project), params.operation),
     }),
@@ -29,6 +36,10 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       method: 'GET',
       path: `${branch}/operations/{+operation}`,
       summary: 'Get an operation on a branch',
+      operationId: 'getBranchOperation',
+      tag: 'Operations',
+      reply: { 200: branchOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(caller, branchName(params.project, params.branch), params.operation),
@@ -37,6 +48,10 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       method: 'GET',
       path: `${endpoint}/operations/{+operation}`,
       summary: 'Get an operation on an endpoint',
+      operationId: 'getEndpointOperation',
+      tag: 'Operations',
+      reply: { 200: endpointOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(

@@ -9,17 +9,24 @@ const pageSize = (max: number) =>
     .string()
     .optional()
     .transform((text) => readPageSize(text, max))
-    .meta({ type: 'integer', minimum: 0, maximum: max })
+    .meta({
+      type: 'integer',
+      minimum: 0,
+      description: `Default: ${pageLimits.default}; more than ${max} means ${max}.`,
+    })
 
 export const pageQuery = z.object({
   page_size: pageSize(pageLimits.max),
   page_token: z
     .string()
     .optional()
-    .transform((text) => readPageToken(text)),
+    .transform((text) => readPageToken(text))
+    .describe('`next_page_token` of the page before.'),
 })
 
-export const deletedPageQuery = pageQuery.extend({ show_deleted: queryFlag.optional() })
+export const deletedPageQuery = pageQuery.extend({
+  show_deleted: queryFlag.optional().describe('Those too that can still be undeleted.'),
+})
 
 export const projectPageQuery = deletedPageQuery.extend({
   page_size: pageSize(pageLimits.maxProjects),

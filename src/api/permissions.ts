@@ -11,21 +11,48 @@ const path = '/api/2.0/permissions/database-projects/{project}'
 
 const principals = ['user_name', 'service_principal_name', 'group_name'] as const
 
-const entry = z.object({
-  user_name: line(1, 256).optional(),
-  service_principal_name: line(1, 256).optional(),
-  group_name: line(1, 256).optional(),
-  permission_level: z.enum(permissionLevels),
+const level = z.enum(permissionLevels).meta({
+  id: 'PermissionLevel',
+  description: 'Each includes those before it.',
 })
 
+const entry = z
+  .object({
+    user_name: line(1, 256).optional(),
+    service_principal_name: line(1, 256).optional(),
+    group_name: line(1, 256).optional(),
+    permission_level: level,
+  })
+  .meta({ id: 'AccessControlRequest', description: 'One of the three names.' })
+
 // Required, so that a PUT that forgot the list does not take everyone's access away.
-const accessList = z.object({ access_control_list: z.array(entry).max(1000) })
+const accessList = z
+  .object({ access_control_list: z.array(entry).max(1000) })
+  .meta({ id: 'PermissionsChange' })
+
+const shown = z.strictObject({
+  user_name: z.string().optional(),
+  service_principal_name: z.string().optional(),
+  display_name: z.string(),
+  all_permissions: z.array(z.strictObject({ permission_level: level, inherited: z.boolean() })),
+})
+
+const accessListResource = z
+  .strictObject({
+    object_id: z.string().meta({ examples: ['/database-projects/app'] }),
+    object_type: z.literal('database-projects'),
+    access_control_list: z.array(shown),
+  })
+  .meta({ id: 'Permissions' })
 
 export const permissionRoutes = (actions: Actions): readonly Route[] => [
   route({
     method: 'GET',
     path,
     summary: "Get a project's permissions",
+    operationId: 'getPermissions',
+    tag: 'Permissions',
+    reply: { 200: accessListResource },
     access: 'identity',
     handle: async ({ caller, params: { project } }) =>
       ok(render(project, await actions.getAccess(caller, project))),
@@ -36,8 +63,19 @@ export const permissionRoutes = (actions: Actions): readonly Route[] => [
       path,
       summary:
         method === 'PUT' ? "Replace a project's permissions" : 'Add permissions to a project',
+      operationId: method === 'PUT' ? 'setPermissions' : 'updatePermissions',
+      tag: 'Permissions',
+      reply: { 200: accessListResource },
+      refusals: ['IDENTITY_NOT_FOUND', 'NOT_IMPLEMENTED'],
       access: 'identity',
-      body: { schema: accessList },
+      body: {
+        schema: accessList,
+        example: {
+          access_control_list: [
+            { user_name: 'jane.doe@example.com', permission_level: 'CAN_BRANCH' },
+          ],
+        },
+      },
       subject: ({ caller, params: { project } }) => actions.getAccess(caller, project),
       async handle({ caller, params: { project }, body }) {
         const entries = body.access_control_list.map(readEntry)

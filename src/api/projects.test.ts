@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { days, seconds } from '../lib/time.ts'
 import { recordedApi } from './recording-actions.fixture.ts'
+import { sampleProject } from './sample-resources.fixture.ts'
 
 const projects = '/api/2.0/postgres/projects'
 const { inputsOf, refusalOf, send } = recordedApi()
@@ -172,10 +173,10 @@ describe('listing projects', () => {
 
   test('answers with the next token only when there is one', async () => {
     const { send } = recordedApi({
-      listProjects: () => ({ items: [{ name: 'projects/a' }], nextPageToken: 'next' }),
+      listProjects: () => ({ items: [sampleProject], nextPageToken: 'next' }),
     })
     expect((await send('GET', projects)).json).toEqual({
-      projects: [{ name: 'projects/a' }],
+      projects: [sampleProject],
       next_page_token: 'next',
     })
   })

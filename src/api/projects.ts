@@ -5,7 +5,7 @@ import { Fault } from '../domain/faults.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
 import type { ProjectId } from '../domain/names.ts'
 import { branchName, parseBranchId, parseBranchName, parseProjectId } from '../domain/names.ts'
-import type { PostgresMajor } from '../domain/project.ts'
+import { defaultPostgresMajor, type PostgresMajor } from '../domain/project.ts'
 import { seconds } from '../lib/time.ts'
 import { base } from './base-path.ts'
 import { checkGroup, group, readSizing, sizing } from './endpoint-settings.ts'
@@ -15,11 +15,14 @@ import {
   flag,
   integer,
   line,
+  maskQuery,
+  newId,
   pgSettings,
   queryFlag,
   reference,
 } from './fields.ts'
 import { projectPageQuery, readPage, renderPage } from './page-query.ts'
+import { projectOperation, projectPage, projectResource } from './project-resource.ts'
 import { ok, type Route, route } from './route.ts'
 
 const tags = z
@@ -28,22 +31,46 @@ const tags = z
   .optional()
 
 const spec = z.object({
-  display_name: line(1, 256).optional(),
-  history_retention_duration: duration(seconds(172_800), seconds(3_024_000), '604800s').optional(),
-  default_branch: reference('projects/app/branches/production').optional(),
-  default_endpoint_settings: z.object({ ...sizing, pg_settings: pgSettings.optional() }).optional(),
-  enable_pg_native_login: flag.optional(),
+  display_name: line(1, 256).optional().describe('Default: the id.'),
+  history_retention_duration: duration(seconds(172_800), seconds(3_024_000), '604800s')
+    .optional()
+    .describe('172800s to 3024000s. Kept and shown, without effect yet.'),
+  default_branch: reference('projects/app/branches/production')
+    .optional()
+    .describe('A branch of this project without an end.'),
+  default_endpoint_settings: z
+    .object({ ...sizing, pg_settings: pgSettings.optional() })
+    .optional()
+    .describe('What `primary` of a later branch begins with.'),
+  enable_pg_native_login: flag.optional().describe('Whether Postgres passwords may log in.'),
   custom_tags: tags,
   budget_policy_id: line(1, 256).optional(),
 })
 
-const creation = z.object({
-  spec: spec.extend({ pg_version: integer(15, 18).optional() }).default({}),
-  initial_branch_spec: z.object({ is_protected: flag.optional() }).default({}),
-  initial_endpoint_spec: z.object({ ...sizing, group: group.optional() }).default({}),
-})
+const creation = z
+  .object({
+    spec: spec
+      .extend({
+        pg_version: integer(15, 18)
+          .optional()
+          .describe(`Major version of Postgres, fixed. Default: ${defaultPostgresMajor}.`),
+      })
+      .default({})
+      .meta({ writeOnly: true }),
+    initial_branch_spec: z
+      .object({ is_protected: flag.optional() })
+      .default({})
+      .meta({ writeOnly: true, description: 'For the branch `production`.' }),
+    initial_endpoint_spec: z
+      .object({ ...sizing, group: group.optional() })
+      .default({})
+      .meta({ writeOnly: true, description: 'For the endpoint `primary` of `production`.' }),
+  })
+  .meta({ id: 'ProjectCreate' })
 
-const update = z.object({ spec: spec.default({}) })
+const update = z
+  .object({ spec: spec.default({}).meta({ writeOnly: true }) })
+  .meta({ id: 'ProjectUpdate' })
 
 const suspensionMembers = [
   'spec.default_endpoint_settings.no_suspension',
@@ -76,9 +103,25 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     method: 'POST',
     path: `${base}/projects`,
     summary: 'Create a project',
+    description:
+      'It brings the branch `production` with the endpoint `primary`; both are ready when the operation is done.',
+    operationId: 'createProject',
+    tag: 'Projects',
+    reply: { 200: projectOperation },
+    refusals: [
+      'PROJECT_EXISTS',
+      'TOOLCHAIN_MISSING',
+      'LIMIT_REACHED',
+      'STORAGE_FULL',
+      'STORAGE_UNAVAILABLE',
+    ],
     access: 'identity',
-    query: z.object({ project_id: z.string().optional().transform(parseProjectId) }),
-    body: { schema: creation, wrapper: 'project' },
+    query: z.object({ project_id: newId('project', 'app', parseProjectId) }),
+    body: {
+      schema: creation,
+      wrapper: 'project',
+      example: { spec: { display_name: 'App', pg_version: 17 } },
+    },
     async handle({ caller, query, body }) {
       const { initial_endpoint_spec: endpoint, initial_branch_spec: branch } = body
       checkGroup(endpoint.group, 'initial_endpoint_spec')
@@ -98,6 +141,10 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     method: 'GET',
     path: `${base}/projects`,
     summary: 'List projects',
+    operationId: 'listProjects',
+    tag: 'Projects',
+    reply: { 200: projectPage },
+    refusals: ['PAGE_TOKEN_UNKNOWN'],
     access: 'identity',
     query: projectPageQuery,
     async handle({ caller, query }) {
@@ -109,6 +156,9 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     method: 'GET',
     path: `${base}/projects/{project}`,
     summary: 'Get a project',
+    operationId: 'getProject',
+    tag: 'Projects',
+    reply: { 200: projectResource },
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.getProject(caller, params)),
   }),
@@ -116,9 +166,18 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     method: 'PATCH',
     path: `${base}/projects/{project}`,
     summary: 'Update a project',
+    operationId: 'updateProject',
+    tag: 'Projects',
+    reply: { 200: projectOperation },
+    refusals: ['BRANCH_NOT_FOUND', 'BRANCH_EXPIRES', 'SOURCE_OTHER_PROJECT', 'SOURCE_NOT_READY'],
     access: 'identity',
-    query: z.object({ update_mask: z.string().optional() }),
-    body: { schema: update, wrapper: 'project', mask: projectMask },
+    query: maskQuery,
+    body: {
+      schema: update,
+      wrapper: 'project',
+      mask: projectMask,
+      example: { spec: { display_name: 'The app' } },
+    },
     subject: ({ caller, params }) => actions.getProject(caller, params),
     handle: async ({ caller, params, body }) =>
       ok(await actions.updateProject(caller, params, readSpec(body.spec, params.project))),
@@ -127,8 +186,16 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     method: 'DELETE',
     path: `${base}/projects/{project}`,
     summary: 'Delete a project',
+    description:
+      'With its branches and endpoints. It can be undeleted for 7 days, and holds its id for so long, unless `purge` is true.',
+    operationId: 'deleteProject',
+    tag: 'Projects',
+    reply: { 200: projectOperation },
+    refusals: ['PROJECT_HAS_PROTECTED'],
     access: 'identity',
-    query: z.object({ purge: queryFlag.optional() }),
+    query: z.object({
+      purge: queryFlag.optional().describe('For good and at once, in place of after 7 days.'),
+    }),
     handle: async ({ caller, params, query }) =>
       ok(await actions.deleteProject(caller, params, { purge: query.purge ?? false })),
   }),
@@ -136,6 +203,10 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
     method: 'POST',
     path: `${base}/projects/{project}/undelete`,
     summary: 'Undelete a project',
+    operationId: 'undeleteProject',
+    tag: 'Projects',
+    reply: { 200: projectOperation },
+    refusals: ['BRANCH_NOT_DELETED'],
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.undeleteProject(caller, params)),
   }),

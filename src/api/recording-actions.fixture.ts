@@ -1,15 +1,24 @@
 /**
- * Actions for tests of the edge: they remember what they were called with and answer with plain
- * values. What the verbs really do is tested with the whole server.
+ * Actions for tests of the edge: they remember what they were called with and answer with samples.
+ * What the verbs really do is tested with the whole server. Every exchange is compared with the API
+ * document, unless a test's own answers are nothing that an action would answer.
  */
+import { trafficChecker } from '../../test/fixtures/check-traffic.mjs'
 import type { Actions } from '../actions/actions.ts'
 import { Fault } from '../domain/faults.ts'
 import type { Identity, IdentityKind } from '../domain/identity.ts'
 import type { IdentityUid } from '../domain/names.ts'
+import type { OperationSubject } from '../domain/operation.ts'
 import { createLog } from '../lib/log.ts'
 import { Secret } from '../lib/secret.ts'
 import { type Clock, epochMs, millis } from '../lib/time.ts'
-import { createApi } from './create-api.ts'
+import { apiDocument, createApi } from './create-api.ts'
+import {
+  sampleBranch,
+  sampleEndpoint,
+  sampleOperation,
+  sampleProject,
+} from './sample-resources.fixture.ts'
 
 export const workspaceId = '900800700600'
 
@@ -37,12 +46,21 @@ export interface Recorded {
   readonly input: readonly unknown[]
 }
 
-type Answers = Partial<Record<keyof Actions, () => unknown>>
+type Answers = Partial<Record<keyof Actions, (...input: readonly unknown[]) => unknown>>
+
+const checker = trafficChecker(apiDocument('0'))
 
 const stoppedClock: Clock = {
   now: () => epochMs(1_800_000_000_000),
   monotonic: () => millis(0),
   sleep: () => Promise.resolve(),
+}
+
+const ofKind = (kind: unknown): Identity => (kind === 'USER' ? owner : robot)
+
+const subjectOf = (resource: string): OperationSubject => {
+  if (resource.includes('/endpoints/')) return 'Endpoint'
+  return resource.includes('/branches/') ? 'Branch' : 'Project'
 }
 
 /** An API over recording actions; `answers` replaces what a verb answers, or throws. */
@@ -61,6 +79,20 @@ export function recordedApi(answers: Answers = {}) {
   }
 
   const defaults: Answers = {
+    getProject: () => sampleProject,
+    getBranch: () => sampleBranch,
+    getEndpoint: () => sampleEndpoint,
+    createProject: () => sampleOperation('Project', sampleProject),
+    updateProject: () => sampleOperation('Project', sampleProject),
+    deleteProject: () => sampleOperation('Project'),
+    undeleteProject: () => sampleOperation('Project', sampleProject),
+    createBranch: () => sampleOperation('Branch', sampleBranch),
+    updateBranch: () => sampleOperation('Branch', sampleBranch),
+    deleteBranch: () => sampleOperation('Branch'),
+    undeleteBranch: () => sampleOperation('Branch', sampleBranch),
+    createEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),
+    updateEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),
+    deleteEndpoint: () => sampleOperation('Endpoint'),
     listProjects: () => ({ items: [], nextPageToken: undefined }),
     listBranches: () => ({ items: [], nextPageToken: undefined }),
     listEndpoints: () => ({ items: [], nextPageToken: undefined }),
@@ -68,7 +100,9 @@ export function recordedApi(answers: Answers = {}) {
       token: new Secret('header.payload.signature'),
       expireTime: epochMs(1_800_003_600_000),
     }),
-    createIdentity: () => owner,
+    createIdentity: (input) => ofKind((input as { readonly kind: IdentityKind }).kind),
+    listIdentities: (kind) => [ofKind(kind)],
+    getOperation: (resource) => sampleOperation(subjectOf(String(resource))),
     getIdentity: () => owner,
     deleteIdentity: () => undefined,
     createAccessToken: () => ({ tokenId: 'token-1', token: new Secret('dapi-secret') }),
@@ -88,16 +122,16 @@ export function recordedApi(answers: Answers = {}) {
           throw new Fault('UNAUTHENTICATED', { problem: 'it is unknown or has ended' })
         }
         calls.push({ verb, input })
-        if (verb === 'listIdentities' && answers[verb] === undefined) {
-          const kind = input[0] as IdentityKind
-          return [owner, robot].filter((identity) => identity.kind === kind)
-        }
-        return (answers[verb] ?? defaults[verb] ?? (() => ({ answeredBy: verb })))()
+        const answer = answers[verb] ?? defaults[verb]
+        if (answer === undefined) throw new Error(`no sample of what ${verb} answers`)
+        return answer(...input)
       },
   })
 
+  const problems: string[] = []
   const app = createApi({
     actions,
+    keepExchange: (exchange) => problems.push(...checker.check(exchange)),
     workspaceId,
     status: async () => ({ version: '0.1.0' }),
     apiUrl: () => 'http://127.0.0.1:8080',
@@ -133,6 +167,7 @@ export function recordedApi(answers: Answers = {}) {
       }),
     )
     const text = await response.text()
+    if (problems.length > 0) throw new Error(problems.splice(0).join('\n'))
     return {
       status: response.status,
       headers: response.headers,

@@ -5,8 +5,10 @@
 import type { z } from 'zod'
 import type { Caller } from '../actions/actions.ts'
 import type { Tolerance } from '../domain/body-tolerance.ts'
+import type { Reason } from '../domain/faults.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
 import type { BranchId, EndpointId, ProjectId } from '../domain/names.ts'
+import type { Tag } from './tags.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -16,6 +18,8 @@ export type Access = 'public' | 'identity'
 export interface Reply {
   readonly status: 200 | 201 | 204 | 400 | 501
   readonly body?: unknown
+  /** In place of `body`; its type is the `content-type` of `headers`. */
+  readonly text?: string
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -25,12 +29,30 @@ export const ok = (body: unknown, headers: Readonly<Record<string, string>> = {}
   headers,
 })
 
+/** A reply without a body (204). */
+export const noBody = { kind: 'none' } as const
+
+/** A body that is no JSON. */
+export interface TextBody {
+  readonly kind: 'text'
+  /** Such as `text/html`; its handler says it again in `headers`. */
+  readonly contentType: string
+}
+
+/** JSON when it is a schema. Schemas of replies are strict: what they do not name may not be sent. */
+export type ReplyBody = z.ZodType | typeof noBody | TextBody
+
+/** What a route answers when it does not refuse: the body of each status. */
+export type Replies = Readonly<Partial<Record<Reply['status'], ReplyBody>>>
+
 export interface BodyDeclaration<S extends z.ZodType = z.ZodType> extends Tolerance {
   readonly schema: S
   /** An update: the query's `update_mask` chooses the fields, and only those are read. */
   readonly mask?: MaskFields
   /** Taken as it is, and what cannot be read counts as empty: for sinks that must not refuse. */
   readonly isLenient?: true
+  /** For the API document: a good body, in the form of the contract. */
+  readonly example?: unknown
 }
 
 /** Ids are parsed before the query and the body; other segments arrive decoded. */
@@ -68,7 +90,18 @@ interface Declaration<
   readonly path: Path
   /** In the words of the glossary; the title in the API document. */
   readonly summary: string
+  /** What the summary leaves open: plain sentences of Markdown for the API document. */
+  readonly description?: string
+  /** Name in generated clients: a verb and a noun, camelCase, unique, never changed (`createBranch`). */
+  readonly operationId: string
+  readonly tag: Tag
   readonly access: A
+  readonly reply: Replies
+  /**
+   * Refusals of this route alone. Those that follow from what it takes (ids in the path, a query, a
+   * body, a caller) are known without being named: refusals.ts.
+   */
+  readonly refusals?: readonly Reason[]
   readonly query?: Q
   readonly body?: BodyDeclaration<B>
   /**
@@ -86,7 +119,12 @@ export interface Route {
   readonly method: Method
   readonly path: string
   readonly summary: string
+  readonly description?: string
+  readonly operationId: string
+  readonly tag: Tag
   readonly access: Access
+  readonly reply: Replies
+  readonly refusals?: readonly Reason[]
   readonly query?: z.ZodType
   readonly body?: BodyDeclaration
   readonly subject?: (call: {

@@ -6,14 +6,16 @@ import { Fault } from '../domain/faults.ts'
 import type { Identity, IdentityKind } from '../domain/identity.ts'
 import { printable } from '../domain/names.ts'
 import { flag, line } from './fields.ts'
-import { ok, type Route, route } from './route.ts'
+import { noBody, ok, type Route, route } from './route.ts'
+import {
+  listOf,
+  meResource,
+  scimSchemas as schemas,
+  servicePrincipalResource,
+  userResource,
+} from './scim-resources.ts'
 
 const base = '/api/2.0/preview/scim/v2'
-
-const schemas = {
-  USER: 'urn:ietf:params:scim:schemas:core:2.0:User',
-  SERVICE_PRINCIPAL: 'urn:ietf:params:scim:schemas:core:2.0:ServicePrincipal',
-} as const
 
 /** SCIM's list parameters; a page beyond the end is empty, which is how the SDKs stop. */
 const listQuery = z.object({
@@ -28,23 +30,30 @@ const listQuery = z.object({
     .optional(),
 })
 
-const user = z.object({
-  userName: line(3, 256),
-  displayName: line(1, 256).optional(),
-  active: flag.optional(),
-})
+const user = z
+  .object({
+    userName: line(3, 256).describe('An e-mail address of at most 63 bytes.'),
+    displayName: line(1, 256).optional(),
+    active: flag.optional(),
+  })
+  .meta({ id: 'UserCreate' })
 
-const servicePrincipal = z.object({
-  applicationId: z.uuid('it must be a UUID').optional(),
-  displayName: line(1, 256).optional(),
-  active: flag.optional(),
-})
+const servicePrincipal = z
+  .object({
+    applicationId: z.uuid('it must be a UUID').optional().describe('Default: a new one.'),
+    displayName: line(1, 256).optional(),
+    active: flag.optional(),
+  })
+  .meta({ id: 'ServicePrincipalCreate' })
 
 export const scimRoutes = (actions: Actions, workspaceId: string): readonly Route[] => [
   route({
     method: 'GET',
     path: `${base}/Me`,
     summary: 'Who am I',
+    operationId: 'getMe',
+    tag: 'Identities',
+    reply: { 200: meResource },
     access: 'identity',
     handle: ({ caller }) =>
       // Terraform and the Go SDK read the workspace id from this header.
@@ -54,8 +63,16 @@ export const scimRoutes = (actions: Actions, workspaceId: string): readonly Rout
     method: 'POST',
     path: `${base}/Users`,
     summary: 'Create a user',
+    operationId: 'createUser',
+    tag: 'Identities',
+    reply: { 201: userResource },
+    refusals: ['IDENTITY_EXISTS', 'PERMISSION_DENIED'],
     access: 'identity',
-    body: { schema: user, keepsNames: true },
+    body: {
+      schema: user,
+      keepsNames: true,
+      example: { userName: 'jane.doe@example.com', displayName: 'Jane Doe' },
+    },
     async handle({ caller, body }) {
       const loginName = checkUserName(body.userName)
       checkActive(body.active)
@@ -71,8 +88,16 @@ export const scimRoutes = (actions: Actions, workspaceId: string): readonly Rout
     method: 'POST',
     path: `${base}/ServicePrincipals`,
     summary: 'Create a service principal',
+    operationId: 'createServicePrincipal',
+    tag: 'Identities',
+    reply: { 201: servicePrincipalResource },
+    refusals: ['IDENTITY_EXISTS', 'PERMISSION_DENIED'],
     access: 'identity',
-    body: { schema: servicePrincipal, keepsNames: true },
+    body: {
+      schema: servicePrincipal,
+      keepsNames: true,
+      example: { displayName: 'deploy' },
+    },
     async handle({ caller, body }) {
       const loginName = body.applicationId?.toLowerCase() ?? randomUUID()
       checkActive(body.active)
@@ -90,22 +115,33 @@ export const scimRoutes = (actions: Actions, workspaceId: string): readonly Rout
 
 /** Where identities of a kind are, and which attribute names them. */
 const collections = {
-  USER: { path: `${base}/Users`, attribute: 'userName', noun: 'user' },
+  USER: {
+    path: `${base}/Users`,
+    attribute: 'userName',
+    noun: 'user',
+    name: 'User',
+    resource: userResource,
+  },
   SERVICE_PRINCIPAL: {
     path: `${base}/ServicePrincipals`,
     attribute: 'applicationId',
     noun: 'service principal',
+    name: 'ServicePrincipal',
+    resource: servicePrincipalResource,
   },
 } as const
 
 function identityRoutes(actions: Actions, kind: IdentityKind): readonly Route[] {
-  const { path, attribute, noun } = collections[kind]
+  const { path, attribute, noun, name, resource } = collections[kind]
   const one = `${path}/{id}` as const
   return [
     route({
       method: 'GET',
       path,
       summary: `List ${noun}s`,
+      operationId: `list${name}s`,
+      tag: 'Identities',
+      reply: { 200: listOf(name, resource) },
       access: 'identity',
       query: listQuery,
       async handle({ caller, query }) {
@@ -129,6 +165,10 @@ function identityRoutes(actions: Actions, kind: IdentityKind): readonly Route[] 
       method: 'GET',
       path: one,
       summary: `Get a ${noun}`,
+      operationId: `get${name}`,
+      tag: 'Identities',
+      reply: { 200: resource },
+      refusals: ['IDENTITY_NOT_FOUND'],
       access: 'identity',
       handle: async ({ caller, params }) =>
         ok(render(ofKind(await actions.getIdentity(caller, params.id), kind))),
@@ -137,6 +177,10 @@ function identityRoutes(actions: Actions, kind: IdentityKind): readonly Route[] 
       method: 'DELETE',
       path: one,
       summary: `Delete a ${noun}`,
+      operationId: `delete${name}`,
+      tag: 'Identities',
+      reply: { 204: noBody },
+      refusals: ['IDENTITY_NOT_FOUND', 'PERMISSION_DENIED'],
       access: 'identity',
       async handle({ caller, params }) {
         ofKind(await actions.getIdentity(caller, params.id), kind)

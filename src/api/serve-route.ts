@@ -22,6 +22,10 @@ export interface Edge {
     readonly trace: Trace
     identityUid: string | undefined
     route: string | undefined
+    operationId: string | undefined
+    /** What was read, for `Exchange`. */
+    query: Readonly<Record<string, string>> | undefined
+    body: unknown
   }
 }
 
@@ -41,9 +45,11 @@ export function serveRoute(
 ): Handler<Edge> {
   return async (context) => {
     context.set('route', route.path)
+    context.set('operationId', route.operationId)
     const caller = route.access === 'public' ? undefined : await authenticate(context, actions)
     const params = readParams(context)
     const search = readSearch(context)
+    context.set('query', search)
     const query = route.query === undefined ? undefined : readWith(route.query, search)
     const body = await bodyOf(context, route, isStrict, search.update_mask, () =>
       route.subject?.({ params, caller }),
@@ -132,16 +138,22 @@ async function readBody(
   updateMask: string | undefined,
 ): Promise<unknown> {
   if (declaration.isLenient) {
-    return readWith(declaration.schema, await readWhateverCame(context.req.raw))
+    const came = await readWhateverCame(context.req.raw)
+    context.set('body', came)
+    return readWith(declaration.schema, came)
   }
   const sent = (await readJsonBody(context.req.raw)) ?? {}
   const body = tolerateBody(sent, declaration)
-  if (declaration.mask === undefined) return readWith(declaration.schema, body)
+  if (declaration.mask === undefined) {
+    context.set('body', body)
+    return readWith(declaration.schema, body)
+  }
   if (body.spec !== undefined && !isJsonObject(body.spec)) {
     throw new Fault('FIELD_INVALID', { field: 'spec', problem: 'it must be an object' })
   }
-  const leaves = resolveMask(updateMask, body, declaration.mask)
-  return readWith(declaration.schema, pickLeaves(body, leaves))
+  const picked = pickLeaves(body, resolveMask(updateMask, body, declaration.mask))
+  context.set('body', picked)
+  return readWith(declaration.schema, picked)
 }
 
 async function readWhateverCame(request: Request): Promise<JsonObject> {
@@ -153,9 +165,10 @@ async function readWhateverCame(request: Request): Promise<JsonObject> {
   }
 }
 
-function reply(context: Context<Edge>, { status, body, headers = {} }: Reply): Response {
+function reply(context: Context<Edge>, { status, body, text, headers = {} }: Reply): Response {
   for (const [name, value] of Object.entries(headers)) context.header(name, value)
   if (status === 204) return context.body(null, status)
+  if (text !== undefined) return context.body(text, status)
   return context.json(body, status)
 }
 

@@ -12,15 +12,29 @@ export interface SetupLinkOptions {
   readonly publicUrl: string | undefined
 }
 
-const body = z.object({ user_name: line(1, 256).optional() })
+const body = z
+  .object({ user_name: line(1, 256).optional().describe('Whose; absent: your own.') })
+  .meta({ id: 'SetupLinkCreate' })
+
+const setupLink = z
+  .strictObject({
+    user_name: z.string(),
+    url: z.url().meta({ description: 'A secret: whoever opens it first sets the password.' }),
+    expire_time: z.iso.datetime(),
+  })
+  .meta({ id: 'SetupLink' })
 
 export const setupLinkRoutes = (options: SetupLinkOptions): readonly Route[] => [
   route({
     method: 'POST',
     path: '/api/lakelet/v1/setup-links',
     summary: 'Create a link with which a user sets a password',
+    operationId: 'createSetupLink',
+    tag: 'Identities',
+    reply: { 200: setupLink },
+    refusals: ['PERMISSION_DENIED', 'IDENTITY_NOT_FOUND'],
     access: 'identity',
-    body: { schema: body },
+    body: { schema: body, example: { user_name: 'jane.doe@example.com' } },
     async handle({ caller, body: { user_name: userName }, host }) {
       const { actions, apiUrl, publicUrl } = options
       const link = await actions.createSetupLink(caller, userName ?? caller.identity.loginName)

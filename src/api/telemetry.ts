@@ -5,11 +5,16 @@
 import { z } from 'zod'
 import { ok, type Route, route } from './route.ts'
 
+const received = z.strictObject({ errors: z.array(z.never()), numProtoSuccess: z.int().min(0) })
+
 export const telemetryRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/telemetry-ext',
     summary: 'Accept and forget telemetry',
+    operationId: 'sendTelemetry',
+    tag: 'Neighbours',
+    reply: { 200: received },
     access: 'public',
     body: { schema: z.object({ protoLogs: z.unknown().optional() }), isLenient: true },
     handle: ({ body: { protoLogs } }) =>

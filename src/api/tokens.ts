@@ -10,15 +10,35 @@ const tenYears = 10 * 365 * 86_400
 
 const fields = {
   comment: line(0, 256).optional(),
-  lifetime_seconds: integer(1, tenYears).optional(),
+  lifetime_seconds: integer(1, tenYears).optional().describe('Absent: it does not end.'),
 } as const
 
-const own = z.object(fields)
-const onBehalf = z.object({
-  ...fields,
-  application_id: line(1, 256).optional(),
-  user_name: line(1, 256).optional(),
-})
+const own = z.object(fields).meta({ id: 'TokenCreate' })
+const onBehalf = z
+  .object({
+    ...fields,
+    application_id: line(1, 256).optional().describe('Of a service principal; else `user_name`.'),
+    user_name: line(1, 256).optional(),
+  })
+  .meta({ id: 'TokenCreateOnBehalfOf' })
+
+const tokenInfo = z
+  .strictObject({
+    token_id: z.string(),
+    creation_time: z.int().meta({ format: 'int64', description: 'Milliseconds since 1970.' }),
+    expiry_time: z
+      .int()
+      .meta({ format: 'int64', description: 'Milliseconds since 1970; -1: it does not end.' }),
+    comment: z.string(),
+  })
+  .meta({ id: 'TokenInfo' })
+
+const createdToken = z
+  .strictObject({
+    token_value: z.string().meta({ description: 'The token itself: shown here and never again.' }),
+    token_info: tokenInfo,
+  })
+  .meta({ id: 'CreatedToken' })
 
 export const tokenRoutes = (actions: Actions, clock: Clock): readonly Route[] => {
   const create = async (
@@ -49,16 +69,26 @@ export const tokenRoutes = (actions: Actions, clock: Clock): readonly Route[] =>
       method: 'POST',
       path: '/api/2.0/token/create',
       summary: 'Create a personal access token',
+      operationId: 'createToken',
+      tag: 'Tokens',
+      reply: { 200: createdToken },
       access: 'identity',
-      body: { schema: own },
+      body: { schema: own, example: { comment: 'laptop', lifetime_seconds: 86_400 } },
       handle: ({ caller, body }) => create(caller, body, undefined),
     }),
     route({
       method: 'POST',
       path: '/api/2.0/token-management/on-behalf-of/tokens',
       summary: 'Create a personal access token for another identity',
+      operationId: 'createTokenOnBehalfOf',
+      tag: 'Tokens',
+      reply: { 200: createdToken },
+      refusals: ['IDENTITY_NOT_FOUND', 'PERMISSION_DENIED'],
       access: 'identity',
-      body: { schema: onBehalf },
+      body: {
+        schema: onBehalf,
+        example: { user_name: 'jane.doe@example.com', lifetime_seconds: 86_400, comment: 'CI' },
+      },
       handle: ({ caller, body }) => create(caller, body, readLogin(body)),
     }),
   ]

@@ -2,6 +2,7 @@
  * What clients ask before anything else, without a token: which workspace this is and where its
  * OpenID documents are. Those are the issuer's own (`src/oauth`).
  */
+import { z } from 'zod'
 import { baseUrl } from '../domain/base-url.ts'
 import { ok, type Route, route } from './route.ts'
 
@@ -14,6 +15,13 @@ export interface WellKnownOptions {
   readonly publicUrl: string | undefined
 }
 
+const workspace = z
+  .strictObject({
+    oidc_endpoint: z.url(),
+    workspace_id: z.string().regex(/^\d+$/).meta({ description: 'The same for ever.' }),
+  })
+  .meta({ id: 'Workspace' })
+
 export const wellKnownRoutes = ({
   workspaceId,
   apiUrl,
@@ -23,6 +31,11 @@ export const wellKnownRoutes = ({
     method: 'GET',
     path: '/.well-known/databricks-config',
     summary: 'Workspace discovery',
+    description:
+      'Below `oidc_endpoint` is `/.well-known/oauth-authorization-server`, which names every OAuth endpoint.',
+    operationId: 'getDatabricksConfig',
+    tag: 'OAuth',
+    reply: { 200: workspace },
     access: 'public',
     handle: ({ host }) =>
       ok({

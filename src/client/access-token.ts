@@ -13,6 +13,7 @@ import {
   seconds,
 } from '../lib/time.ts'
 import { ApiError, ConnectionFailed, readErrorBody } from './api-error.ts'
+import { type Answer, type Exchange, exchange, isSuccess } from './exchange.ts'
 
 export type AccessTokenSource = () => Promise<Secret>
 
@@ -68,32 +69,22 @@ async function askFor(options: ClientCredentials): Promise<{ token: Secret; unti
 async function call(
   { host, userAgent }: ClientCredentials,
   url: string,
-  init: RequestInit,
+  { method = 'GET', headers, body }: Partial<Exchange>,
 ): Promise<Readonly<Record<string, unknown>>> {
-  let response: Response
-  let text: string
+  let answer: Answer
   try {
-    response = await fetch(url, {
-      ...init,
-      headers: {
-        accept: 'application/json',
-        'user-agent': userAgent,
-        ...(init.headers as Record<string, string> | undefined),
-      },
+    answer = await exchange(url, {
+      method,
+      headers: { accept: 'application/json', 'user-agent': userAgent, ...headers },
       signal: deadline(seconds(30)),
+      ...(body === undefined ? {} : { body }),
     })
-    text = await response.text()
   } catch (error) {
     throw new ConnectionFailed(host, error)
   }
-  if (!response.ok) {
-    throw new ApiError({
-      method: init.method ?? 'GET',
-      url,
-      status: response.status,
-      statusText: response.statusText,
-      ...readErrorBody(text, response.statusText),
-    })
+  const { status, statusText, text } = answer
+  if (!isSuccess(status)) {
+    throw new ApiError({ method, url, status, statusText, ...readErrorBody(text, statusText) })
   }
   const value: unknown = JSON.parse(text)
   if (typeof value !== 'object' || value === null) throw new Error(`${url} gave no JSON object`)

@@ -148,7 +148,7 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | undefine
   return undefined
 }
 
-/** fetch hides the reason one or two causes deep. */
+/** The reason may be one or two causes deep. */
 function codeOf(error: unknown): string | undefined {
   let current: unknown = error
   for (let depth = 0; depth < 4 && current instanceof Error; depth += 1) {

@@ -6,6 +6,7 @@
 import type { Secret } from '../lib/secret.ts'
 import { type Clock, deadline, type Millis, millis, seconds } from '../lib/time.ts'
 import { ApiError, ConnectionFailed, readErrorBody } from './api-error.ts'
+import { type Answer, exchange, isSuccess } from './exchange.ts'
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE' | 'HEAD'
 
@@ -84,10 +85,9 @@ export class Transport {
     if (body !== undefined) headers['content-type'] = 'application/json'
     trace?.(`> ${method} ${url}`)
     const began = clock.monotonic()
-    let response: Response
-    let text: string
+    let answer: Answer
     try {
-      response = await fetch(url, {
+      answer = await exchange(url, {
         method,
         headers,
         signal: deadline(patience),
@@ -95,23 +95,17 @@ export class Transport {
           ? {}
           : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       })
-      text = await response.text()
     } catch (error) {
       trace?.(`< no answer after ${Math.round(clock.monotonic() - began)} ms`)
       throw new ConnectionFailed(host, error)
     }
-    trace?.(`< ${response.status} after ${Math.round(clock.monotonic() - began)} ms`)
-    if (!response.ok) {
-      const error = new ApiError({
-        method,
-        url,
-        status: response.status,
-        statusText: response.statusText,
-        ...readErrorBody(text, response.statusText),
-      })
-      throw new Refusal(error, response.headers.get('retry-after'))
+    const { status, statusText, text } = answer
+    trace?.(`< ${status} after ${Math.round(clock.monotonic() - began)} ms`)
+    if (!isSuccess(status)) {
+      const refusal = { method, url, status, statusText, ...readErrorBody(text, statusText) }
+      throw new Refusal(new ApiError(refusal), answer.header('retry-after'))
     }
-    return { status: response.status, text, json: parseJson(text) }
+    return { status, text, json: parseJson(text) }
   }
 }
 

@@ -42,9 +42,6 @@ export function leanSettings(major: PostgresMajor): Readonly<Record<string, stri
     max_wal_size: '256MB',
     min_wal_size: '16MB',
     checkpoint_timeout: '5min',
-    // A finished segment is never written again: none lies ahead of the log's end to be copied into a
-    // branch by mistake, and an archive may link instead of copy. Costs nothing measurable here.
-    wal_recycle: 'off',
     wal_init_zero: 'on',
 
     password_encryption: 'scram-sha-256',
@@ -88,6 +85,9 @@ export function forcedSettings(places: Places): Readonly<Record<string, string>>
     fsync: 'on',
     full_page_writes: 'on',
     wal_level: 'replica',
+    // A finished segment is never written again: a branch holds links to its source's, and none lies
+    // ahead of the log's end to be copied into a branch by mistake. Costs nothing measurable here.
+    wal_recycle: 'off',
     // Branches are taken by a slot that reserves WAL; a limit would let it be lost under the clone.
     max_replication_slots: '10',
     max_wal_senders: '10',
@@ -103,11 +103,17 @@ export function forcedSettings(places: Places): Readonly<Record<string, string>>
   }
 }
 
-/** `postgres` with its data directory and what nobody may override. */
-export const commandLine = (places: Places): readonly string[] => [
+/** `postgres` with its data directory, what nobody may override, and what this one start needs. */
+export const commandLine = (
+  places: Places,
+  ofThisStart: Readonly<Record<string, string>> = {},
+): readonly string[] => [
   '-D',
   places.dataDirectory,
-  ...Object.entries(forcedSettings(places)).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ...Object.entries({ ...forcedSettings(places), ...ofThisStart }).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ]),
 ]
 
 /** A name that Postgres reads as one; anything else could smuggle in a second line. */

@@ -12,6 +12,8 @@ export interface ConnectTo {
   readonly major: PostgresMajor
   /** For the whole of each statement. */
   readonly patience?: Millis
+  /** Tried before the databases that are known to be there. */
+  readonly firstDatabase?: string | undefined
 }
 
 export type Row = Readonly<Record<string, string | null>>
@@ -44,7 +46,8 @@ export async function withSession<T>(
 
 async function connect(to: ConnectTo): Promise<Client> {
   let refusal: unknown
-  for (const database of databases) {
+  const { firstDatabase } = to
+  for (const database of firstDatabase === undefined ? databases : [firstDatabase, ...databases]) {
     const client = new Client({ ...parameters(to), database })
     client.on('error', () => undefined)
     try {

@@ -16,6 +16,7 @@ import type { ConnectTo } from './connection.ts'
 import { initializeCluster } from './initialize.ts'
 import { readActivity, readCheckpointLsn, readLogicalSize } from './observations.ts'
 import { processTable } from './process-table.ts'
+import { newestTimelineBegan } from './promotion.ts'
 import { type Room, Supervisor, startPatience } from './supervisor.ts'
 import { type ExtensionFile, Toolchains } from './toolchain.ts'
 
@@ -122,8 +123,12 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
     activity: async (uid) => readActivity(runningAt(uid)),
     bracket: async (uid, kind, steps) => bracketSource(runningAt(uid), kind, steps, clock),
     recoveredTo: async (uid) => {
-      const to = runningAt(uid)
-      return supervisorOf(uid).recoveredTo ?? readCheckpointLsn(to)
+      const { recoveredTo, running } = supervisorOf(uid)
+      if (recoveredTo !== undefined) return recoveredTo
+      // Taken over after its start: the later of the two ways in which recovery can have ended.
+      const checkpoint = await readCheckpointLsn(runningAt(uid))
+      const promoted = (await newestTimelineBegan(running.dataDirectory)) ?? 0n
+      return promoted > checkpoint ? promoted : checkpoint
     },
     logicalSize: async (uid) => readLogicalSize(runningAt(uid)),
     close: async (mode) => {

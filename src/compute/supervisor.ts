@@ -18,6 +18,13 @@ import { type Postmaster, spawnPostmaster, watchPostmaster } from './postmaster.
 import { findPostmaster, readPostmasterFile } from './postmaster-file.ts'
 import { clearLeftovers, writeConfiguration } from './prepare-start.ts'
 import type { ProcessTable } from './process-table.ts'
+import {
+  askPromotion,
+  awaitsPromotion,
+  newestTimelineBegan,
+  promotionSettings,
+  withdrawPromotion,
+} from './promotion.ts'
 import { endOrphans, endPostmaster, type Ladder, shutdownLadder } from './shutdown.ts'
 import type { Toolchains } from './toolchain.ts'
 
@@ -257,7 +264,10 @@ export class Supervisor {
     try {
       postmaster = await spawnPostmaster({
         program: toolchain.postgres,
-        args: commandLine(places),
+        args: commandLine(
+          places,
+          awaitsPromotion(spec.dataDirectory) ? promotionSettings : undefined,
+        ),
         log: file,
         serviceUser,
         processes,
@@ -283,6 +293,7 @@ export class Supervisor {
   ): Promise<Lsn | undefined> {
     const { clock } = this.#room
     const began = clock.monotonic()
+    const isPromoted = awaitsPromotion(spec.dataDirectory)
     for (let wait = 2; ; wait = Math.min(50, wait * 1.05)) {
       await postmaster.check()
       if (postmaster.hasExited()) throw await this.#startFault(await postmaster.exited, logBegin)
@@ -296,7 +307,13 @@ export class Supervisor {
       const file = await readPostmasterFile(spec.dataDirectory)
       if (file?.pid === postmaster.pid && file.status === 'ready') {
         const answer = await this.#ask(spec)
-        if (answer !== undefined) return answer.lsn
+        if (answer !== undefined) {
+          if (!isPromoted) return answer.lsn
+          await withdrawPromotion(spec.dataDirectory)
+          return newestTimelineBegan(spec.dataDirectory)
+        }
+      } else if (isPromoted && file?.pid === postmaster.pid) {
+        await askPromotion(postmaster, spec.dataDirectory)
       }
       await clock.sleep(millis(wait))
     }
@@ -310,7 +327,9 @@ export class Supervisor {
 
   /** One real query. `undefined`: not yet. */
   async #ask(spec: ComputeSpec): Promise<{ readonly lsn: Lsn | undefined } | undefined> {
-    const to = { socketDirectory: join(this.#room.runDirectory, this.#uid), major: spec.major }
+    const { major, firstDatabase } = spec
+    const socketDirectory = join(this.#room.runDirectory, this.#uid)
+    const to = { socketDirectory, major, firstDatabase }
     try {
       return await withSession(to, async (session) => {
         const [row] = await session.query('SELECT checkpoint_lsn FROM pg_control_checkpoint()')

@@ -83,6 +83,9 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
   }
 }
 
+/** The database that every branch has and that clients of the contract connect to. */
+export const defaultDatabase = 'databricks_postgres'
+
 /** Neither the branch nor its project is deleted. */
 export const isLive = ({
   branch,

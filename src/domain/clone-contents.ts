@@ -4,12 +4,19 @@
  * directories that are emptied at every start, and the WAL, which lives outside of the volume.
  */
 
-/** Names at the top of a data directory that a clone never has. */
+/** Asks the next start to recover as a standby does; an empty file. */
+export const standbySignal = 'standby.signal'
+
+/** Asks a standby to end its recovery; an empty file. */
+export const promoteSignal = 'promote'
+
+/** Names at the top of a data directory that a clone never takes from its source. */
 export const leftOut = [
   'postmaster.pid',
   'postmaster.opts',
-  'standby.signal',
+  standbySignal,
   'recovery.signal',
+  promoteSignal,
   'pg_wal',
 ] as const
 

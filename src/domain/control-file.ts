@@ -2,6 +2,7 @@
  * `global/pg_control` (src/include/catalog/pg_control.h): the few fields at its start, whose places
  * are the same in Postgres 15 to 18.
  */
+import { crc32cEnd, crc32cStart, crc32cStep } from './crc32c.ts'
 import { type Lsn, lsn } from './lsn.ts'
 
 export interface ControlFile {
@@ -29,13 +30,18 @@ export type ClusterState = (typeof states)[number]
 const oldestVersion = 1300
 const newestVersion = 1999
 
+const stateOffset = 16
+/** The checksum follows the last field; these bounds hold it in every major. */
+const leastChecksumOffset = 200
+const mostChecksumOffset = 500
+
 export function parseControlFile(bytes: Buffer): ControlFile {
   if (bytes.length < 52) throw new Error(`pg_control is cut short: ${bytes.length} bytes`)
   const version = bytes.readUInt32LE(8)
   if (version < oldestVersion || version > newestVersion) {
     throw new Error(`pg_control has version ${version}, which is none of Postgres 15 to 18`)
   }
-  const state = states[bytes.readUInt32LE(16)]
+  const state = states[bytes.readUInt32LE(stateOffset)]
   if (state === undefined) throw new Error('pg_control holds a cluster state that does not exist')
   return {
     systemId: bytes.readBigUInt64LE(0),
@@ -45,3 +51,35 @@ export function parseControlFile(bytes: Buffer): ControlFile {
     timeline: bytes.readUInt32LE(48),
   }
 }
+
+/**
+ * The control file of a clone as recovery should find it: "shut down in recovery" in place of "in
+ * production". Both are recovered alike, but the first tells Postgres that the files are on disk, so it
+ * does not open and fsync each of them (`SyncDataDirectory`, xlog.c). True of a clone, which is synced
+ * as a whole before it becomes a volume. `undefined`: a clean shutdown, or a file that we cannot vouch
+ * for (its checksum is nowhere to be found); it stays as it is.
+ */
+export function withFilesSynced(bytes: Buffer): Buffer | undefined {
+  const { state } = parseControlFile(bytes)
+  if (state === 'shut down' || state === 'shut down in recovery') return undefined
+  const offset = checksumOffset(bytes)
+  if (offset === undefined) return undefined
+  const changed = Buffer.from(bytes)
+  changed.writeUInt32LE(states.indexOf('shut down in recovery'), stateOffset)
+  changed.writeUInt32LE(checksumUpTo(changed, offset), offset)
+  return changed
+}
+
+/** Its place differs between majors; the bytes tell. */
+function checksumOffset(bytes: Buffer): number | undefined {
+  let register = crc32cStart
+  for (let offset = 0; offset <= Math.min(mostChecksumOffset, bytes.length - 4); offset += 1) {
+    const isPlace = offset >= leastChecksumOffset && offset % 4 === 0
+    if (isPlace && crc32cEnd(register) === bytes.readUInt32LE(offset)) return offset
+    register = crc32cStep(register, bytes[offset] ?? 0)
+  }
+  return undefined
+}
+
+const checksumUpTo = (bytes: Buffer, offset: number): number =>
+  crc32cEnd(bytes.subarray(0, offset).reduce(crc32cStep, crc32cStart))

@@ -22,8 +22,9 @@ export type EndpointName = Brand<
   'EndpointName'
 >
 
-const ID = /^[a-z][a-z0-9-]{0,62}$/
-const ID_PATTERN = '^[a-z][a-z0-9-]{0,62}$'
+/** Of the ids that callers choose: projects, branches, endpoints. */
+export const ID_PATTERN = '^[a-z][a-z0-9-]{0,62}$'
+const ID = new RegExp(ID_PATTERN)
 
 function parseId(field: string, text: string | undefined): string {
   if (text === undefined || text === '') throw new Fault('FIELD_REQUIRED', { field })

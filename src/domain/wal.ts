@@ -3,7 +3,7 @@
  * enough to know which pages of a segment belong to it. A recycled segment keeps the pages of an older
  * one until they are overwritten; the address in each page's header tells them apart.
  */
-import type { Lsn } from './lsn.ts'
+import { type Lsn, parseLsn } from './lsn.ts'
 
 /** Number of a segment file: its first LSN divided by the segment size. */
 export interface SegmentFile {
@@ -96,4 +96,13 @@ export function validLength(
     length += pageSize
   }
   return length
+}
+
+/**
+ * Where the timeline of a history file began, from its last line: parent timeline, LSN, reason,
+ * separated by tabs (src/backend/access/transam/timeline.c). `undefined`: there is no such line.
+ */
+export function timelineBegan(history: string): Lsn | undefined {
+  const lines = history.split('\n').filter((line) => /^\d+\t/.test(line))
+  return parseLsn(lines.at(-1)?.split('\t')[1] ?? '')
 }

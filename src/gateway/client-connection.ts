@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { GatewayLink, RouteHints } from '../actions/session.ts'
+import { defaultDatabase } from '../domain/branch.ts'
 import { Fault } from '../domain/faults.ts'
 import type { EndpointUid } from '../domain/names.ts'
 import type { Log } from '../lib/log.ts'
@@ -31,7 +32,6 @@ import { type StageDeadline, within } from './stage-deadline.ts'
 import { nextChunk } from './stream-reading.ts'
 
 /** A client that names no database (libpq always does) means the one that every branch has. */
-const defaultDatabase = 'databricks_postgres'
 
 export interface HandshakeSurroundings {
   readonly link: GatewayLink

@@ -11,6 +11,7 @@ import { challenge, openSession } from '../actions/open-session.ts'
 import type { Policy, Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
+import { keepInFile } from '../api/exchange.ts'
 import { serveApi } from '../api/listen.ts'
 import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
@@ -259,6 +260,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     log,
     version,
     contract: settings.contract,
+    keepExchange: keepInFile(process.env.LAKELET_TRAFFIC_TRACE),
   })
   const address = { apiUrl, publicUrl: settings.publicUrl }
   const { issuer, loop: signInLoop } = await startIssuer({

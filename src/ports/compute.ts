@@ -11,6 +11,11 @@ export interface ComputeSpec {
   readonly dataDirectory: string
   /** Postgres settings on top of our own, effective from the next start. */
   readonly settings: Readonly<Record<string, string>>
+  /**
+   * Where clients are expected: the query that proves a start is asked there, when it exists, so that
+   * their first session finds in memory what every session of a database needs.
+   */
+  readonly firstDatabase?: string
 }
 
 /** `stopped → starting → ready → stopping → stopped`; `crashed` is a stop that nobody asked for. */

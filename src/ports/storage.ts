@@ -86,6 +86,12 @@ export interface Storage {
     fromLsn?: bigint,
   ): Promise<{ readonly segments: number; readonly bytes: number }>
 
+  /**
+   * Makes the first start of a clone quick. When its source was not shut down, it recovers as a standby
+   * that is promoted at the end of its WAL, which spares the checkpoint of a crash recovery. A clone of a
+   * stopped source stays as it is.
+   */
+  prepareRecovery(draft: DraftId): Promise<void>
   /** Puts the label of a backup-mode clone into the draft, where recovery looks for it. */
   writeBackupLabel(draft: DraftId, label: string): Promise<void>
 

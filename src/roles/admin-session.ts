@@ -4,6 +4,7 @@
  * are overruled in the startup packet, above all `search_path`.
  */
 import pg from 'pg'
+import { defaultDatabase } from '../domain/branch.ts'
 import type { Log } from '../lib/log.ts'
 import { type Millis, seconds } from '../lib/time.ts'
 import { adminDatabase, lockKey, superuser } from './role-names.ts'
@@ -40,6 +41,22 @@ export class AdminDoor {
     this.#log = log
   }
 
+  /**
+   * For what is the same in every database (roles, memberships): in the one that clients use first, so
+   * that what a session reads into memory at its start is there for theirs.
+   */
+  async visitShared<T>(
+    socketDirectory: string,
+    work: (session: AdminSession) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.visit(socketDirectory, work, defaultDatabase)
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError && isAbsentDatabase(error.code))) throw error
+      return await this.visit(socketDirectory, work)
+    }
+  }
+
   /** Opens a session, does the work, closes it. */
   async visit<T>(
     socketDirectory: string,
@@ -66,6 +83,9 @@ export class AdminDoor {
     }
   }
 }
+
+/** Dropped, renamed, or closed by its owner. */
+const isAbsentDatabase = (code: string | undefined): boolean => code === '3D000' || code === '55000'
 
 function sessionOf(client: pg.Client): AdminSession {
   const rows = async <T extends object>(sql: string, values: readonly unknown[] = []) =>

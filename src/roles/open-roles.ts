@@ -33,14 +33,14 @@ export function openRoles({ clock, log }: { readonly clock: Clock; readonly log:
 
     async ensureManager(socketDirectory: string, { loginName, kind }: LoginIdentity) {
       checkLoginName(loginName)
-      await door.visit(socketDirectory, (session) =>
+      await door.visitShared(socketDirectory, (session) =>
         settled('made an identity a manager', session, managerPlan, [loginName, markers[kind]]),
       )
     },
 
     async endManager(socketDirectory: string, loginName: string) {
       checkLoginName(loginName)
-      await door.visit(socketDirectory, (session) =>
+      await door.visitShared(socketDirectory, (session) =>
         settled('ended a manager', session, managerEndPlan, [loginName]),
       )
     },
@@ -92,7 +92,7 @@ export function openRoles({ clock, log }: { readonly clock: Clock; readonly log:
     },
 
     async hasIdentityRole(socketDirectory: string, loginName: string) {
-      const found = await door.visit(socketDirectory, (session) =>
+      const found = await door.visitShared(socketDirectory, (session) =>
         session.rows(identityRole, [loginName, Object.values(markers)]),
       )
       return found.length > 0

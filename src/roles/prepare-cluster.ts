@@ -2,12 +2,12 @@
  * Makes a fresh cluster ours, and brings an older one up to date: our roles, the ownership triggers
  * in every database and in both templates, and the database that clients expect.
  */
+import { defaultDatabase } from '../domain/branch.ts'
 import { type AdminDoor, type AdminSession, settle } from './admin-session.ts'
 import { triggerPlan, triggerPlanValues } from './ownership-trigger.ts'
 import {
   adminDatabase,
   broadRole,
-  defaultDatabase,
   lockKey,
   markers,
   narrowedMarker,

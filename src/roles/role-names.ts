@@ -27,7 +27,6 @@ export const narrowedMarker = 'databricks_identity_narrowed'
 
 /** Where `cloud_admin` works: the only database besides the templates that no member can drop. */
 export const adminDatabase = 'postgres'
-export const defaultDatabase = 'databricks_postgres'
 
 /** Advisory lock of every change that this room makes: "lakelet" in ASCII. */
 export const lockKey = '30506411375748468'

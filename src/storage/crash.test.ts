@@ -39,6 +39,7 @@ if (STEP === 'branch' && !(await storage.hasVolume('project/child'))) {
   await storage.cloneToDraft('project/source', 'operation', { kind: 'whole' })
   await storage.linkWal('operation', 'project/child')
   await storage.copyWal('project/source', 'operation', 'project/child')
+  await storage.prepareRecovery('operation')
   await storage.publish('operation', 'project/child')
 }
 if (STEP === 'delete') await storage.deleteVolume('project/child')
@@ -112,6 +113,7 @@ for (const driver of ['btrfs', 'copy'] as const) {
             'storage.clone:before',
             'storage.link-wal:after',
             'storage.copy-wal:after',
+            'storage.prepare-recovery:after',
             'storage.publish:after',
           ]),
     ])('at %s leaves the whole branch or no trace of it', async (failpoint) => {

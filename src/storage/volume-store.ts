@@ -32,6 +32,7 @@ import { giveTo, makePassage } from './ownership.ts'
 import { errorCode, exists, inPool, isAbsent, isFull } from './pool-faults.ts'
 import { PoolGuard } from './pool-guard.ts'
 import type { PoolRecord } from './pool-record.ts'
+import { prepareRecovery } from './prepare-recovery.ts'
 import { Trash } from './trash.ts'
 import {
   type DraftPaths,
@@ -125,6 +126,12 @@ export class VolumeStore implements Storage {
       await this.#driver.clone(from, path, mode)
       await failpoint('storage.clone:after')
     })
+  }
+
+  async prepareRecovery(draft: DraftId): Promise<void> {
+    const { data } = draftPaths(this.#layout, draft)
+    await inPool(this.#layout.pool, () => prepareRecovery(data, this.#owner))
+    await failpoint('storage.prepare-recovery:after')
   }
 
   async writeBackupLabel(draft: DraftId, label: string): Promise<void> {

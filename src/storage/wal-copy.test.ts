@@ -166,6 +166,39 @@ describe('a source without the WAL that is needed', () => {
     await expect(copyFrom(from, 0x100028n, 0x102000n)).rejects.toThrow('before the checkpoint')
   })
 
+  test('finished segments are links, the last one is a file of its own, twice over', async () => {
+    scratch = scratchDirectory()
+    const from = join(scratch, 'from')
+    mkdirSync(from)
+    const segment = (n: number): Buffer => {
+      const pages = MiB / 8192
+      const address = (at: number) => BigInt(n) * BigInt(MiB) + BigInt(at) * 8192n
+      return Buffer.concat(Array.from({ length: pages }, (_, at) => page(address(at))))
+    }
+    const names = [1, 2, 3].map((n) => `00000001000000000000000${n}`)
+    for (const [index, name] of names.entries()) {
+      writeFileSync(join(from, name), segment(index + 1))
+    }
+    writeFileSync(join(from, '000000010000000000000004'), Buffer.alloc(MiB)) // made ahead of its time
+    const to = join(scratch, 'to')
+    mkdirSync(to)
+    const wanted = { start: lsn(0x100028n), through: lsn(0x100028n), timeline: 1 }
+    for (const _ of ['first', 'again, after a crash']) {
+      const copied = await copyWalFiles({ from, to, ...wanted, owner: undefined })
+      expect(copied).toEqual({ segments: 3, bytes: MiB })
+      const inode = (of: string, name = '') => statSync(join(of, name)).ino
+      expect(names.map((name) => inode(to, name) === inode(from, name))).toEqual([
+        true,
+        true,
+        false,
+      ])
+      for (const [index, name] of names.entries()) {
+        expect(readFileSync(join(from, name)).equals(segment(index + 1)), name).toBe(true)
+        expect(readFileSync(join(to, name)).equals(segment(index + 1)), name).toBe(true)
+      }
+    }
+  })
+
   test('the newest timeline of a segment is taken, with the histories', async () => {
     scratch = scratchDirectory()
     const from = join(scratch, 'from')

@@ -3,11 +3,12 @@
  * The source may be writing: what it had flushed when the clone was taken is complete in its files by
  * now, and a page half-written meanwhile fails its record's checksum, which is where recovery ends.
  *
- * Of the first segment only its first page, which identifies it, and the pages from the redo point on
- * are read by anybody; between them the copy has a hole. A branch of a stopped source so costs one or
- * two pages of WAL, wherever in its segment the source was stopped.
+ * A finished segment is never written again (computes run with `wal_recycle = off`), so it is linked, not
+ * copied. Of the last one, which the source goes on writing, only its first page, which identifies it, and the pages from
+ * the redo point on are read by anybody; between them the copy has a hole. A branch of a stopped source so
+ * costs one or two pages of WAL, wherever in its segment the source was stopped.
  */
-import { type FileHandle, open, readdir } from 'node:fs/promises'
+import { type FileHandle, link, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { formatLsn, type Lsn, lsn } from '../domain/lsn.ts'
 import {
@@ -21,6 +22,7 @@ import {
   validLength,
 } from '../domain/wal.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
+import { errorCode } from './pool-faults.ts'
 
 export interface WalCopy {
   readonly from: string
@@ -35,7 +37,9 @@ export interface WalCopy {
 }
 
 export interface CopiedWal {
+  /** Linked and copied. */
   readonly segments: number
+  /** Copied. */
   readonly bytes: number
 }
 
@@ -106,16 +110,13 @@ async function copySegment(
   size: number,
 ): Promise<CopiedSegment | undefined> {
   const address = number * BigInt(size)
-  const candidates = names
-    .flatMap((name) => parseSegmentName(name, size) ?? [])
-    .filter((file) => file.number === number && file.timeline >= copy.timeline)
-    .sort((one, other) => other.timeline - one.timeline) // as Postgres reads: newest timeline first
-  for (const candidate of candidates) {
-    const name = segmentName(candidate, size)
+  for (const name of namesOf(copy, names, number, size)) {
     const source = await open(join(copy.from, name), 'r')
     try {
       const first = await readFirstPage(source)
       if (first?.address !== address) continue // recycled, and not written since
+      const isFinished = await hasBegun(copy, names, number + 1n, size)
+      if (isFinished && (await isLinked(copy, name))) return { bytes: 0, until: size }
       return await copyPages(copy, source, name, first)
     } finally {
       await source.close()
@@ -124,13 +125,56 @@ async function copySegment(
   return undefined
 }
 
+/** Files that may hold this part of the log, in the order in which Postgres looks: newest timeline first. */
+const namesOf = (
+  { timeline }: WalCopy,
+  names: readonly string[],
+  number: bigint,
+  size: number,
+): readonly string[] =>
+  names
+    .flatMap((name) => parseSegmentName(name, size) ?? [])
+    .filter((file) => file.number === number && file.timeline >= timeline)
+    .sort((one, other) => other.timeline - one.timeline)
+    .map((file) => segmentName(file, size))
+
+/** The log is written in order, and a segment is on disk before the next one gets its first page. */
+async function hasBegun(
+  copy: WalCopy,
+  names: readonly string[],
+  number: bigint,
+  size: number,
+): Promise<boolean> {
+  for (const name of namesOf(copy, names, number, size)) {
+    const file = await open(join(copy.from, name), 'r')
+    try {
+      if ((await readFirstPage(file))?.address === number * BigInt(size)) return true
+    } finally {
+      await file.close()
+    }
+  }
+  return false
+}
+
+/** `false` where this file system, or this user, may not link it. */
+async function isLinked({ from, to }: WalCopy, name: string): Promise<boolean> {
+  try {
+    await rm(join(to, name), { force: true })
+    await link(join(from, name), join(to, name))
+    return true
+  } catch (error) {
+    if (['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP'].includes(errorCode(error) ?? '')) return false
+    throw error
+  }
+}
+
 async function copyPages(
   { to, owner, start }: WalCopy,
   source: FileHandle,
   name: string,
   { magic, address, segment: { size, pageSize } }: FirstPage,
 ): Promise<CopiedSegment> {
-  const target = await open(join(to, name), 'w', 0o600)
+  const target = await create(join(to, name))
   try {
     const buffer = Buffer.alloc(stretch)
     let bytes = 0
@@ -164,7 +208,7 @@ async function copyPages(
 async function copyHistory({ from, to, owner }: WalCopy, name: string): Promise<void> {
   const source = await open(join(from, name), 'r')
   try {
-    const target = await open(join(to, name), 'w', 0o600)
+    const target = await create(join(to, name))
     try {
       await target.writeFile(await source.readFile())
       await finish(target, owner)
@@ -174,6 +218,12 @@ async function copyHistory({ from, to, owner }: WalCopy, name: string): Promise<
   } finally {
     await source.close()
   }
+}
+
+/** A new file, whatever was there: an earlier attempt may have left a link to the source's own. */
+async function create(path: string): Promise<FileHandle> {
+  await rm(path, { force: true })
+  return await open(path, 'wx', 0o600)
 }
 
 async function writeFully(file: FileHandle, bytes: Buffer, position: number): Promise<void> {

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { onPath } from '../../scripts/packages.mjs'
 import { ensurePython } from '../../scripts/python.mjs'
 import { tryRun } from '../../scripts/run-command.mjs'
+import { readTrace, trafficChecker } from '../fixtures/check-traffic.mjs'
 import { apiOf } from './api.mjs'
 import { plainEnvironment, startServer, stopServer } from './server.mjs'
 
@@ -51,8 +52,15 @@ const clients = [
   {
     name: 'store-node',
     prepare: async () => {
-      await installStoreNode()
+      await installLocked(join(root, 'examples/store-node'))
       return [process.execPath, program('store-node.mjs')]
+    },
+  },
+  {
+    name: 'generated-client',
+    prepare: async () => {
+      await installLocked(join(import.meta.dirname, 'generated'))
+      return [process.execPath, program('generated-client.mjs')]
     },
   },
   node('expiry'),
@@ -84,8 +92,8 @@ function toolsFor(home, say) {
   }
 }
 
-async function installStoreNode() {
-  const directory = join(root, 'examples/store-node')
+/** Packages of their own, by the lock beside them. */
+async function installLocked(directory) {
   const installed = join(directory, 'node_modules/.package-lock.json')
   const lock = join(directory, 'package-lock.json')
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
@@ -149,6 +157,18 @@ function installCli(home) {
   return bin
 }
 
+/** What every client sent and got, against the API document that the server itself serves. */
+async function compareTraffic(server) {
+  const answer = await fetch(`${server.url}/api/openapi.json`)
+  const checker = trafficChecker(await answer.json())
+  const problems = readTrace(server.traffic).flatMap((exchange) => checker.check(exchange))
+  console.log(
+    `# compared ${checker.count()} exchanges of ${checker.seen().size} operations with the API document`,
+  )
+  if (checker.count() < 10) return `only ${checker.count()} exchanges were kept`
+  return problems.length === 0 ? undefined : [...new Set(problems)].slice(0, 20).join('\n')
+}
+
 export async function runClients(args) {
   const { values } = parseArgs({
     args,
@@ -190,6 +210,9 @@ export async function runClients(args) {
       console.log(`${isPassed ? 'ok' : 'FAILED'} client ${name}`)
       if (!isPassed) console.log(indent(output))
     }
+    const problem = await compareTraffic(server)
+    count[problem === undefined ? 'passed' : 'failed'] += 1
+    console.log(problem === undefined ? 'ok traffic' : `FAILED traffic\n${indent(problem)}`)
     if (count.failed > 0) console.log(indent(`server log:\n${server.logTail()}`))
   } finally {
     for (const left of await stopServer(server)) {

@@ -53,7 +53,10 @@ export async function startServer() {
       '--pg-port',
       String(pgPort),
     ],
-    { env: plainEnvironment(), stdio: ['ignore', log, log] },
+    {
+      env: { ...plainEnvironment(), LAKELET_TRAFFIC_TRACE: join(home, 'exchanges') },
+      stdio: ['ignore', log, log],
+    },
   )
   closeSync(log)
   const exited = new Promise((resolve) => child.once('exit', resolve))
@@ -64,6 +67,7 @@ export async function startServer() {
     url: `http://127.0.0.1:${apiPort}`,
     child,
     exited,
+    traffic: join(home, 'exchanges'),
     logTail: () => readFileSync(logFile, 'utf8').split('\n').slice(-60).join('\n'),
   }
   try {

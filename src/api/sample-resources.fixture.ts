@@ -1,0 +1,106 @@
+/** One of each resource, rendered by the product: what recording actions answer. */
+import { renderBranch } from '../domain/branch.ts'
+import { renderEndpoint } from '../domain/endpoint.ts'
+import { lsn } from '../domain/lsn.ts'
+import type {
+  BranchId,
+  BranchUid,
+  EndpointId,
+  EndpointUid,
+  IdentityUid,
+  OperationUid,
+  ProjectId,
+  ProjectUid,
+} from '../domain/names.ts'
+import { empty, type OperationSubject, renderOperation } from '../domain/operation.ts'
+import { projectDefaults, renderProject } from '../domain/project.ts'
+import { epochMs } from '../lib/time.ts'
+
+const projectId = 'app' as ProjectId
+const branchId = 'dev' as BranchId
+const projectUid = '7b1d0f0e-0000-4000-8000-00000000000a' as ProjectUid
+const branchUid = 'br-calm-lake-a1b2c3d4' as BranchUid
+const moment = epochMs(1_800_000_000_000)
+
+export const sampleProject = renderProject({
+  project: {
+    uid: projectUid,
+    projectId,
+    displayName: 'App',
+    pgVersion: 17,
+    ownerUid: '7b1d0f0e-0000-4000-8000-000000000001' as IdentityUid,
+    historyRetention: projectDefaults.historyRetention,
+    defaultBranchUid: branchUid,
+    endpointDefaults: { ...projectDefaults.endpoint, pgSettings: { work_mem: '8MB' } },
+    enablePgNativeLogin: false,
+    customTags: [{ key: 'team', value: 'data' }],
+    budgetPolicyId: 'policy',
+    createTime: moment,
+    updateTime: moment,
+    deleteTime: moment,
+    purgeTime: moment,
+  },
+  owner: 'jane.doe@example.com',
+  defaultBranchId: branchId,
+  lastActiveTime: moment,
+})
+
+export const sampleBranch = renderBranch({
+  branch: {
+    uid: branchUid,
+    projectUid,
+    branchId,
+    state: 'INIT',
+    pendingState: 'READY',
+    stateChangeTime: moment,
+    isProtected: false,
+    logicalSizeBytes: 8_796_093_022_208,
+    expireTime: moment,
+    sourceBranchUid: branchUid,
+    sourceBranchId: branchId,
+    sourceLsn: lsn(0x16_b374_d848n),
+    sourceTime: moment,
+    createdBy: '7b1d0f0e-0000-4000-8000-000000000001' as IdentityUid,
+    createTime: moment,
+    updateTime: moment,
+    deleteTime: moment,
+    purgeTime: moment,
+  },
+  projectId,
+  isDefault: false,
+})
+
+export const sampleEndpoint = renderEndpoint({
+  endpoint: {
+    uid: 'ep-blue-fern-e5f6a7b8' as EndpointUid,
+    branchUid,
+    endpointId: 'primary' as EndpointId,
+    type: 'ENDPOINT_TYPE_READ_WRITE',
+    minCu: 0.5,
+    maxCu: 2,
+    isDisabled: false,
+    suspendTimeout: projectDefaults.endpoint.suspendTimeout,
+    pgSettings: { work_mem: '8MB' },
+    address: '127.88.0.1',
+    lastActiveTime: moment,
+    createTime: moment,
+    updateTime: moment,
+  },
+  projectId,
+  branchId,
+  state: 'IDLE',
+  pendingState: 'ACTIVE',
+  host: 'ep-blue-fern-e5f6a7b8.localhost',
+})
+
+/** Finished; without a response it was a delete. */
+export const sampleOperation = (
+  subject: OperationSubject,
+  response: Readonly<Record<string, unknown>> = empty,
+) =>
+  renderOperation({
+    uid: '8c1f0d4e-0000-4000-8000-000000000001' as OperationUid,
+    resource: 'projects/app',
+    subject,
+    outcome: { kind: 'succeeded', response },
+  })
