@@ -21,6 +21,7 @@ button:hover{filter:brightness(1.08)}
 :focus-visible{outline:3px solid var(--deep);outline-offset:2px}
 .alert{background:var(--badground);color:var(--bad);border-radius:.5rem;padding:.625rem .75rem}
 .code-shown{font:600 1.75rem/1.3 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;letter-spacing:.08em;text-align:center;margin:0 0 1rem}
+form+p{margin:1.25rem 0 0}
 strong{overflow-wrap:anywhere}
 @media (forced-colors:active){button,input,main{border:1px solid}}
 `
