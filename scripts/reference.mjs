@@ -8,6 +8,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
+import { breakingChanges } from './breaking-changes.mjs'
 
 const root = resolve(import.meta.dirname, '..')
 const { values: flags } = parseArgs({
@@ -153,6 +154,17 @@ async function openapi() {
   return [...JSON.stringify(apiDocument(version), null, 1).split('\n'), '']
 }
 
+/** For whoever made the change: what was never in a release may break, the rest needs a word. */
+function sayBreaking(held, fresh) {
+  const changes = breakingChanges(JSON.parse(held), JSON.parse(fresh))
+  if (changes.length === 0) return
+  console.log(
+    'The API changed in a way that breaks clients of the last release, if they used this:',
+  )
+  for (const change of changes) console.log(`  ${change}`)
+  console.log('Undo it, or say so in CHANGELOG.md with a line that begins with **Breaking**.')
+}
+
 const pages = {
   'errors.md': errors,
   'settings.md': settings,
@@ -172,5 +184,6 @@ for (const [name, make] of Object.entries(pages)) {
   } else {
     await writeFile(path, fresh)
     console.log(`wrote docs/reference/${name}`)
+    if (name === 'openapi.json' && held !== undefined) sayBreaking(held, fresh)
   }
 }

@@ -82,16 +82,18 @@ export async function issueAccessToken(
   const token = new Secret(`dapi${randomBytes(32).toString('hex')}`)
   const tokenId = newOperationUid()
   const now = clock.now()
-  await catalog.accessTokens.insert({
-    tokenId,
-    hash: hashOf(token),
-    identityUid,
-    comment,
-    createTime: now,
-    expireTime: lifetime === undefined ? undefined : after(now, lifetime),
-    createdBy,
+  return catalog.transaction(async (session) => {
+    await session.accessTokens.insert({
+      tokenId,
+      hash: hashOf(token),
+      identityUid,
+      comment,
+      createTime: now,
+      expireTime: lifetime === undefined ? undefined : after(now, lifetime),
+      createdBy,
+    })
+    return { tokenId, token }
   })
-  return { tokenId, token }
 }
 
 /** The caller's own; `ofAll`: everybody's, for administrators. */
@@ -124,7 +126,9 @@ export async function deleteAccessToken(
   tokenId: string,
 ): Promise<void> {
   const token = await getAccessToken(services, caller, tokenId)
-  await services.catalog.accessTokens.remove(token.tokenId)
+  await services.catalog.transaction(async (session) => {
+    await session.accessTokens.remove(token.tokenId)
+  })
 }
 
 /** A service principal may hold this many, so that an old and a new one can overlap. */
@@ -149,15 +153,15 @@ export async function createClientSecret(
     createTime: now,
     expireTime: after(now, lifetime),
   }
-  await catalog.transaction(async (session) => {
+  return catalog.transaction(async (session) => {
     await session.directory.lock()
     const held = await session.clientSecrets.list(identity.uid)
     if (held.length >= maxSecrets) {
       throw new Fault('SECRETS_TOO_MANY', { name: identity.loginName, limit: maxSecrets })
     }
     await session.clientSecrets.insert(row)
+    return { ...row, lastUsedTime: undefined, secret }
   })
-  return { ...row, lastUsedTime: undefined, secret }
 }
 
 export async function listClientSecrets(
@@ -176,9 +180,11 @@ export async function deleteClientSecret(
   secretId: string,
 ): Promise<void> {
   const { uid } = await findServicePrincipal(services, caller, servicePrincipal)
-  if (!(await services.catalog.clientSecrets.remove(uid, secretId))) {
-    throw new Fault('SECRET_NOT_FOUND', { secret: printable(secretId) })
-  }
+  await services.catalog.transaction(async (session) => {
+    if (!(await session.clientSecrets.remove(uid, secretId))) {
+      throw new Fault('SECRET_NOT_FOUND', { secret: printable(secretId) })
+    }
+  })
 }
 
 async function findServicePrincipal(

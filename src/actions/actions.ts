@@ -3,6 +3,7 @@
  * write answers with its operation; a refusal that can be known at once is thrown at once.
  */
 import type { BranchResource } from '../domain/branch.ts'
+import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
 import type { EndpointResource, EndpointType } from '../domain/endpoint.ts'
 import type { Expiration } from '../domain/expiration.ts'
 import type { Identity, IdentityKind, PermissionLevel } from '../domain/identity.ts'
@@ -22,7 +23,9 @@ import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/projec
 import type { Secret } from '../lib/secret.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
+import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
 import type { Narrowing } from '../ports/roles.ts'
+import type { AuditFilter } from './read-audit.ts'
 import type { SetupLink } from './sign-in.ts'
 
 /** Who calls, and what is known of the call for logs. */
@@ -30,6 +33,12 @@ export interface Caller {
   readonly identity: Identity
   readonly userAgent: string
   readonly requestId: string
+  /** Of the connection: behind a proxy, the proxy's. */
+  readonly remoteAddress?: string
+  /** W3C trace id, 32 hex digits. */
+  readonly traceId?: string
+  /** The coding agent that acts for the identity, when it says so. */
+  readonly agent?: string
 }
 
 export interface Page {
@@ -166,6 +175,16 @@ export interface Actions {
   listEndpoints(caller: Caller, path: BranchPath, page: Page): Promise<Listing<EndpointResource>>
   updateEndpoint(caller: Caller, path: EndpointPath, spec: EndpointSpec): Promise<OperationResource>
   deleteEndpoint(caller: Caller, path: EndpointPath): Promise<OperationResource>
+  listComputeInstances(
+    caller: Caller,
+    path: EndpointPath,
+    page: Page,
+  ): Promise<Listing<ComputeInstanceResource>>
+  getComputeInstance(
+    caller: Caller,
+    path: EndpointPath,
+    id: string,
+  ): Promise<ComputeInstanceResource>
 
   /** Waits up to 2 s for an operation that is about to finish. `resource` is the name before `/operations/`. */
   getOperation(caller: Caller, resource: string, uid: OperationUid): Promise<OperationResource>
@@ -173,7 +192,7 @@ export interface Actions {
   createCredential(
     caller: Caller,
     input: CreateCredential,
-  ): Promise<{ readonly token: Secret; readonly expireTime: EpochMs }>
+  ): Promise<{ readonly token: Secret; readonly tokenId: string; readonly expireTime: EpochMs }>
 
   createIdentity(
     caller: Caller,
@@ -185,7 +204,8 @@ export interface Actions {
   ): Promise<Identity>
   getIdentity(caller: Caller, uid: string): Promise<Identity>
   listIdentities(caller: Caller, kind: IdentityKind): Promise<readonly Identity[]>
-  deleteIdentity(caller: Caller, uid: string): Promise<void>
+  /** Answers with what it was. */
+  deleteIdentity(caller: Caller, uid: string): Promise<Identity>
   /** A personal access token, shown once. `forLogin`: on behalf of that identity (admins only). */
   createAccessToken(
     caller: Caller,
@@ -222,4 +242,12 @@ export interface Actions {
     entries: readonly { readonly loginName: string; readonly level: PermissionLevel }[],
     options: { readonly replace: boolean },
   ): Promise<readonly AccessEntry[]>
+
+  /** Newest first. Administrators see all; others one project that they manage, named by `resource`. */
+  listAudit(caller: Caller, filter: AuditFilter, page: Page): Promise<Listing<RecordedEntry>>
+  /** Administrators only. */
+  verifyAudit(
+    caller: Caller,
+    kept: { readonly seq: number; readonly hash: string } | undefined,
+  ): Promise<AuditVerification>
 }

@@ -150,8 +150,10 @@ export const deleteProjectKind = (services: Services): Kind => ({
     {
       name: 'close',
       async run({ row }) {
-        const branches = await services.catalog.branches.all(row.input.project as ProjectUid)
-        for (const { uid } of branches) await closeBranch(services, uid, row.input.purge === true)
+        const project = row.input.project as ProjectUid
+        for (const { uid } of await services.catalog.branches.all(project)) {
+          await closeBranch(services, project, uid, row.input.purge === true)
+        }
       },
     },
     {

@@ -11,7 +11,10 @@ import {
   listClientSecrets,
   verifyClientSecret,
 } from './access-tokens.ts'
-import type { Actions } from './actions.ts'
+import type { Actions, Caller } from './actions.ts'
+import { actorOf, begin, originOf } from './audit-entry.ts'
+import { type Audited, auditTable } from './audit-table.ts'
+import { audited } from './audited.ts'
 import { authenticate } from './authenticate.ts'
 import {
   deleteProject,
@@ -20,11 +23,13 @@ import {
   undeleteProjectKind,
   updateProject,
 } from './change-project.ts'
+import { getComputeInstance, listComputeInstances } from './compute-instances.ts'
 import { createBranch, createBranchKind } from './create-branch.ts'
+import { createEndpoint, createEndpointKind } from './create-endpoint.ts'
 import { createProject, createProjectKind } from './create-project.ts'
 import { createCredential } from './credentials.ts'
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
-import { createEndpoint, deleteEndpoint, updateEndpoint, updateEndpointKind } from './endpoints.ts'
+import { deleteEndpoint, deleteEndpointKind } from './delete-endpoint.ts'
 import type { Prepared } from './fleet.ts'
 import { createIdentity, deleteIdentity, getIdentity } from './identities.ts'
 import { getAccess, setAccess } from './permissions.ts'
@@ -37,10 +42,12 @@ import {
   listEndpoints,
   listProjects,
 } from './read.ts'
+import { listAudit, verifyAudit } from './read-audit.ts'
 import type { Services } from './services.ts'
 import { createSetupLink } from './sign-in.ts'
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
+import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
 
 export const createKinds = (services: Services, prepared: Prepared): readonly Kind[] => [
   createProjectKind(services, prepared),
@@ -49,10 +56,34 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   createBranchKind(services, prepared),
   deleteBranchKind(services),
   undeleteBranchKind(services),
+  createEndpointKind(services),
   updateEndpointKind(services),
+  deleteEndpointKind(services),
 ]
 
-export const createActions = (services: Services, engine: Engine): Actions => ({
+/** Each verb, audited as its line in the table says. */
+export function createActions(services: Services, engine: Engine): Actions {
+  const plain = bind(services, engine)
+  const verbs = Object.keys(plain) as (keyof Actions)[]
+  return Object.fromEntries(
+    verbs.map((verb) => {
+      const spec = auditTable[verb] as 'read' | Audited<readonly unknown[], unknown>
+      if (spec === 'read') return [verb, plain[verb]]
+      const call = (caller: Caller, ...asked: readonly unknown[]) => {
+        const who = { actor: actorOf(caller), origin: originOf(caller), time: services.clock.now() }
+        const begun = begin(spec.action, spec.about(...asked), who)
+        const act = spec.told === undefined ? { begun } : { begun, told: spec.told }
+        return audited(services, act, (own) => {
+          const run = bind(own, engine)[verb] as (...args: readonly unknown[]) => Promise<unknown>
+          return run(caller, ...asked)
+        })
+      }
+      return [verb, call]
+    }),
+  ) as unknown as Actions
+}
+
+const bind = (services: Services, engine: Engine): Actions => ({
   authenticate: (token) => authenticate(services, token),
   verifyClientSecret: (clientId, secret) => verifyClientSecret(services, clientId, secret),
 
@@ -75,6 +106,8 @@ export const createActions = (services: Services, engine: Engine): Actions => ({
   listEndpoints: (caller, path, page) => listEndpoints(services, caller, path, page),
   updateEndpoint: (caller, path, spec) => updateEndpoint(services, caller, path, spec),
   deleteEndpoint: (caller, path) => deleteEndpoint(services, caller, path),
+  listComputeInstances: (caller, path, page) => listComputeInstances(services, caller, path, page),
+  getComputeInstance: (caller, path, id) => getComputeInstance(services, caller, path, id),
 
   getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
   createCredential: (caller, input) => createCredential(services, caller, input),
@@ -100,4 +133,7 @@ export const createActions = (services: Services, engine: Engine): Actions => ({
   getAccess: (caller, project) => getAccess(services, caller, project),
   setAccess: (caller, project, entries, options) =>
     setAccess(services, caller, project, entries, options),
+
+  listAudit: (caller, filter, page) => listAudit(services, caller, filter, page),
+  verifyAudit: (caller, kept) => verifyAudit(services, caller, kept),
 })

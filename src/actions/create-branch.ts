@@ -23,7 +23,9 @@ import type { CatalogSession, EndpointContext, NewWork } from '../ports/catalog.
 import type { DraftId } from '../ports/storage.ts'
 import { lockProject, mustManage } from './access.ts'
 import type { Caller, CreateBranch } from './actions.ts'
-import { computeSpec, type Prepared, volumeOf } from './fleet.ts'
+import { mayWakeOneMore } from './active-limit.ts'
+import { computeSpec, volumeOf } from './compute-spec.ts'
+import type { Prepared } from './fleet.ts'
 import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
 import { placeVolume, type Source } from './place-volume.ts'
 import type { Policy, Services } from './services.ts'
@@ -77,6 +79,7 @@ export async function createBranch(
       throw new Fault('EXPIRING_BRANCH_HAS_CHILDREN')
     }
     await mayAddBranch(session, project, policy)
+    await mayWakeOneMore(services, session, project) // a branch is made awake
     // Known now, so said now: an operation could only fail, or wait for a pool that is not there.
     await services.storage.check()
     const { work } = await reserveBranch(session, {
@@ -222,10 +225,12 @@ export async function reserveBranch(
     branchUid: branch.uid,
     endpointId: primary,
     type: 'ENDPOINT_TYPE_READ_WRITE',
+    life: 'READY', // comes and goes with its branch
     ...sizing,
     isDisabled: false,
     address: await session.endpoints.nextAddress(),
     lastActiveTime: now,
+    suspendTime: undefined,
     createTime: now,
     updateTime: now,
   }

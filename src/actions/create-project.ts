@@ -110,12 +110,17 @@ export const createProjectKind = (services: Services, prepared: Prepared): Kind 
 })
 
 /** The defaults with what a request says laid over them; refuses sizes that do not fit together. */
-export function sizing(base: EndpointDefaults, spec: EndpointDefaultsSpec): EndpointDefaults {
+export function sizing(
+  base: EndpointDefaults,
+  spec: EndpointDefaultsSpec,
+  /** What stands before the names of the fields, for a refusal. */
+  at = '',
+): EndpointDefaults {
   const minCu = spec.minCu ?? Math.min(base.minCu, spec.maxCu ?? base.maxCu)
   const maxCu = spec.maxCu ?? Math.max(base.maxCu, minCu)
   const problem = cuProblem(minCu, maxCu)
   if (problem !== undefined) {
-    throw new Fault('FIELD_INVALID', { field: 'autoscaling_limit_max_cu', problem })
+    throw new Fault('FIELD_INVALID', { field: `${at}autoscaling_limit_max_cu`, problem })
   }
   return {
     minCu,

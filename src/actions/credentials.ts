@@ -22,7 +22,7 @@ export async function createCredential(
   { catalog, clock, tokens, policy }: Services,
   caller: Caller,
   input: CreateCredential,
-): Promise<{ readonly token: Secret; readonly expireTime: EpochMs }> {
+): Promise<{ readonly token: Secret; readonly tokenId: string; readonly expireTime: EpochMs }> {
   const path = endpointPath(input.endpoint)
   const found = await findEndpoint(catalog, path, {
     caller,
@@ -41,6 +41,7 @@ export async function createCredential(
     throw new Fault('TTL_OUT_OF_RANGE', { minimum: sayDuration(min), maximum: sayDuration(max) })
   }
   const isManager = await mayRunDdl(catalog, project, branch, identity)
+  const tokenId = newOperationUid()
   const token = await tokens.sign({
     subject: identity.loginName,
     audience: endpoint.uid,
@@ -48,11 +49,11 @@ export async function createCredential(
     branch: branchName(project.projectId, branch.branchId),
     endpoint: input.endpoint,
     tables: input.narrowing?.tables,
-    tokenId: newOperationUid(),
+    tokenId,
     issuedAt: now,
     expiresAt,
   })
-  return { token, expireTime: expiresAt }
+  return { token, tokenId, expireTime: expiresAt }
 }
 
 /** A branch name in place of an endpoint name is the common mistake: say so. */

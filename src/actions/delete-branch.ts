@@ -3,6 +3,7 @@
  * operation then ends its sessions and compute and, for a purge, its bytes. Expiry comes here too.
  */
 import { type Branch, branchPurgeAfter } from '../domain/branch.ts'
+import { isReader } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
 import {
   type BranchPath,
@@ -18,8 +19,10 @@ import type { Kind } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
 import { lockProject, mayChange } from './access.ts'
 import type { Caller } from './actions.ts'
-import { suspend, volumeOf } from './fleet.ts'
+import { volumeOf } from './compute-spec.ts'
+import { suspend } from './fleet.ts'
 import { newOperationUid } from './new-uid.ts'
+import { dropReader } from './readers.ts'
 import type { Services } from './services.ts'
 import { recordDone } from './work-done.ts'
 
@@ -117,8 +120,13 @@ export const deleteBranchKind = (services: Services): Kind => ({
   steps: [
     {
       name: 'close',
-      run: async ({ row }) =>
-        closeBranch(services, row.input.branch as BranchUid, row.input.purge === true),
+      run: async ({ row: { input } }) =>
+        closeBranch(
+          services,
+          input.project as ProjectUid,
+          input.branch as BranchUid,
+          input.purge === true,
+        ),
     },
     {
       name: 'erase',
@@ -134,18 +142,25 @@ export const deleteBranchKind = (services: Services): Kind => ({
 /** Nobody can connect any more and nothing runs. */
 export async function closeBranch(
   services: Services,
+  project: ProjectUid,
   branch: BranchUid,
   isPurge: boolean,
 ): Promise<void> {
   const endpoints = await services.catalog.endpoints.ofBranch(branch)
   await services.door.unlisten(endpoints.map(({ address }) => address))
-  for (const endpoint of endpoints) {
+  // Readers first: a writer that stops hands its log to those that listen. They are made anew when
+  // somebody wants them after an undelete, and hold no space until then.
+  for (const endpoint of [...endpoints].reverse()) {
     await services.door.endSessions(endpoint.uid)
-    await suspend(
-      services,
-      { branch: { uid: branch } as Branch, endpoint },
-      isPurge ? 'immediate' : 'fast',
-    )
+    if (isReader(endpoint)) {
+      await dropReader(services, { uid: project }, endpoint)
+    } else {
+      await suspend(
+        services,
+        { branch: { uid: branch } as Branch, endpoint },
+        isPurge ? 'immediate' : 'fast',
+      )
+    }
   }
 }
 
@@ -161,6 +176,9 @@ export async function eraseBranch(
   branch: BranchUid,
 ): Promise<void> {
   const endpoints = await catalog.endpoints.ofBranch(branch)
+  for (const reader of endpoints.filter(isReader)) {
+    await dropReader({ storage, computes, volumes }, { uid: project }, reader)
+  }
   await volumes.run(branch, async () => {
     for (const { uid } of endpoints) await computes.forget(uid)
     await storage.deleteVolume(volumeOf({ uid: project }, { uid: branch }))

@@ -2,39 +2,27 @@
  * Waking, suspending and preparing computes: every start and stop of a branch's compute goes through
  * here, under the lock of its volume, so that nobody starts what another clones or deletes.
  */
-import { type Branch, defaultDatabase, isLive } from '../domain/branch.ts'
-import { settingsForCu } from '../domain/cu.ts'
-import type { Endpoint } from '../domain/endpoint.ts'
+import { type Branch, isLive } from '../domain/branch.ts'
+import { type Endpoint, isReader } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
 import type { EndpointUid } from '../domain/names.ts'
-import type { Project } from '../domain/project.ts'
 import { after, type EpochMs, seconds } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
-import type { Activity, ComputeSpec, StopMode } from '../ports/compute.ts'
+import type { Activity, StopMode } from '../ports/compute.ts'
 import type { LoginIdentity } from '../ports/roles.ts'
-import type { VolumeId } from '../ports/storage.ts'
+import { withinActiveLimit } from './active-limit.ts'
+import { computeSpec } from './compute-spec.ts'
+import { startReader } from './readers.ts'
 import type { Services } from './services.ts'
 
-export const volumeOf = (project: Pick<Project, 'uid'>, branch: Pick<Branch, 'uid'>): VolumeId =>
-  `${project.uid}/${branch.uid}` as VolumeId
-
-export function computeSpec(
-  { storage }: Pick<Services, 'storage'>,
-  project: Project,
+/** What guards the volume that this endpoint's compute runs on. */
+export const lockOf = (
   branch: Pick<Branch, 'uid'>,
-  endpoint: Endpoint,
-): ComputeSpec {
-  return {
-    uid: endpoint.uid,
-    major: project.pgVersion,
-    dataDirectory: storage.dataDirectory(volumeOf(project, branch)),
-    settings: { ...settingsForCu(endpoint.maxCu), ...endpoint.pgSettings },
-    firstDatabase: defaultDatabase,
-  }
-}
+  endpoint: Pick<Endpoint, 'uid' | 'type'>,
+): string => (isReader(endpoint) ? endpoint.uid : branch.uid)
 
 /** Held, inside the lock of the volume, by whoever is about to stop this compute. */
-const stopOf = (endpoint: Pick<Endpoint, 'uid'>): string => `stop ${endpoint.uid}`
+export const stopOf = (endpoint: Pick<Endpoint, 'uid'>): string => `stop ${endpoint.uid}`
 
 /** Starts the endpoint's compute unless it runs; resolves when it answered a query. */
 export async function wake(
@@ -46,7 +34,7 @@ export async function wake(
   // A compute that is about to be stopped is waited for, not granted.
   const { kind } = await computes.look(endpoint.uid)
   if (kind === 'ready' && !volumes.isHeld(stopOf(endpoint))) return
-  await volumes.run(branch.uid, async () => {
+  await volumes.run(lockOf(branch, endpoint), async () => {
     if (computes.state(endpoint.uid).kind === 'ready') return
     // Everything that runs has just been stopped.
     if (stopping.aborted) throw new Fault('UNAVAILABLE', { doing: 'stopping' })
@@ -55,7 +43,11 @@ export async function wake(
     if (now === undefined || !isLive(now)) throw new Fault('ENDPOINT_NOT_FOUND')
     if (now.endpoint.isDisabled) throw new Fault('ENDPOINT_DISABLED')
     await storage.check()
-    await computes.ensureReady(computeSpec(services, now.project, now.branch, now.endpoint))
+    await withinActiveLimit(services, now, () =>
+      isReader(endpoint)
+        ? startReader(services, now, (writer) => wake(services, { ...now, endpoint: writer }))
+        : computes.ensureReady(computeSpec(services, now.project, now.branch, now.endpoint)),
+    )
   })
 }
 
@@ -68,12 +60,11 @@ export async function suspend(
   isStillWanted: () => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<void> {
   const { computes, volumes } = services
-  await volumes.run(branch.uid, () =>
+  await volumes.run(lockOf(branch, endpoint), () =>
     volumes.run(stopOf(endpoint), async () => {
       if (!(await isStillWanted())) return
-      if (mode === 'fast' && computes.state(endpoint.uid).kind === 'ready') {
-        await rememberWhileAsleep(services, branch, endpoint)
-      }
+      const wasUp = computes.state(endpoint.uid).kind === 'ready'
+      if (mode === 'fast' && wasUp) await rememberWhileAsleep(services, branch, endpoint)
       await computes.stop(endpoint.uid, mode)
     }),
   )
@@ -83,20 +74,25 @@ export async function suspend(
 export async function rememberWhileAsleep(
   services: Services,
   branch: Pick<Branch, 'uid'>,
-  endpoint: Pick<Endpoint, 'uid'>,
+  endpoint: Pick<Endpoint, 'uid' | 'type'>,
 ): Promise<void> {
   const { catalog, computes, roles, log, clock } = services
   try {
     const [verifiers] = await Promise.all([
-      roles.passwordVerifiers(computes.socketDirectory(endpoint.uid)),
+      // Only the writer knows for sure which passwords are good.
+      isReader(endpoint)
+        ? undefined
+        : roles.passwordVerifiers(computes.socketDirectory(endpoint.uid)),
       noteAwake(services, { branch, endpoint }),
     ])
-    await catalog.transaction((session) =>
-      session.endpoints.saveVerifiers(
+    await catalog.transaction(async (session) => {
+      await session.endpoints.update(endpoint.uid, { suspendTime: clock.now() })
+      if (verifiers === undefined) return
+      await session.endpoints.saveVerifiers(
         branch.uid,
         Object.fromEntries(verifiers.map(({ role, verifier }) => [role, verifier])),
-      ),
-    )
+      )
+    })
   } catch (error) {
     // Only a cache: the next wake writes it again. `clock` dates the loss for whoever reads the log.
     log.warn({ err: error, endpoint: endpoint.uid, at: clock.now() }, 'cannot note what sleeps')
@@ -109,11 +105,13 @@ export async function noteAwake(
   { branch, endpoint }: NotedEndpoint,
 ): Promise<Activity> {
   const [logicalSizeBytes, activity] = await Promise.all([
-    computes.logicalSize(endpoint.uid),
+    isReader(endpoint) ? undefined : computes.logicalSize(endpoint.uid), // the writer's to tell
     computes.activity(endpoint.uid),
   ])
   await catalog.transaction(async (session) => {
-    await session.branches.update(branch.uid, { logicalSizeBytes })
+    if (logicalSizeBytes !== undefined) {
+      await session.branches.update(branch.uid, { logicalSizeBytes })
+    }
     const known = (await session.endpoints.context(endpoint.uid))?.endpoint.lastActiveTime ?? 0
     // Sessions that have ended are not seen any more, so what is seen may be older than what is known.
     if (activity.lastActive !== undefined && activity.lastActive > known) {
@@ -125,7 +123,7 @@ export async function noteAwake(
 
 export interface NotedEndpoint {
   readonly branch: Pick<Branch, 'uid'>
-  readonly endpoint: Pick<Endpoint, 'uid'>
+  readonly endpoint: Pick<Endpoint, 'uid' | 'type'>
 }
 
 /** An identity that a compute knew this recently is not looked at again: a pool opening is one look. */

@@ -36,13 +36,13 @@ export async function insertIdentity(
     isActive: true,
     createTime: clock.now(),
   }
-  await catalog.transaction(async (session) => {
+  return catalog.transaction(async (session) => {
     if ((await session.identities.byLoginName(input.loginName)) !== undefined) {
       throw new Fault('IDENTITY_EXISTS', { name: input.loginName })
     }
     await session.identities.insert(identity)
+    return identity
   })
-  return identity
 }
 
 export async function getIdentity(
@@ -59,7 +59,7 @@ export async function deleteIdentity(
   { catalog }: Services,
   caller: Caller,
   uid: string,
-): Promise<void> {
+): Promise<Identity> {
   mustAdminister(caller, 'delete identities')
   if (uid === caller.identity.uid) {
     throw new Fault('PERMISSION_DENIED', {
@@ -68,7 +68,10 @@ export async function deleteIdentity(
       permission: 'another administrator',
     })
   }
-  const identity = await catalog.identities.byUid(uid as IdentityUid)
-  if (identity === undefined) throw new Fault('IDENTITY_NOT_FOUND', { name: printable(uid) })
-  await catalog.identities.remove(identity.uid)
+  return catalog.transaction(async (session) => {
+    const identity = await session.identities.byUid(uid as IdentityUid)
+    if (identity === undefined) throw new Fault('IDENTITY_NOT_FOUND', { name: printable(uid) })
+    await session.identities.remove(identity.uid)
+    return identity
+  })
 }

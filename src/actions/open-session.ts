@@ -4,14 +4,25 @@
  * path as known ones, so probing learns nothing.
  */
 import { isLive } from '../domain/branch.ts'
-import { Fault, toRecord } from '../domain/faults.ts'
+import { isReader } from '../domain/endpoint.ts'
+import { Fault, type Reason, toRecord } from '../domain/faults.ts'
+import type { Identity } from '../domain/identity.ts'
 import type { EndpointUid } from '../domain/names.ts'
 import { after, seconds } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
 import type { CredentialClaims } from '../ports/tokens.ts'
 import { mayRunDdl } from './access.ts'
+import {
+  type AskedLogin,
+  type LoginFacts,
+  noteFailedProof,
+  noteLogin,
+  noteRefusedLogin,
+} from './audit-logins.ts'
+import { catchUp, loginEffort, prepareRole } from './catch-up.ts'
 import { scopes } from './credentials.ts'
 import { type Prepared, wake } from './fleet.ts'
+import { writerOf } from './readers.ts'
 import type { Services } from './services.ts'
 import type {
   Challenge,
@@ -39,10 +50,12 @@ async function verifierOf(
   user: string,
 ): Promise<string | undefined> {
   const { catalog, computes, roles, log } = services
-  const { endpoint, branch } = context
+  const { branch } = context
+  // A reader may be behind; passwords are good or not as the writer says.
+  const endpoint = isReader(context.endpoint) ? await writerOf(catalog, branch) : context.endpoint
   // One that crashed was awake and could note nothing: it is started again, as for any login.
   if ((await computes.look(endpoint.uid)).kind === 'crashed') {
-    await wake(services, context).catch((error: unknown) =>
+    await wake(services, { branch, endpoint }).catch((error: unknown) =>
       log.warn({ err: error, endpoint: endpoint.uid }, 'cannot ask a crashed compute for roles'),
     )
   }
@@ -67,13 +80,16 @@ export async function openSession(
   prepared: Prepared,
   request: SessionRequest,
 ): Promise<SessionAnswer> {
+  const facts: LoginFacts = {}
   try {
     const grant =
       request.proof.kind === 'scram'
-        ? await openByPassword(services, request, request.proof.endpoint)
-        : await openByToken(services, prepared, request, request.proof.password)
+        ? await openByPassword(services, request, request.proof.endpoint, facts)
+        : await openByToken(services, prepared, request, request.proof.password, facts)
+    noteLogin(services, request, facts, grant.role)
     return { kind: 'granted', grant }
   } catch (error) {
+    noteRefusedLogin(services, request, facts, error)
     if (!(error instanceof Fault)) {
       services.log.error({ err: error }, 'cannot open a session')
       return { kind: 'refused', fault: { reason: 'INTERNAL', facts: { request: 'session' } } }
@@ -83,11 +99,30 @@ export async function openSession(
   }
 }
 
-async function openByPassword(services: Services, request: SessionRequest, uid: EndpointUid) {
+/** The gateway has found a proof wrong by itself; `open` was not asked. */
+export async function tellFailedProof(
+  services: Services,
+  asked: AskedLogin,
+  reason: Reason,
+): Promise<void> {
+  const { context } = await routeByName(services, asked.hints).catch(() => ({ context: undefined }))
+  const facts = context === undefined ? {} : { context }
+  noteFailedProof(services, asked, facts, reason)
+}
+
+async function openByPassword(
+  services: Services,
+  request: SessionRequest,
+  uid: EndpointUid,
+  facts: LoginFacts,
+) {
+  facts.isPassword = true
   const context = await services.catalog.endpoints.context(uid)
   if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
+  facts.context = context
   if (!context.project.enablePgNativeLogin) throw new Fault('NATIVE_LOGIN_DISABLED')
-  await noteLogin(services, context)
+  await noteActive(services, context)
+  await wakeUpToDate(services, context)
   return grantTo(services, context, request.user)
 }
 
@@ -96,9 +131,11 @@ async function openByToken(
   prepared: Prepared,
   request: SessionRequest,
   password: string,
+  facts: LoginFacts,
 ) {
-  const { catalog, tokens, computes, roles } = services
+  const { catalog, tokens } = services
   const route = await routeByName(services, request.hints)
+  if (route.context !== undefined) facts.context = route.context
   const verified = await tokens.verify(password)
   if (verified.kind === 'invalid') {
     // Neither a token nor a place where the password could be known.
@@ -106,6 +143,7 @@ async function openByToken(
     throw await wrongPassword(services, route.context, request.user)
   }
   const { claims } = verified
+  facts.claims = claims
   if (verified.kind === 'expired') throw new Fault('TOKEN_EXPIRED')
   const identity = await catalog.identities.byLoginName(claims.subject)
   // A name given to somebody else since (times in tokens are whole seconds) is not the one it named.
@@ -117,31 +155,62 @@ async function openByToken(
   if (request.user !== claims.subject) {
     throw new Fault('TOKEN_OTHER_ROLE', { identity: claims.subject, user: request.user })
   }
+  facts.identity = identity
   // Who names an endpoint that is gone must not end up on another: that might be production.
   const context = route.isNamed
     ? route.context
     : await catalog.endpoints.context(claims.audience as EndpointUid)
   if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
+  facts.context = context
   if (claims.audience !== context.endpoint.uid) throw new Fault('TOKEN_OTHER_ENDPOINT')
   const level = await catalog.permissions.levelOf(context.project.uid, identity.uid)
   const isManager = await mayRunDdl(catalog, context.project, context.branch, identity)
   if (level === undefined && !isManager) throw new Fault('LOGIN_FAILED', { user: request.user })
 
-  await noteLogin(services, context)
-  await wake(services, context)
-  const { uid } = context.endpoint
-  if (isManager) await prepared.manager(services, uid, identity)
-  else if (!(await prepared.member(services, uid, identity))) {
-    throw new Fault('ROLE_MISSING', { user: request.user })
+  await noteActive(services, context)
+  await wakeUpToDate(services, context)
+  const role = await prepareRole(services, context, (uid) =>
+    roleOn(services, prepared, uid, { identity, isManager, claims, database: request.database }),
+  )
+  return grantTo(services, context, role)
+}
+
+/** The role that this identity logs in as, with the rights that it has today. */
+async function roleOn(
+  services: Services,
+  prepared: Prepared,
+  endpoint: EndpointUid,
+  {
+    identity,
+    isManager,
+    claims,
+    database,
+  }: {
+    readonly identity: Identity
+    readonly isManager: boolean
+    readonly claims: CredentialClaims
+    readonly database: string
+  },
+): Promise<string> {
+  const { computes, roles } = services
+  if (isManager) await prepared.manager(services, endpoint, identity)
+  else if (!(await prepared.member(services, endpoint, identity))) {
+    throw new Fault('ROLE_MISSING', { user: identity.loginName })
   }
   const narrowing = narrowingOf(claims)
-  if (narrowing !== undefined) {
-    // After the identity's own role: a narrowed one reaches no further than that.
-    const socket = computes.socketDirectory(uid)
-    const role = await roles.ensureNarrowed(socket, identity, request.database, narrowing)
-    return grantTo(services, context, role)
-  }
-  return grantTo(services, context, request.user)
+  if (narrowing === undefined) return identity.loginName
+  // After the identity's own role: a narrowed one reaches no further than that.
+  return roles.ensureNarrowed(computes.socketDirectory(endpoint), identity, database, narrowing)
+}
+
+/** A session of a reader sees what was committed before it began. */
+async function wakeUpToDate(services: Services, context: EndpointContext): Promise<void> {
+  await wake(services, context)
+  if (!isReader(context.endpoint)) return
+  await catchUp(services, context, loginEffort).catch((error: unknown) => {
+    // The writer cannot start: reading what is there is better than nothing.
+    services.log.warn({ err: error, endpoint: context.endpoint.uid }, 'a reader cannot catch up')
+  })
 }
 
 const narrowingOf = ({ scope, tables }: CredentialClaims) =>
@@ -161,7 +230,7 @@ async function wrongPassword(
 }
 
 /** Before the wake: whoever suspends looks at this once more under the lock, and lets us be. */
-async function noteLogin(
+async function noteActive(
   { catalog, clock, log }: Services,
   { endpoint }: EndpointContext,
 ): Promise<void> {
@@ -184,7 +253,7 @@ async function grantTo(services: Services, context: EndpointContext, role: strin
 }
 
 const isOpen = (context: EndpointContext): boolean =>
-  isLive(context) && context.branch.state === 'READY'
+  isLive(context) && context.branch.state === 'READY' && context.endpoint.life === 'READY'
 
 const endpointUid = /^ep-[a-z0-9-]{1,60}$/
 

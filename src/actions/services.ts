@@ -1,6 +1,7 @@
 /** What actions work with: the ports, and the settings that decide. Built once, in `main/`. */
 
 import type { Endpoint } from '../domain/endpoint.ts'
+import type { EndpointUid } from '../domain/names.ts'
 import type { PostgresMajor } from '../domain/project.ts'
 import type { KeyedMutex } from '../lib/keyed-mutex.ts'
 import type { Log } from '../lib/log.ts'
@@ -10,6 +11,7 @@ import type { Computes } from '../ports/compute.ts'
 import type { Roles } from '../ports/roles.ts'
 import type { Storage } from '../ports/storage.ts'
 import type { Tokens } from '../ports/tokens.ts'
+import type { AuditNotes } from './audit-notes.ts'
 import type { GatewayControl } from './session.ts'
 
 export interface Policy {
@@ -21,6 +23,8 @@ export interface Policy {
   readonly contract: 'generous' | 'strict'
   readonly maxProjects: number
   readonly maxBranchesPerProject: number
+  /** Awake at once in a project beside its default branch; `undefined`: no limit. */
+  readonly maxActiveComputes: number | undefined
   readonly credentialTtl: { readonly min: Millis; readonly max: Millis; readonly default: Millis }
   readonly defaultMajor: PostgresMajor
 }
@@ -33,11 +37,15 @@ export interface Services {
   readonly tokens: Tokens
   readonly clock: Clock
   readonly log: Log
+  /** For what the audit log is told beside a transaction. */
+  readonly auditNotes: AuditNotes
   readonly policy: Policy
   /** Aborts when the server begins to stop its computes: from then on none is started. */
   readonly stopping: AbortSignal
   /** Guards each branch's volume: who starts, stops, clones or deletes it holds its uid. */
   readonly volumes: KeyedMutex
+  /** Endpoints whose computes have been allowed to start, and have not begun to. */
+  readonly waking: Set<EndpointUid>
   /** The gateway's listening addresses and sessions. */
   readonly door: Pick<GatewayControl, 'listen' | 'unlisten' | 'endSessions'>
   /** What a client's libpq dials for this endpoint. */

@@ -3,7 +3,7 @@
  * no state a restart would lose: it asks the server for every decision and moves bytes by itself.
  * Messages travel over the child's IPC channel; they are plain data (structured clone).
  */
-import type { FaultRecord } from '../domain/faults.ts'
+import type { FaultRecord, Reason } from '../domain/faults.ts'
 import type { EndpointUid } from '../domain/names.ts'
 
 /** What a connection says about where it wants to go, in the order in which it is believed. */
@@ -69,6 +69,8 @@ export interface GatewayLink {
     serverName: string | undefined,
     localAddress: string,
   ): Promise<{ readonly chain: string; readonly key: string }>
+  /** Told of each proof that the gateway itself found wrong: `open` is never asked then. */
+  refused(asked: SessionAsk & { readonly database: string }, reason: Reason): void
   /** Told once per granted session, when both sides are closed. */
   closed(endpoint: EndpointUid): void
 }

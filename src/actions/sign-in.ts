@@ -19,10 +19,17 @@ import { Secret } from '../lib/secret.ts'
 import { after, before, days, type EpochMs, hours } from '../lib/time.ts'
 import type { OAuthRecord, OAuthRecords } from '../ports/sign-in.ts'
 import type { Caller } from './actions.ts'
+import type { AuditNotes } from './audit-notes.ts'
+import {
+  noteTokenRequest,
+  type SignInOrigin,
+  signInEntry,
+  type TokenRequestFacts,
+} from './audit-sign-in.ts'
 import { isCrowded, makeVerifier, verifyPassword } from './password.ts'
 import type { Services } from './services.ts'
 
-export type { OAuthRecord, OAuthRecords }
+export type { OAuthRecord, OAuthRecords, SignInOrigin }
 
 export interface SignIn {
   readonly records: OAuthRecords
@@ -32,18 +39,24 @@ export interface SignIn {
   /** The service principal whose id and secret these are. */
   verifyClientSecret(clientId: string, secret: Secret): Promise<Identity | undefined>
   /** Throws SIGN_IN_FAILED or SIGN_IN_LOCKED. */
-  checkPassword(loginName: string, password: Secret, address: string): Promise<Identity>
+  checkPassword(loginName: string, password: Secret, origin: SignInOrigin): Promise<Identity>
   /** Counts a guess that is no password, of a device's code say; throws SIGN_IN_LOCKED. */
   countGuess(address: string): Promise<{ forgive(): Promise<void> }>
   /** Whose password the link sets; throws SETUP_LINK_DEAD. */
   linkHolder(link: Secret): Promise<Identity>
   /** Sets it, once, and ends all sessions and tokens of the identity. */
-  redeemLink(link: Secret, password: Secret): Promise<Identity>
+  redeemLink(link: Secret, password: Secret, origin: SignInOrigin): Promise<Identity>
+  /** For the audit log. */
+  noteTokenRequest(facts: TokenRequestFacts, origin: SignInOrigin): void
 }
 
 type Parts = Pick<Services, 'catalog' | 'clock'>
 
-export interface SignInOptions extends Parts {
+interface AuditedParts extends Parts {
+  readonly auditNotes: AuditNotes
+}
+
+export interface SignInOptions extends AuditedParts {
   readonly verifyClientSecret: SignIn['verifyClientSecret']
 }
 
@@ -57,7 +70,8 @@ const tokenModels = ['AccessToken', 'ClientCredentials'] as const
 export const accessTokenKeys = (token: Secret): readonly string[] =>
   tokenModels.map((model) => recordKey(model, token.reveal()))
 
-export function createSignIn({ catalog, clock, verifyClientSecret }: SignInOptions): SignIn {
+export function createSignIn(options: SignInOptions): SignIn {
+  const { catalog, clock, verifyClientSecret } = options
   const active = (identity: Identity | undefined) =>
     identity?.isActive === true ? identity : undefined
   return {
@@ -65,8 +79,7 @@ export function createSignIn({ catalog, clock, verifyClientSecret }: SignInOptio
     verifyClientSecret,
     identity: async (uid) => active(await catalog.identities.byUid(uid as IdentityUid)),
     identityByLogin: async (name) => active(await catalog.identities.byLoginName(name)),
-    checkPassword: (name, password, address) =>
-      checkPassword({ catalog, clock }, name, password, address),
+    checkPassword: (name, password, origin) => checkPassword(options, name, password, origin),
     async countGuess(address) {
       const key = attemptKey('address', addressKey(address))
       await countAttempt({ catalog, clock }, key, attemptRules.address)
@@ -77,23 +90,46 @@ export function createSignIn({ catalog, clock, verifyClientSecret }: SignInOptio
       if (holder === undefined) throw new Fault('SETUP_LINK_DEAD')
       return holder
     },
-    redeemLink: (link, password) => redeemLink({ catalog, clock }, link, password),
+    redeemLink: (link, password, origin) => redeemLink(options, link, password, origin),
+    noteTokenRequest: (facts, origin) => noteTokenRequest(options, facts, origin),
   }
 }
 
 async function checkPassword(
-  parts: Parts,
+  parts: AuditedParts,
   loginName: string,
   password: Secret,
-  address: string,
+  origin: SignInOrigin,
+): Promise<Identity> {
+  const { catalog, auditNotes } = parts
+  const identity = await catalog.identities.byLoginName(loginName)
+  const entry = signInEntry(parts, 'sign-in', identity, origin)
+  try {
+    const found = await provePassword(parts, { loginName, identity, password, origin })
+    auditNotes.note({ ...entry, result: 'succeeded' })
+    return found
+  } catch (error) {
+    auditNotes.failed(error, entry)
+    throw error
+  }
+}
+
+async function provePassword(
+  parts: Parts,
+  asked: {
+    readonly loginName: string
+    readonly identity: Identity | undefined
+    readonly password: Secret
+    readonly origin: SignInOrigin
+  },
 ): Promise<Identity> {
   const { catalog, clock } = parts
-  const account = attemptKey('account', loginName.toLowerCase())
-  const place = attemptKey('address', addressKey(address))
+  const { identity, password } = asked
+  const account = attemptKey('account', asked.loginName.toLowerCase())
+  const place = attemptKey('address', addressKey(asked.origin.remoteAddress))
   await countAttempt(parts, place, attemptRules.address)
   await countAttempt(parts, account, attemptRules.account)
   if (isCrowded()) throw new Fault('SIGN_IN_LOCKED', { minutes: 1 })
-  const identity = await catalog.identities.byLoginName(loginName)
   const verifier =
     identity?.isActive === true ? await catalog.passwords.verifierOf(identity.uid) : undefined
   const { isRight, isOld } = await verifyPassword(password, verifier)
@@ -175,6 +211,7 @@ async function redeemLink(
   { catalog, clock }: Parts,
   link: Secret,
   password: Secret,
+  origin: SignInOrigin,
 ): Promise<Identity> {
   const holder = await catalog.setupLinks.identityOf(hashOf(link), clock.now())
   if (holder === undefined) throw new Fault('SETUP_LINK_DEAD')
@@ -190,6 +227,8 @@ async function redeemLink(
       attemptKey('account', holder.loginName.toLowerCase()),
       'all',
     )
+    const entry = signInEntry({ clock }, 'set-password', holder, origin)
+    await session.audit.append({ ...entry, result: 'succeeded' })
   })
   return holder
 }

@@ -1,5 +1,6 @@
 /** Undelete branch: back in sight, without an expiration, with the same endpoint and host. */
 import { isLive } from '../domain/branch.ts'
+import { isReader } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
 import { type BranchPath, type BranchUid, branchName } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
@@ -75,7 +76,8 @@ export const undeleteBranchKind = (services: Services): Kind => ({
           // Deleted again: that delete waits for us.
           if (context === undefined || !isLive(context)) continue
           await door.listen([address])
-          if (context.endpoint.isDisabled) continue
+          // A reader has nothing of its own to be ready with: its first login makes it.
+          if (context.endpoint.isDisabled || isReader(context.endpoint)) continue
           try {
             await wake(services, context) // ready means that it answers SQL
           } catch (error) {

@@ -4,6 +4,7 @@ import {
   type Endpoint,
   type EndpointResource,
   type EndpointState,
+  type EndpointView,
   renderEndpoint,
 } from '../domain/endpoint.ts'
 import { type Project, type ProjectResource, renderProject } from '../domain/project.ts'
@@ -40,16 +41,21 @@ export function viewEndpoint(
   branch: Branch,
   endpoint: Endpoint,
 ): EndpointResource {
-  const { state, pendingState } = endpointState(services, branch, endpoint)
-  return renderEndpoint({
-    endpoint,
-    projectId: project.projectId,
-    branchId: branch.branchId,
-    state,
-    pendingState,
-    host: services.hostOf(endpoint),
-  })
+  return renderEndpoint(endpointView(services, project, branch, endpoint))
 }
+
+export const endpointView = (
+  services: Pick<Services, 'computes' | 'hostOf'>,
+  project: Project,
+  branch: Branch,
+  endpoint: Endpoint,
+): EndpointView => ({
+  endpoint,
+  projectId: project.projectId,
+  branchId: branch.branchId,
+  ...endpointState(services, branch, endpoint),
+  host: services.hostOf(endpoint),
+})
 
 /** An endpoint's state is what its compute is doing, seen from outside. */
 function endpointState(
@@ -57,7 +63,8 @@ function endpointState(
   branch: Branch,
   endpoint: Endpoint,
 ): { state: EndpointState; pendingState: EndpointState | undefined } {
-  if (branch.state === 'INIT') return { state: 'INIT', pendingState: 'ACTIVE' }
+  if (branch.state === 'INIT' || endpoint.life === 'INIT')
+    return { state: 'INIT', pendingState: 'ACTIVE' }
   const { kind } = computes.state(endpoint.uid)
   switch (kind) {
     case 'ready':

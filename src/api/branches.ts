@@ -91,6 +91,7 @@ export const branchRoutes = (
     reply: { 200: branchOperation },
     refusals: [
       'BRANCH_EXISTS',
+      'ACTIVE_COMPUTES_LIMIT',
       'EXPIRATION_REQUIRED',
       ...expirationRefusals,
       'BRANCH_EXPIRES',

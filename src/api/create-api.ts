@@ -6,11 +6,14 @@
 import type { Context } from 'hono'
 import { Hono } from 'hono'
 import type { Actions } from '../actions/actions.ts'
+import type { RefusedRequest } from '../actions/audit-requests.ts'
 import { Fault } from '../domain/faults.ts'
 import { printable } from '../domain/names.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
+import { auditRoutes } from './audit.ts'
 import { branchRoutes } from './branches.ts'
+import { computeInstanceRoutes } from './compute-instances.ts'
 import { credentialRoutes } from './credentials.ts'
 import { type ApiDocument, describeApi } from './document.ts'
 import { documentRoutes } from './document-routes.ts'
@@ -23,7 +26,7 @@ import { projectRoutes } from './projects.ts'
 import { renderFault, statusOf } from './render-fault.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
-import { type Edge, serveRoute, userAgentOf } from './serve-route.ts'
+import { callerOf, type Edge, type RequestOrigin, serveRoute, userAgentOf } from './serve-route.ts'
 import { setupLinkRoutes } from './setup-links.ts'
 import { statusRoutes } from './status.ts'
 import { telemetryRoutes } from './telemetry.ts'
@@ -44,12 +47,14 @@ export interface ApiOptions {
   /** Default: generous. */
   readonly contract?: 'generous' | 'strict'
   readonly clock?: Clock
+  /** Told of writes that were refused before an action saw them, and of every wrong access token. */
+  readonly noteRefusal?: (refused: RefusedRequest) => void
   /** Called with each request and its answer, which is held in memory for it. */
   readonly keepExchange?: KeepExchange | undefined
 }
 
 export interface Api {
-  readonly fetch: (request: Request) => Response | Promise<Response>
+  readonly fetch: (request: Request, from?: RequestOrigin) => Response | Promise<Response>
 }
 
 export function allRoutes(options: ApiOptions): readonly Route[] {
@@ -60,6 +65,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
+    ...computeInstanceRoutes(actions),
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
     ...tokenRoutes(actions, clock),
@@ -67,6 +73,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...permissionRoutes(actions),
     ...telemetryRoutes,
     ...statusRoutes(options.status),
+    ...auditRoutes(actions),
     ...neighbourRoutes,
   ]
   return [...routes, ...documentRoutes(routes, options.version)]
@@ -132,6 +139,7 @@ export function createApi(options: ApiOptions): Api {
   app.notFound((context) => refuse(context, unknownPath(context)))
   app.onError((error, context) => {
     const trace = context.get('trace')
+    tellRefusal(error, context, options.noteRefusal)
     const about = {
       err: error,
       ...trace,
@@ -147,7 +155,28 @@ export function createApi(options: ApiOptions): Api {
     if (statusOf(error) === 500) log.warn(about, 'could not do what was asked')
     return refuse(context, error)
   })
-  return { fetch: (request) => app.fetch(request) }
+  return { fetch: (request, from = {}) => app.fetch(request, from) }
+}
+
+/** What an action refused it has told already; whoever is told knows each error once. */
+function tellRefusal(
+  error: unknown,
+  context: Context<Edge>,
+  note: ApiOptions['noteRefusal'],
+): void {
+  const isWrite = !/^(GET|HEAD|OPTIONS)$/.test(context.req.method)
+  const isSignIn = error instanceof Fault && error.code === 'UNAUTHENTICATED'
+  if (note === undefined || !(isWrite || isSignIn)) return
+  const { identity, ...origin } = context.get('caller') ?? callerOf(context, undefined)
+  note({
+    error,
+    isSignIn,
+    method: context.req.method,
+    path: printable(context.req.path),
+    route: context.get('route'),
+    identity,
+    ...origin,
+  })
 }
 
 const exchangeOf = async (context: Context<Edge>): Promise<Exchange> => ({

@@ -4,7 +4,7 @@ import { operationOn } from './operation-resource.ts'
 import { computeUnits } from './project-resource.ts'
 import { moment, pageOf, resourceId, resourceName, seconds, settingValues } from './reply-fields.ts'
 
-const state = z
+export const endpointState = z
   .enum(['INIT', 'ACTIVE', 'IDLE'])
   .meta({ id: 'EndpointState', description: '`IDLE`: the next connection starts its compute.' })
 
@@ -15,8 +15,8 @@ export const endpointType = z
 const status = z.strictObject({
   endpoint_id: resourceId,
   endpoint_type: endpointType,
-  current_state: state,
-  pending_state: state.optional(),
+  current_state: endpointState,
+  pending_state: endpointState.optional(),
   disabled: z.boolean(),
   autoscaling_limit_min_cu: computeUnits,
   autoscaling_limit_max_cu: computeUnits,

@@ -6,6 +6,45 @@ const endpoints = '/api/2.0/postgres/projects/app/branches/dev/endpoints'
 const branch = { project: 'app', branch: 'dev' }
 const { inputsOf, refusalOf, send } = recordedApi()
 
+/** Each field of a spec, wrong in each way that it can be. */
+const readOnlyRefusals = (
+  [
+    [
+      { autoscaling_limit_min_cu: 0.25 },
+      "'spec.autoscaling_limit_min_cu' is not valid: it must be 0.5 to 64",
+    ],
+    [{ autoscaling_limit_max_cu: 112 }, 'there are no larger fixed sizes here'],
+    [
+      { autoscaling_limit_max_cu: '2' },
+      "'spec.autoscaling_limit_max_cu' is not valid: it must be a number",
+    ],
+    [
+      { autoscaling_limit_min_cu: 4, autoscaling_limit_max_cu: 2 },
+      'must not be below autoscaling_limit_min_cu',
+    ],
+    [{ autoscaling_limit_min_cu: 1, autoscaling_limit_max_cu: 17.5 }, 'may be at most 16 above'],
+    [
+      { no_suspension: true, suspend_timeout_duration: '300s' },
+      'only one of no_suspension and suspend_timeout_duration',
+    ],
+    [{ no_suspension: false }, 'it may only be true'],
+    [{ no_suspension: 'yes' }, "'spec.no_suspension' is not valid: it must be true or false"],
+    [{ suspend_timeout_duration: '59s' }, 'it must be 60s'],
+    [{ suspend_timeout_duration: 'soon' }, 'it must be a duration in seconds'],
+    [{ group: { min: 1, max: 4 } }, 'Kubernetes engine'],
+    [{ group: { min: 0, max: 1 } }, "'spec.group.min'"],
+    [{ group: { min: '1.5' } }, 'it must be a whole number'],
+    [{ group: [] }, "'spec.group' is not valid: it must be an object"],
+    [{ settings: { pg_settings: ['work_mem'] } }, 'an object of setting names and values'],
+    [{ settings: { pg_settings: { work_mem: 4 } } }, 'the value of work_mem must be a string'],
+    [{ settings: { pg_settings: { 'work mem': '4MB' } } }, 'is not the name of a setting'],
+    [{ settings: 'none' }, "'spec.settings' is not valid: it must be an object"],
+  ] as const
+).map(([spec, said]) => [
+  { spec: { endpoint_type: 'ENDPOINT_TYPE_READ_ONLY', ...spec } },
+  said,
+]) as [object, string][]
+
 describe('creating an endpoint', () => {
   test('reads every field', async () => {
     const spec = {
@@ -60,6 +99,8 @@ describe('creating an endpoint', () => {
       { spec: { endpoint_type: 'ENDPOINT_TYPE_READ_ONLY', disabled: 'no' } },
       "Field 'spec.disabled' is not valid: it must be true or false.",
     ],
+    [{ spec: { endpoint_type: null } }, "Field 'spec.endpoint_type' is required"],
+    ...readOnlyRefusals,
   ])('refuses %j', async (body, said) => {
     const refusal = await refusalOf('POST', `${endpoints}?endpoint_id=reader`, body)
     expect(refusal).toMatchObject({ status: 400, code: 'INVALID_PARAMETER_VALUE' })
@@ -105,6 +146,21 @@ describe('updating an endpoint', () => {
   ])('refuses mask %s', async (mask, spec, said) => {
     const request = `${endpoints}/primary?update_mask=${mask}`
     expect((await refusalOf('PATCH', request, { spec })).message).toContain(said)
+  })
+})
+
+describe('the computes of an endpoint', () => {
+  test('are read by its path, and nothing else', async () => {
+    const path = { ...branch, endpoint: 'primary' }
+    const instances = `${endpoints}/primary/compute-instances`
+    expect(await inputsOf('GET', `${instances}?page_size=7`)).toEqual([
+      path,
+      { size: 7, token: undefined },
+    ])
+    expect((await inputsOf('GET', `${instances}/compute-a`))[1]).toBe('compute-a')
+    const { json } = await send('GET', instances)
+    expect(json).toEqual({ compute_instances: [expect.objectContaining({ role: 'READ_WRITE' })] })
+    expect((await send('DELETE', `${instances}/compute-a`)).status).toBe(404)
   })
 })
 

@@ -58,14 +58,18 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     method: 'POST',
     path: parent,
     summary: 'Create an endpoint',
+    description:
+      'A read-only one: the read-write endpoint of a branch comes with it. It is served by a hot standby.',
     operationId: 'createEndpoint',
     tag: 'Endpoints',
     reply: { 200: endpointOperation },
     refusals: [
       'ENDPOINT_EXISTS',
       'READ_WRITE_ENDPOINT_EXISTS',
-      'NOT_IMPLEMENTED',
-      'ENDPOINT_NOT_FOUND',
+      'READ_ONLY_ENDPOINTS_LIMIT',
+      'ACTIVE_COMPUTES_LIMIT',
+      'STORAGE_FULL',
+      'STORAGE_UNAVAILABLE',
       'FIELD_IMMUTABLE',
     ],
     access: 'identity',
@@ -78,7 +82,7 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     body: {
       schema: creation,
       wrapper: 'endpoint',
-      example: { spec: { endpoint_type: 'ENDPOINT_TYPE_READ_WRITE' } },
+      example: { spec: { endpoint_type: 'ENDPOINT_TYPE_READ_ONLY' } },
     },
     subject: ({ caller, params }) => actions.getBranch(caller, params),
     handle: async ({ caller, params, query, body: { spec } }) =>
@@ -138,7 +142,8 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
     method: 'DELETE',
     path: one,
     summary: 'Delete an endpoint',
-    description: 'A read-write endpoint goes with its branch and is never deleted alone.',
+    description:
+      'A read-only endpoint goes with its sessions. A read-write one goes with its branch alone.',
     operationId: 'deleteEndpoint',
     tag: 'Endpoints',
     reply: { 200: endpointOperation },

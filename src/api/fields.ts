@@ -64,7 +64,7 @@ export const computeUnits = field(
   (value) => {
     if (typeof value !== 'number' || !Number.isFinite(value)) return wrong('it must be a number')
     return value < cuLimits.min || value > cuLimits.max
-      ? wrong(`it must be ${cuLimits.min} to ${cuLimits.max}`)
+      ? wrong(`it must be ${cuLimits.min} to ${cuLimits.max}; there are no larger fixed sizes here`)
       : value
   },
 )

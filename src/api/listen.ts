@@ -36,10 +36,13 @@ export async function serveApi(
   address: { readonly host: string; readonly port: number },
   mounts: readonly Mount[] = [],
 ): Promise<Listening> {
-  const answer = getRequestListener((request) => app.fetch(request), {
-    hostname: 'localhost', // for requests of HTTP/1.0, which need no Host
-    errorHandler: () => unreadable(),
-  })
+  const answer = getRequestListener(
+    (request, { incoming }) => app.fetch(request, originOf(incoming.socket.remoteAddress)),
+    {
+      hostname: 'localhost', // for requests of HTTP/1.0, which need no Host
+      errorHandler: () => unreadable(),
+    },
+  )
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,
@@ -57,6 +60,10 @@ export async function serveApi(
   const port = await listen(server, address)
   return { port, close: () => close(server) }
 }
+
+/** An IPv4 client of a socket for both is shown as what it is. */
+const originOf = (address: string | undefined) =>
+  address === undefined ? {} : { remoteAddress: address.replace(/^::ffff:(?=\d+\.)/i, '') }
 
 function listen(
   server: Server,

@@ -16,6 +16,7 @@ import { apiDocument, createApi } from './create-api.ts'
 import {
   sampleBranch,
   sampleEndpoint,
+  sampleInstance,
   sampleOperation,
   sampleProject,
 } from './sample-resources.fixture.ts'
@@ -96,15 +97,18 @@ export function recordedApi(answers: Answers = {}) {
     listProjects: () => ({ items: [], nextPageToken: undefined }),
     listBranches: () => ({ items: [], nextPageToken: undefined }),
     listEndpoints: () => ({ items: [], nextPageToken: undefined }),
+    listComputeInstances: () => ({ items: [sampleInstance], nextPageToken: undefined }),
+    getComputeInstance: () => sampleInstance,
     createCredential: () => ({
       token: new Secret('header.payload.signature'),
+      tokenId: 'credential-1',
       expireTime: epochMs(1_800_003_600_000),
     }),
     createIdentity: (input) => ofKind((input as { readonly kind: IdentityKind }).kind),
     listIdentities: (kind) => [ofKind(kind)],
     getOperation: (resource) => sampleOperation(subjectOf(String(resource))),
     getIdentity: () => owner,
-    deleteIdentity: () => undefined,
+    deleteIdentity: () => owner,
     createAccessToken: () => ({ tokenId: 'token-1', token: new Secret('dapi-secret') }),
     getAccess: () => [{ principal: owner, level: 'CAN_MANAGE' }],
     setAccess: () => [

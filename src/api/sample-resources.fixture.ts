@@ -1,6 +1,7 @@
 /** One of each resource, rendered by the product: what recording actions answer. */
 import { renderBranch } from '../domain/branch.ts'
-import { renderEndpoint } from '../domain/endpoint.ts'
+import { renderComputeInstance } from '../domain/compute-instance.ts'
+import { type EndpointView, renderEndpoint } from '../domain/endpoint.ts'
 import { lsn } from '../domain/lsn.ts'
 import type {
   BranchId,
@@ -70,12 +71,13 @@ export const sampleBranch = renderBranch({
   isDefault: false,
 })
 
-export const sampleEndpoint = renderEndpoint({
+const endpointView: EndpointView = {
   endpoint: {
     uid: 'ep-blue-fern-e5f6a7b8' as EndpointUid,
     branchUid,
     endpointId: 'primary' as EndpointId,
     type: 'ENDPOINT_TYPE_READ_WRITE',
+    life: 'READY',
     minCu: 0.5,
     maxCu: 2,
     isDisabled: false,
@@ -83,6 +85,7 @@ export const sampleEndpoint = renderEndpoint({
     pgSettings: { work_mem: '8MB' },
     address: '127.88.0.1',
     lastActiveTime: moment,
+    suspendTime: undefined,
     createTime: moment,
     updateTime: moment,
   },
@@ -91,7 +94,9 @@ export const sampleEndpoint = renderEndpoint({
   state: 'IDLE',
   pendingState: 'ACTIVE',
   host: 'ep-blue-fern-e5f6a7b8.localhost',
-})
+}
+export const sampleEndpoint = renderEndpoint(endpointView)
+export const sampleInstance = renderComputeInstance(endpointView, moment)
 
 /** Finished; without a response it was a delete. */
 export const sampleOperation = (

@@ -6,10 +6,12 @@
  */
 import type { Context, Handler } from 'hono'
 import type { Actions, Caller } from '../actions/actions.ts'
+import { agentOf } from '../domain/audit.ts'
 import { readHost } from '../domain/base-url.ts'
 import { isJsonObject, type JsonObject, tolerateBody } from '../domain/body-tolerance.ts'
 import { Fault } from '../domain/faults.ts'
 import { pickLeaves, resolveMask } from '../domain/field-mask.ts'
+import type { Identity } from '../domain/identity.ts'
 import { parseBranchId, parseEndpointId, parseProjectId, printable } from '../domain/names.ts'
 import { Secret } from '../lib/secret.ts'
 import { readWith } from './fields.ts'
@@ -17,9 +19,16 @@ import type { Trace } from './render-fault.ts'
 import { readJsonBody } from './request-body.ts'
 import type { BodyDeclaration, Reply, Route } from './route.ts'
 
+/** What is known of a request beside itself. */
+export interface RequestOrigin {
+  readonly remoteAddress?: string
+}
+
 export interface Edge {
+  Bindings: RequestOrigin
   Variables: {
     readonly trace: Trace
+    caller: Caller | undefined
     identityUid: string | undefined
     route: string | undefined
     operationId: string | undefined
@@ -73,10 +82,24 @@ async function authenticate(
 ): Promise<Caller> {
   const identity = await actions.authenticate(bearerToken(context.req.header('authorization')))
   context.set('identityUid', identity.uid)
+  const caller = callerOf(context, identity)
+  context.set('caller', caller)
+  return caller
+}
+
+/** Who asks, from where, through which agent. */
+export function callerOf<I extends Identity | undefined>(context: Context<Edge>, identity: I) {
+  const userAgent = userAgentOf(context)
+  const { requestId, traceId } = context.get('trace')
+  const agent = agentOf(context.req.header('x-lakelet-agent'), userAgent)
+  const { remoteAddress } = context.env
   return {
     identity,
-    userAgent: userAgentOf(context),
-    requestId: context.get('trace').requestId,
+    userAgent,
+    requestId,
+    traceId,
+    ...(agent === undefined ? {} : { agent }),
+    ...(remoteAddress === undefined ? {} : { remoteAddress }),
   }
 }
 

@@ -1,5 +1,6 @@
 /** Endpoints, their addresses, and the password verifiers of their branches. */
 import { type Insertable, type Kysely, sql } from 'kysely'
+import type { EndpointUid, ProjectUid } from '../domain/names.ts'
 import type { EndpointContext, Endpoints } from '../ports/catalog.ts'
 import { readBranch, readEndpoint, readProject, toMoment, writeEndpoint } from './rows.ts'
 import type { EndpointsTable, Schema } from './schema.ts'
@@ -18,6 +19,7 @@ export const endpointsIn = (db: Kysely<Schema>): Endpoints => ({
       .selectAll()
       .where('branch_uid', '=', branch)
       .where('endpoint_id', '=', id)
+      .where('life', '<>', 'DELETED')
       .executeTakeFirst()
     return row && readEndpoint(row)
   },
@@ -33,7 +35,7 @@ export const endpointsIn = (db: Kysely<Schema>): Endpoints => ({
   },
   async list(branch, { after, limit }) {
     // Scripts take the first element for the read-write one, so that one comes first on any page.
-    const rows = await this.ofBranch(branch)
+    const rows = (await this.ofBranch(branch)).filter(({ life }) => life !== 'DELETED')
     const start = after === undefined ? 0 : rows.findIndex((row) => row.endpointId === after) + 1
     return rows.slice(start, start + limit)
   },
@@ -50,6 +52,19 @@ export const endpointsIn = (db: Kysely<Schema>): Endpoints => ({
     return (await contexts(db, sql`e.address = ${address}`))[0]
   },
   everyContext: () => contexts(db, sql`true`),
+  contextsOf: (project) => contexts(db, sql`p.uid = ${project}`),
+  async everyReader() {
+    const rows = await db
+      .selectFrom('endpoints')
+      .innerJoin('branches', 'branches.uid', 'endpoints.branch_uid')
+      .select(['endpoints.uid', 'branches.project_uid'])
+      .where('endpoints.type', '=', 'ENDPOINT_TYPE_READ_ONLY')
+      .execute()
+    return rows.map((row) => ({
+      uid: row.uid as EndpointUid,
+      projectUid: row.project_uid as ProjectUid,
+    }))
+  },
   async lastActive(project) {
     const row = await db
       .selectFrom('endpoints')

@@ -5,6 +5,8 @@
 import { type Kysely, type Migration, type MigrationProvider, sql } from 'kysely'
 import { identity } from './migrations/0002-identity.ts'
 import { oauth } from './migrations/0003-oauth.ts'
+import { audit } from './migrations/0004-audit.ts'
+import { readOnly } from './migrations/0007-read-only.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -142,5 +144,7 @@ export const migrations: MigrationProvider = {
       '0001-foundation': foundation,
       '0002-identity': identity,
       '0003-oauth': oauth,
+      '0004-audit': audit,
+      '0007-read-only': readOnly,
     }),
 }

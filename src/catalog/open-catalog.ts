@@ -9,6 +9,7 @@ import type { Secret } from '../lib/secret.ts'
 import { type Clock, minutes, seconds } from '../lib/time.ts'
 import type { Catalog, CatalogEvent, CatalogSession, Notes } from '../ports/catalog.ts'
 import { accessTokensIn, clientSecretsIn } from './access-tokens.ts'
+import { auditIn } from './audit.ts'
 import { branchesIn } from './branches.ts'
 import { directoryIn } from './directory.ts'
 import { endpointsIn } from './endpoints.ts'
@@ -121,6 +122,7 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   passwords: passwordsIn(db),
   setupLinks: setupLinksIn(db),
   signInAttempts: signInAttemptsIn(db),
+  audit: auditIn(db),
 })
 
 const notesIn = (db: Kysely<Schema>): Notes => ({

@@ -1,7 +1,7 @@
 /** Rows to domain values and back. The database checked what it holds; these are the only casts. */
 import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { Branch, BranchState } from '../domain/branch.ts'
-import type { Endpoint, EndpointType } from '../domain/endpoint.ts'
+import type { Endpoint, EndpointLife, EndpointType } from '../domain/endpoint.ts'
 import type { Identity, IdentityKind } from '../domain/identity.ts'
 import { formatLsn, parseLsn } from '../domain/lsn.ts'
 import type {
@@ -147,6 +147,7 @@ export const readEndpoint = (row: Selectable<EndpointsTable>): Endpoint => ({
   branchUid: row.branch_uid as BranchUid,
   endpointId: row.endpoint_id as EndpointId,
   type: row.type as EndpointType,
+  life: row.life as EndpointLife,
   minCu: row.min_cu,
   maxCu: row.max_cu,
   isDisabled: row.is_disabled,
@@ -154,6 +155,7 @@ export const readEndpoint = (row: Selectable<EndpointsTable>): Endpoint => ({
   pgSettings: row.pg_settings,
   address: row.address,
   lastActiveTime: maybeMoment(row.last_active_time),
+  suspendTime: maybeMoment(row.suspend_time),
   createTime: toMoment(row.create_time),
   updateTime: toMoment(row.update_time),
 })
@@ -164,6 +166,7 @@ export const writeEndpoint = (endpoint: Partial<Endpoint>): Updateable<Endpoints
     branchUid: (v) => ({ branch_uid: v }),
     endpointId: (v) => ({ endpoint_id: v }),
     type: (v) => ({ type: v }),
+    life: (v) => ({ life: v }),
     minCu: (v) => ({ min_cu: v }),
     maxCu: (v) => ({ max_cu: v }),
     isDisabled: (v) => ({ is_disabled: v }),
@@ -171,6 +174,7 @@ export const writeEndpoint = (endpoint: Partial<Endpoint>): Updateable<Endpoints
     pgSettings: (v) => ({ pg_settings: JSON.stringify(v) }),
     address: (v) => ({ address: v }),
     lastActiveTime: (v) => ({ last_active_time: maybeDate(v) }),
+    suspendTime: (v) => ({ suspend_time: maybeDate(v) }),
     createTime: (v) => ({ create_time: toDate(v) }),
     updateTime: (v) => ({ update_time: toDate(v) }),
   })

@@ -1,5 +1,6 @@
 /** The catalog's tables as kysely sees them; `migrations.ts` makes them. */
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
+import type { AuditDetails } from '../domain/audit.ts'
 import type { FaultRecord } from '../domain/faults.ts'
 import type { Profile } from '../domain/principal.ts'
 import type { CustomTag } from '../domain/project.ts'
@@ -103,6 +104,7 @@ export interface EndpointsTable {
   branch_uid: string
   endpoint_id: string
   type: string
+  life: Generated<string>
   min_cu: number
   max_cu: number
   is_disabled: boolean
@@ -110,6 +112,7 @@ export interface EndpointsTable {
   pg_settings: JSONColumnType<Record<string, string>>
   address: string
   last_active_time: Moment | null
+  suspend_time: Moment | null
   create_time: Moment
   update_time: Moment
 }
@@ -175,7 +178,33 @@ export interface SignInAttemptsTable {
   since: Moment
 }
 
+export interface AuditTable {
+  seq: Int8
+  time: Moment
+  action: string
+  resource: string
+  resource_uid: string | null
+  project_uid: string | null
+  actor_kind: string
+  actor_uid: string | null
+  actor_name: string | null
+  agent: string | null
+  remote_address: string | null
+  user_agent: string | null
+  request_id: string | null
+  trace_id: string | null
+  result: string
+  reason: string | null
+  operation: string | null
+  changed: string[]
+  details: JSONColumnType<AuditDetails>
+  count: number
+  previous: Buffer
+  hash: Buffer
+}
+
 export interface Schema {
+  audit: AuditTable
   settings: SettingsTable
   identities: IdentitiesTable
   access_tokens: AccessTokensTable

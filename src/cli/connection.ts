@@ -23,6 +23,7 @@ import { LakeletClient, userAgent } from '../client/lakelet-client.ts'
 import { TokenCache } from '../client/token-cache.ts'
 import { Secret } from '../lib/secret.ts'
 import { systemClock } from '../lib/time.ts'
+import { codingAgent } from './coding-agent.ts'
 import { type DatabricksConfig, type Profile, readDatabricksConfig } from './databricks-config.ts'
 import {
   findStateDir,
@@ -93,7 +94,13 @@ export function clientFor(
   io: CliIo,
 ): LakeletClient {
   const trace = (line: string) => io.stderr.write(`${line}\n`)
-  return new LakeletClient({ host, token, ...(debug ? { trace } : {}) })
+  const agent = codingAgent(io.env)
+  return new LakeletClient({
+    host,
+    token,
+    ...(agent === undefined ? {} : { agent }),
+    ...(debug ? { trace } : {}),
+  })
 }
 
 async function byEnvironment(

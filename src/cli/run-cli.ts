@@ -70,6 +70,11 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./current-user-command.ts')).fillCurrentUser,
   },
   {
+    name: 'audit',
+    describe: 'Show the audit log: who did what, when and with what result.',
+    load: async () => (await import('./audit-command.ts')).fillAudit,
+  },
+  {
     name: 'api',
     describe: 'Call any method of the API.',
     isGroup: true,
@@ -185,7 +190,7 @@ const withoutGoBooleans = (argv: readonly string[]): string[] => {
   return argv.flatMap((word, at) => {
     if (end !== -1 && at >= end) return [word]
     const match =
-      /^(--(?:purge|no-wait|show-deleted|replace-existing|no-expiry|debug))=(true|false)$/.exec(
+      /^(--(?:purge|follow|no-wait|show-deleted|replace-existing|no-expiry|debug))=(true|false)$/.exec(
         word,
       )
     if (match === null) return [word]

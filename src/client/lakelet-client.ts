@@ -29,6 +29,8 @@ export interface ClientOptions {
   readonly host: string
   readonly token: AccessTokenSource
   readonly clock?: Clock
+  /** The coding agent that this program acts for; the server's audit log names it. */
+  readonly agent?: string
   readonly trace?: (line: string) => void
 }
 
@@ -45,12 +47,13 @@ export class LakeletClient {
   readonly endpoints: ResourceCollection<Endpoint>
   readonly #transport: Transport
 
-  constructor({ host, token, clock = systemClock, trace }: ClientOptions) {
+  constructor({ host, token, clock = systemClock, agent, trace }: ClientOptions) {
     const transport = new Transport({
       host,
       token,
       clock,
       userAgent,
+      ...(agent === undefined ? {} : { agent }),
       ...(trace === undefined ? {} : { trace }),
     })
     this.#transport = transport

@@ -36,6 +36,7 @@ export interface TransportOptions {
   readonly host: string
   readonly token: () => Promise<Secret>
   readonly userAgent: string
+  readonly agent?: string
   readonly clock: Clock
   /** Sees one line before and after each request; never a header or a body. */
   readonly trace?: (line: string) => void
@@ -74,7 +75,7 @@ export class Transport {
   }
 
   async #once({ method, path, query = {}, body }: ApiRequest): Promise<Reply> {
-    const { host, token, userAgent, clock, trace } = this.#options
+    const { host, token, userAgent, agent, clock, trace } = this.#options
     const url = `${host}${path}${queryString(query, path.includes('?') ? '&' : '?')}`
     const bearer = await token()
     const headers: Record<string, string> = {
@@ -82,6 +83,7 @@ export class Transport {
       authorization: `Bearer ${bearer.reveal()}`,
       'user-agent': userAgent,
     }
+    if (agent !== undefined) headers['x-lakelet-agent'] = agent
     if (body !== undefined) headers['content-type'] = 'application/json'
     trace?.(`> ${method} ${url}`)
     const began = clock.monotonic()

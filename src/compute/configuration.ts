@@ -61,6 +61,8 @@ export interface Places {
   readonly dataDirectory: string
   /** Socket and configuration files. */
   readonly runDirectory: string
+  /** Socket directory of the compute that this one is a standby of. */
+  readonly followed?: string
 }
 
 export const configurationFile = 'postgresql.conf'
@@ -95,13 +97,54 @@ export function forcedSettings(places: Places): Readonly<Record<string, string>>
     archive_mode: 'off',
     archive_command: '',
     archive_library: '',
+    // Commands of the shell, as the service user, whoever may set settings.
     restore_command: '',
+    archive_cleanup_command: '',
+    recovery_end_command: '',
+    // A commit would wait for a standby, and standbys sleep.
+    synchronous_standby_names: '',
     superuser_reserved_connections: '3', // the server's own questions
     track_activities: 'on', // suspension for idleness reads them
     restart_after_crash: 'on',
     dynamic_library_path: '$libdir',
+    ...(places.followed === undefined ? {} : standbySettings(places.uid, places.followed)),
   }
 }
+
+/**
+ * What makes a hot standby. Its slot on the source is temporary: WAL is held for it as long as it is
+ * connected, and for nobody when it sleeps.
+ */
+const standbySettings = (uid: string, followed: string): Readonly<Record<string, string>> => ({
+  hot_standby: 'on',
+  primary_conninfo: connectionText({
+    host: followed,
+    port: '5432',
+    user: superuser,
+    application_name: uid,
+    sslmode: 'disable',
+    connect_timeout: '5',
+    // A source that stops waits for its standbys to have received everything: not for one that hangs.
+    options: '-c wal_sender_timeout=10000',
+  }),
+  primary_slot_name: '',
+  wal_receiver_create_temp_slot: 'on',
+  recovery_target: '',
+  recovery_target_lsn: '',
+  recovery_target_name: '',
+  recovery_target_time: '',
+  recovery_target_xid: '',
+  recovery_target_timeline: 'latest',
+})
+
+/** Keyword and value pairs as libpq reads them. */
+const connectionText = (parameters: Readonly<Record<string, string>>): string =>
+  Object.entries(parameters)
+    .map(([name, value]) => `${name}='${value.replace(/['\\]/g, '\\$&')}'`)
+    .join(' ')
+
+/** What a caller cannot set though we do not: in Postgres 15 this file would make a standby writable. */
+export const refusedSettings: ReadonlySet<string> = new Set(['promote_trigger_file'])
 
 /** `postgres` with its data directory, what nobody may override, and what this one start needs. */
 export const commandLine = (

@@ -71,6 +71,7 @@ function parameters({ socketDirectory, major, patience = seconds(10) }: ConnectT
     'idle_in_transaction_session_timeout=0',
     ...(major >= 17 ? ['transaction_timeout=0'] : []),
     'default_transaction_read_only=off',
+    'default_transaction_isolation=read\\ committed', // a standby refuses serializable
     'synchronous_commit=on',
     'search_path=pg_catalog',
     'client_min_messages=warning',

@@ -1,6 +1,6 @@
 /** What a running compute tells of itself. */
 import { parseLsn } from '../domain/lsn.ts'
-import { epochMs } from '../lib/time.ts'
+import { type EpochMs, epochMs } from '../lib/time.ts'
 import type { Activity } from '../ports/compute.ts'
 import { superuser } from './configuration.ts'
 import { type ConnectTo, withSession } from './connection.ts'
@@ -40,4 +40,12 @@ export const readCheckpointLsn = (to: ConnectTo): Promise<bigint> =>
     const lsn = parseLsn(row?.checkpoint_lsn ?? '')
     if (lsn === undefined) throw new Error('pg_control_checkpoint() answered no LSN')
     return lsn
+  })
+
+export const readStartTime = (to: ConnectTo): Promise<EpochMs> =>
+  withSession(to, async (session) => {
+    const [row] = await session.query(
+      'SELECT floor(extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint AS start',
+    )
+    return epochMs(Number(row?.start))
   })

@@ -14,9 +14,10 @@ import { bracketSource } from './bracket.ts'
 import { boundComputeLog, forgetComputeLog } from './compute-log.ts'
 import type { ConnectTo } from './connection.ts'
 import { initializeCluster } from './initialize.ts'
-import { readActivity, readCheckpointLsn, readLogicalSize } from './observations.ts'
+import { readActivity, readCheckpointLsn, readLogicalSize, readStartTime } from './observations.ts'
 import { processTable } from './process-table.ts'
 import { newestTimelineBegan } from './promotion.ts'
+import { awaitReplay, followNow, readLogReach } from './replay.ts'
 import { type Room, Supervisor, startPatience } from './supervisor.ts'
 import { type ExtensionFile, Toolchains } from './toolchain.ts'
 
@@ -130,7 +131,11 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       const promoted = (await newestTimelineBegan(running.dataDirectory)) ?? 0n
       return promoted > checkpoint ? promoted : checkpoint
     },
+    startTime: async (uid) => readStartTime(runningAt(uid)),
     logicalSize: async (uid) => readLogicalSize(runningAt(uid)),
+    logReach: async (uid) => readLogReach(runningAt(uid)),
+    awaitReplay: async (uid, goal) => awaitReplay(runningAt(uid), goal, clock),
+    followNow: async (uid) => followNow(runningAt(uid)),
     close: async (mode) => {
       closing.abort()
       const all = [...supervisors.values()]

@@ -2,9 +2,10 @@
  * What must be in place before a postmaster is spawned: its run directory with configuration of this
  * very start, and nothing left of an earlier life that would make Postgres refuse.
  */
-import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, lchownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { standbySignal } from '../domain/clone-contents.ts'
 import { Fault } from '../domain/faults.ts'
 import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
@@ -17,6 +18,7 @@ import {
   hbaRules,
   identFile,
   type Places,
+  refusedSettings,
   renderConfiguration,
   settingProblem,
 } from './configuration.ts'
@@ -36,7 +38,7 @@ export function writeConfiguration(
   for (const [name, value] of Object.entries(spec.settings)) {
     const problem = settingProblem(name, value)
     if (problem !== undefined) throw new Fault('COMPUTE_FAILED', { endpoint: spec.uid, problem })
-    if (name.toLowerCase() in forced) {
+    if (name.toLowerCase() in forced || refusedSettings.has(name.toLowerCase())) {
       log.warn({ compute: spec.uid, setting: name }, 'ignore a setting that cannot be overridden')
     } else settings[name] = value
   }
@@ -60,6 +62,17 @@ export function writeConfiguration(
   if (serviceUser !== undefined) {
     chownSync(places.runDirectory, serviceUser.uid, serviceUser.gid)
   }
+}
+
+/**
+ * Makes a data directory a standby's before each start of one: without this file Postgres would make
+ * it a writable cluster of its own, for ever apart from its source. Clones never have it.
+ */
+export function markStandby(dataDirectory: string, serviceUser: ServiceUser | undefined): void {
+  const path = join(dataDirectory, standbySignal)
+  rmSync(path, { force: true }) // root must not write through a link that the service user laid here
+  writeFileSync(path, '', { mode: 0o600, flag: 'wx' })
+  if (serviceUser !== undefined) lchownSync(path, serviceUser.uid, serviceUser.gid)
 }
 
 /**

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { promoteSignal, standbySignal } from '../domain/clone-contents.ts'
 import type { Lsn } from '../domain/lsn.ts'
 import { isHistoryFile, timelineBegan } from '../domain/wal.ts'
+import type { ComputeSpec } from '../ports/compute.ts'
 import type { Postmaster } from './postmaster.ts'
 
 /** For the command line of such a start: nobody reads meanwhile, so no setting of the source binds it. */
@@ -20,9 +21,12 @@ export const promotionSettings: Readonly<Record<string, string>> = {
   recovery_target_timeline: 'latest',
 }
 
-/** Whether the next (or present) recovery of this data directory waits to be promoted. */
-export const awaitsPromotion = (dataDirectory: string): boolean =>
-  existsSync(join(dataDirectory, standbySignal))
+/** Whether the next (or present) recovery waits to be promoted: a clone's, and never a standby's. */
+export const awaitsPromotion = ({
+  dataDirectory,
+  follows,
+}: Pick<ComputeSpec, 'dataDirectory' | 'follows'>): boolean =>
+  follows === undefined && existsSync(join(dataDirectory, standbySignal))
 
 /**
  * May be asked as often as one likes until it is ready: the postmaster removes a request that it finds

@@ -16,7 +16,7 @@ import { commandLine, type Places } from './configuration.ts'
 import { sqlstate, withSession } from './connection.ts'
 import { type Postmaster, spawnPostmaster, watchPostmaster } from './postmaster.ts'
 import { findPostmaster, readPostmasterFile } from './postmaster-file.ts'
-import { clearLeftovers, writeConfiguration } from './prepare-start.ts'
+import { clearLeftovers, markStandby, writeConfiguration } from './prepare-start.ts'
 import type { ProcessTable } from './process-table.ts'
 import {
   askPromotion,
@@ -253,10 +253,14 @@ export class Supervisor {
       uid: this.#uid,
       dataDirectory: spec.dataDirectory,
       runDirectory: join(this.#room.runDirectory, this.#uid),
+      ...(spec.follows === undefined
+        ? {}
+        : { followed: join(this.#room.runDirectory, spec.follows) }),
     }
     const toolchain = await this.#room.toolchains.open(spec.major)
     writeConfiguration(spec, places, serviceUser, log)
     await clearLeftovers(places, processes, clock)
+    if (spec.follows !== undefined) markStandby(spec.dataDirectory, serviceUser)
     await failpoint('compute.start.prepared')
     this.#refuseIfCancelled(cancelled)
     const { file, begin } = await openComputeLog(this.logPath)
@@ -264,10 +268,7 @@ export class Supervisor {
     try {
       postmaster = await spawnPostmaster({
         program: toolchain.postgres,
-        args: commandLine(
-          places,
-          awaitsPromotion(spec.dataDirectory) ? promotionSettings : undefined,
-        ),
+        args: commandLine(places, awaitsPromotion(spec) ? promotionSettings : undefined),
         log: file,
         serviceUser,
         processes,
@@ -293,7 +294,7 @@ export class Supervisor {
   ): Promise<Lsn | undefined> {
     const { clock } = this.#room
     const began = clock.monotonic()
-    const isPromoted = awaitsPromotion(spec.dataDirectory)
+    const isPromoted = awaitsPromotion(spec)
     for (let wait = 2; ; wait = Math.min(50, wait * 1.05)) {
       await postmaster.check()
       if (postmaster.hasExited()) throw await this.#startFault(await postmaster.exited, logBegin)

@@ -1,6 +1,7 @@
 /** A branch: a named writable line of data with a source branch and a branch point. */
 import type { EpochMs } from '../lib/time.ts'
 import { days, rfc3339 } from '../lib/time.ts'
+import type { Endpoint } from './endpoint.ts'
 import { formatLsn, type Lsn } from './lsn.ts'
 import {
   type BranchId,
@@ -86,11 +87,14 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
 /** The database that every branch has and that clients of the contract connect to. */
 export const defaultDatabase = 'databricks_postgres'
 
-/** Neither the branch nor its project is deleted. */
+/** Neither the endpoint nor the branch nor its project is deleted. */
 export const isLive = ({
+  endpoint,
   branch,
   project,
 }: {
+  readonly endpoint: Pick<Endpoint, 'life'>
   readonly branch: Branch
   readonly project: Project
-}): boolean => branch.deleteTime === undefined && project.deleteTime === undefined
+}): boolean =>
+  endpoint.life !== 'DELETED' && branch.deleteTime === undefined && project.deleteTime === undefined

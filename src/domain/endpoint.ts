@@ -15,12 +15,15 @@ import {
 export type EndpointType = 'ENDPOINT_TYPE_READ_WRITE' | 'ENDPOINT_TYPE_READ_ONLY'
 /** INIT → ACTIVE ⇄ IDLE by use and timer. */
 export type EndpointState = 'INIT' | 'ACTIVE' | 'IDLE'
+/** Of the row: being made → there → deleted, its files still to go. */
+export type EndpointLife = 'INIT' | 'READY' | 'DELETED'
 
 export interface Endpoint {
   readonly uid: EndpointUid
   readonly branchUid: BranchUid
   readonly endpointId: EndpointId
   readonly type: EndpointType
+  readonly life: EndpointLife
   readonly minCu: number
   readonly maxCu: number
   readonly isDisabled: boolean
@@ -30,11 +33,20 @@ export interface Endpoint {
   /** This endpoint's own loopback address, where the machine has them (`127.88.x.y`). */
   readonly address: string
   readonly lastActiveTime: EpochMs | undefined
+  /** When its compute was last stopped in good order, whyever. */
+  readonly suspendTime: EpochMs | undefined
   readonly createTime: EpochMs
   readonly updateTime: EpochMs
 }
 
 export const primary = 'primary' as EndpointId
+
+/** Served by a hot standby of the branch's read-write compute, on a volume of its own. */
+export const isReader = ({ type }: Pick<Endpoint, 'type'>): boolean =>
+  type === 'ENDPOINT_TYPE_READ_ONLY'
+
+/** Each holds one of the ten WAL senders of its branch's compute while it is awake. */
+export const maxReadersPerBranch = 8
 
 export interface EndpointView {
   readonly endpoint: Endpoint

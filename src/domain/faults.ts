@@ -141,6 +141,12 @@ export const reasons = {
     next: 'Ask someone with CAN_MANAGE on the project for {permission}.',
   },
 
+  AUDIT_NEEDS_PROJECT: {
+    code: 'PERMISSION_DENIED',
+    say: '{who} may not read the whole audit log.',
+    next: 'Name a project that you manage, with ?resource=projects/NAME (lakelet audit --resource projects/NAME), or ask an administrator.',
+  },
+
   // Absent
   PROJECT_NOT_FOUND: {
     code: 'NOT_FOUND',
@@ -165,6 +171,12 @@ export const reasons = {
     recorded: true,
     traced: true,
     sqlstate: '08004',
+  },
+  COMPUTE_INSTANCE_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: 'compute instance id not found',
+    next: 'List the compute instances of the endpoint; it has one.',
+    traced: true,
   },
   OPERATION_NOT_FOUND: {
     code: 'NOT_FOUND',
@@ -338,6 +350,17 @@ export const reasons = {
     recorded: true,
     managedByParent: true,
   },
+  READ_ONLY_ENDPOINTS_LIMIT: {
+    code: 'QUOTA_EXCEEDED',
+    say: "Branch '{branch}' has {limit} read-only endpoints, which is the most.",
+    next: 'Delete one of them, or give an existing one a larger size.',
+  },
+  ACTIVE_COMPUTES_LIMIT: {
+    code: 'QUOTA_EXCEEDED',
+    say: "{limit} computes of project '{project}' are awake beside those of its default branch, which is the most at once.",
+    next: 'Disable or delete endpoints, let them go to sleep sooner (suspend_timeout_duration), or start the server with a higher --max-active-computes.',
+    sqlstate: '53400',
+  },
   CREDENTIAL_ENDPOINT_FORM: {
     code: 'INVALID_PARAMETER_VALUE',
     say: "Field 'endpoint' must be a full endpoint name, got '{value}'.",
@@ -377,6 +400,13 @@ export const reasons = {
     code: 'TEMPORARILY_UNAVAILABLE',
     say: "The compute of endpoint '{endpoint}' is still starting.",
     next: 'Try again in a moment.',
+    sqlstate: '57P03',
+  },
+
+  READER_BEHIND: {
+    code: 'TEMPORARILY_UNAVAILABLE',
+    say: "The read-only endpoint '{endpoint}' has not yet received the role that this login needs.",
+    next: 'Try again in a moment. A long query on this endpoint may hold up what it receives.',
     sqlstate: '57P03',
   },
 

@@ -45,6 +45,8 @@ export class FrontDesk {
   readonly #served = new Map<Socket, Promise<void>>()
   /** Those that are not sessions yet. */
   readonly #deadlines = new Set<StageDeadline>()
+  /** Refusals that came from the server, which knows of them. */
+  readonly #judged = new WeakSet<Fault>()
 
   constructor({ link, limits, log, clock }: FrontDeskOptions) {
     this.#link = link
@@ -155,6 +157,7 @@ export class FrontDesk {
     if (answer.kind === 'refused') {
       const fault = fromRecord(answer.fault)
       if (fault.code === 'UNAUTHENTICATED') this.#throttle.failed(remoteAddress, user)
+      this.#judged.add(fault)
       throw fault
     }
     const { grant } = answer
@@ -210,12 +213,26 @@ export class FrontDesk {
     }
   }
 
+  #tellRefused(
+    { hints, user, database, remoteAddress }: Asked,
+    reason: Parameters<GatewayLink['refused']>[1],
+  ): void {
+    try {
+      this.#link.refused({ hints, user, database, remoteAddress }, reason)
+    } catch (error) {
+      this.#log.warn({ err: error }, 'the server could not be told of a refused log-in')
+    }
+  }
+
   #refuse({ socket, asked, canRead }: ClientConnection, error: unknown): void {
     const fault = toFault(error, this.#log)
     this.#metrics.handshakesFailed += 1
     const isLogin = asked !== undefined && fault.reason !== 'HANDSHAKE_TIMEOUT'
     if (isLogin && fault.code === 'UNAUTHENTICATED') this.#metrics.loginsRefused += 1
     const { user, database, hints, remoteAddress } = asked ?? {}
+    if (isLogin && fault.code === 'UNAUTHENTICATED' && !this.#judged.has(fault)) {
+      this.#tellRefused(asked, fault.reason)
+    }
     this.#log.info({ reason: fault.reason, user, database, hints, remoteAddress }, 'log-in refused')
     if (canRead) sayAndClose(socket, printFault(fault), deadline(this.#limits.farewell))
     else socket.destroy()

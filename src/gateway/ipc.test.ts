@@ -107,6 +107,7 @@ const link: GatewayLink & { asks: SessionAsk[] } = {
   certificate: async () => {
     throw new Fault('ENDPOINT_UNNAMED')
   },
+  refused: () => undefined,
   closed: () => undefined,
 }
 

@@ -49,6 +49,7 @@ function linkOver(rpc: Rpc): GatewayLink {
     open: (request) => rpc.call('open', request, outer),
     certificate: (serverName, localAddress) =>
       rpc.call('certificate', { serverName, localAddress }, outer),
+    refused: (asked, reason) => rpc.tell('refused', { asked, reason }),
     closed: (endpoint) => rpc.tell('closed', endpoint),
   }
 }
@@ -57,6 +58,11 @@ export interface StartGateway {
   readonly port: number
   readonly addresses: readonly string[]
   readonly limits?: Partial<GatewayLimits>
+}
+
+interface Refused {
+  readonly asked: Parameters<GatewayLink['refused']>[0]
+  readonly reason: Parameters<GatewayLink['refused']>[1]
 }
 
 type Started = { readonly port: number } | { readonly problem: string }
@@ -128,6 +134,7 @@ export function controlGateway(transport: Transport, link: GatewayLink, log: Log
       open: link.open.bind(link),
       certificate: (asked: { serverName?: string; localAddress: string }) =>
         link.certificate(asked.serverName, asked.localAddress),
+      refused: ({ asked, reason }: Refused) => link.refused(asked, reason),
       closed: link.closed.bind(link),
     },
     log,

@@ -32,6 +32,7 @@ describe('settings', () => {
       contract: 'generous',
       maxProjects: 1000,
       maxBranchesPerProject: 500,
+      auditRetention: 400 * 86_400_000,
     })
   })
 

@@ -42,6 +42,10 @@ export interface Settings {
   readonly publicUrl: string | undefined
   /** File that lists issuers whose tokens are exchanged for ours. */
   readonly trustedIssuers: string | undefined
+  /** `undefined`: 20 in the strict contract, else no limit. */
+  readonly maxActiveComputes: number | undefined
+  /** How long an entry of the audit log is kept. */
+  readonly auditRetention: Millis
 }
 
 /** The machine and account that defaults depend on. */
@@ -221,6 +225,22 @@ export const settingsTable: Table = {
       resolve(cwd, text.startsWith('~/') ? join(home, text.slice(2)) : text),
     fallback: () => undefined,
   },
+  maxActiveComputes: {
+    name: 'max-active-computes',
+    value: 'COUNT',
+    say: 'How many computes of a project may be awake at once; those of its default branch are not counted.',
+    otherwise: 'no limit; 20 with --contract strict',
+    parse: parseCount,
+    fallback: () => undefined,
+  },
+  auditRetention: {
+    name: 'audit-retention',
+    value: 'TIME',
+    say: 'How long the entries of the audit log are kept.',
+    otherwise: '400d',
+    parse: parseLength,
+    fallback: () => days(400),
+  },
 }
 
 export const settingNames: readonly string[] = Object.values(settingsTable).map(({ name }) => name)
@@ -281,6 +301,8 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxBranchesPerProject: read(table.maxBranchesPerProject),
     publicUrl: read(table.publicUrl),
     trustedIssuers: read(table.trustedIssuers),
+    maxActiveComputes: read(table.maxActiveComputes),
+    auditRetention: read(table.auditRetention),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.pgPort) {
     problems.push(`api-port and pg-port are both ${settings.apiPort}; they must differ.`)

@@ -6,6 +6,8 @@ import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { authenticate, issueAccessToken } from '../actions/access-tokens.ts'
 import type { Actions, Caller } from '../actions/actions.ts'
+import { bySystem } from '../actions/audit-entry.ts'
+import { audited } from '../actions/audited.ts'
 import { insertIdentity } from '../actions/identities.ts'
 import type { Services } from '../actions/services.ts'
 import { Fault } from '../domain/faults.ts'
@@ -29,9 +31,15 @@ export async function ensureOwner(services: Services, layout: Layout): Promise<I
   const token = await readToken(layout)
   const holder = token && (await holderOf(services, token))
   if (holder?.uid !== owner.uid) {
-    const { token: fresh } = await issueAccessToken({ catalog, clock }, owner.uid, {
-      comment: 'made at start for the owner',
-    })
+    const about = { resource: 'access-tokens', details: { for: owner.loginName } }
+    const { token: fresh } = await audited(
+      services,
+      {
+        begun: bySystem('create-access-token', about, clock.now()),
+        told: (made) => ({ resourceUid: (made as { readonly tokenId: string }).tokenId }),
+      },
+      (own) => issueAccessToken(own, owner.uid, { comment: 'made at start for the owner' }),
+    )
     await writeDurableFile(layout.tokenFile, `${fresh.reveal()}\n`)
   }
   return owner
@@ -42,12 +50,24 @@ async function makeOwner(services: Services): Promise<Identity> {
   const existing = await services.catalog.identities.byLoginName(loginName)
   const owner =
     existing ??
-    (await insertIdentity(services, {
-      kind: 'USER',
-      loginName,
-      displayName: loginName.split('@')[0] ?? loginName,
-      isAdmin: true,
-    }))
+    (await audited(
+      services,
+      {
+        begun: bySystem(
+          'create-identity',
+          { resource: `identities/${loginName}`, details: { kind: 'USER', is_admin: true } },
+          services.clock.now(),
+        ),
+        told: (made) => ({ resourceUid: (made as Identity).uid }),
+      },
+      (own) =>
+        insertIdentity(own, {
+          kind: 'USER',
+          loginName,
+          displayName: loginName.split('@')[0] ?? loginName,
+          isAdmin: true,
+        }),
+    ))
   await services.catalog.notes.set('owner', owner.uid)
   return owner
 }

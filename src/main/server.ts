@@ -5,9 +5,12 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { auditNotes } from '../actions/audit-notes.ts'
+import { noteRefusedRequest } from '../actions/audit-requests.ts'
 import { createActions, createKinds } from '../actions/create-actions.ts'
-import { computeSpec, Prepared, suspend } from '../actions/fleet.ts'
-import { challenge, openSession } from '../actions/open-session.ts'
+import { Prepared, suspend } from '../actions/fleet.ts'
+import { challenge, openSession, tellFailedProof } from '../actions/open-session.ts'
+import { anyComputeSpec } from '../actions/readers.ts'
 import type { Policy, Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
@@ -21,15 +24,17 @@ import { KeyedMutex } from '../lib/keyed-mutex.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { findServiceUser } from '../lib/service-user.ts'
 import type { Settings } from '../lib/settings.ts'
-import { hours, millis, minutes, seconds, systemClock } from '../lib/time.ts'
+import { hours, type Millis, millis, minutes, seconds, systemClock } from '../lib/time.ts'
 import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
+import { readerKeeper } from '../reconcile/keep-readers.ts'
 import { startLoop } from '../reconcile/loop.ts'
 import { type AwakeNoter, awakeNoter } from '../reconcile/note-awake.ts'
 import { findOrphans } from '../reconcile/orphans.ts'
 import { idleSuspender } from '../reconcile/suspend-idle.ts'
+import { sweepAudit } from '../reconcile/sweep-audit.ts'
 import { databricksAuthFiles } from '../roles/databricks-auth.ts'
 import { openRoles } from '../roles/open-roles.ts'
 import { openStorage } from '../storage/open-storage.ts'
@@ -177,6 +182,9 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     log,
     clock,
   })
+  const notes = auditNotes({ catalog, clock, log })
+  // After whatever has something to tell has ended.
+  onStop(() => notes.settle({ isLast: true }))
   const stopping = new AbortController()
   const services: Services = {
     catalog,
@@ -186,9 +194,11 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     tokens,
     clock,
     log,
+    auditNotes: notes,
     policy: policyOf(settings),
     stopping: stopping.signal,
     volumes: new KeyedMutex(),
+    waking: new Set(),
     door: hostStyle.kind === 'addresses' ? gateway.door : withoutAddresses(gateway.door),
     hostOf: (endpoint) => hostOf(hostStyle, endpoint),
   }
@@ -213,6 +223,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
       authority.leaf(certificateNames(hostStyle, serverName), [
         ...new Set(['127.0.0.1', '::1', localAddress]),
       ]),
+    refused: (asked, reason) => void tellFailedProof(services, asked, reason),
     closed: (endpoint) => noter.touched(endpoint, 'closed'),
   }
   onStop(() => gateway.stop())
@@ -220,7 +231,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   onStop(() => engine.stop())
   await engine.start()
-  await startLoops(services, noter, onStop)
+  await startLoops(services, { noter, auditRetention: settings.auditRetention }, onStop)
 
   const facts: ServerFacts = {
     version,
@@ -260,6 +271,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     log,
     version,
     contract: settings.contract,
+    noteRefusal: (refused) => noteRefusedRequest(services, refused),
     keepExchange: keepInFile(process.env.LAKELET_TRAFFIC_TRACE),
   })
   const address = { apiUrl, publicUrl: settings.publicUrl }
@@ -313,6 +325,8 @@ const policyOf = (settings: Settings): Policy => ({
   contract: settings.contract,
   maxProjects: settings.maxProjects,
   maxBranchesPerProject: settings.maxBranchesPerProject,
+  maxActiveComputes:
+    settings.maxActiveComputes ?? (settings.contract === 'strict' ? 20 : undefined),
   credentialTtl: { min: minutes(5), max: hours(1), default: hours(1) },
   defaultMajor: defaultPostgresMajor,
 })
@@ -322,13 +336,13 @@ const policyOf = (settings: Settings): Policy => ({
  * that cannot be (it was starting, and did not get there) has been ended; its next connection starts it.
  */
 async function adoptComputes(services: Services): Promise<void> {
-  const { catalog, computes, storage, log } = services
+  const { catalog, computes, log } = services
   const contexts = await catalog.endpoints.everyContext()
   await Promise.all(
-    contexts.map(async ({ project, branch, endpoint }) => {
-      const facts = { endpoint: endpoint.uid }
+    contexts.map(async (context) => {
+      const facts = { endpoint: context.endpoint.uid }
       try {
-        const adopted = await computes.adopt(computeSpec({ storage }, project, branch, endpoint))
+        const adopted = await computes.adopt(await anyComputeSpec(services, context))
         if (adopted === 'adopted') log.info(facts, 'adopted a running compute')
       } catch (error) {
         log.warn({ err: error, ...facts }, 'cannot adopt a compute')
@@ -365,7 +379,7 @@ async function stopComputes(services: Services): Promise<void> {
 
 async function startLoops(
   services: Services,
-  noter: AwakeNoter,
+  { noter, auditRetention }: { readonly noter: AwakeNoter; readonly auditRetention: Millis },
   onStop: (ending: Ending) => void,
 ): Promise<void> {
   const { catalog, clock, log } = services
@@ -390,15 +404,45 @@ async function startLoops(
     clock,
     log,
   })
+  const keeper = startLoop({
+    name: 'keep-readers',
+    run: readerKeeper(services),
+    slowest: seconds(30),
+    clock,
+    log,
+  })
+  const audit = startLoop({
+    name: 'audit-notes',
+    run: () => services.auditNotes.run(),
+    slowest: seconds(1), // nothing to write costs nothing
+    clock,
+    log,
+  })
+  const sweeper = startLoop({
+    name: 'sweep-audit',
+    run: () => sweepAudit(services, auditRetention),
+    slowest: hours(24),
+    clock,
+    log,
+  })
   services.computes.onChange((_uid, { kind }) => {
-    if (kind === 'ready') suspender.poke() // so that it knows when to look
+    if (kind !== 'ready') return
+    suspender.poke() // so that it knows when to look
+    keeper.poke() // readers follow a writer that has just woken
   })
   const unlisten = catalog.onEvent((event) => {
     if (event.kind === 'due') deadlines.poke()
   })
   onStop(async () => {
     unlisten()
-    await Promise.all([deadlines.stop(), suspender.stop(), notes.stop()])
+    await Promise.all([
+      deadlines.stop(),
+      suspender.stop(),
+      keeper.stop(),
+      notes.stop(),
+      audit.stop(),
+      sweeper.stop(),
+    ])
   })
 }
 

@@ -4,6 +4,8 @@
  */
 import { readFile } from 'node:fs/promises'
 import { verifyClientSecret } from '../actions/access-tokens.ts'
+import { bySystem } from '../actions/audit-entry.ts'
+import { audited } from '../actions/audited.ts'
 import type { Services } from '../actions/services.ts'
 import { createSignIn, issueSetupLink, sweepSignIn } from '../actions/sign-in.ts'
 import { baseUrl, type OwnAddress } from '../domain/base-url.ts'
@@ -26,7 +28,7 @@ export interface SignInParts extends OwnAddress {
 
 export async function startIssuer(parts: SignInParts): Promise<{ issuer: Issuer; loop: Loop }> {
   const { services, tokens, layout, settings, apiUrl, publicUrl } = parts
-  const { catalog, clock, log } = services
+  const { catalog, clock, log, auditNotes } = services
   const issuer = createIssuer({
     apiUrl,
     publicUrl,
@@ -34,6 +36,7 @@ export async function startIssuer(parts: SignInParts): Promise<{ issuer: Issuer;
     signIn: createSignIn({
       catalog,
       clock,
+      auditNotes,
       verifyClientSecret: (id, secret) => verifyClientSecret(services, id, secret),
     }),
     keys: tokens.privateKeys(),
@@ -72,7 +75,9 @@ export async function ownersLink(
   address: OwnAddress,
 ): Promise<string | undefined> {
   if ((await services.catalog.passwords.verifierOf(owner.uid)) !== undefined) return undefined
-  const { token } = await issueSetupLink(services, owner)
+  const about = { resource: `identities/${owner.loginName}`, resourceUid: owner.uid }
+  const begun = bySystem('create-setup-link', about, services.clock.now())
+  const { token } = await audited(services, { begun }, (inner) => issueSetupLink(inner, owner))
   // Of all addresses this one is the one of this machine.
   const base = baseUrl(address, undefined)
     .replace('//0.0.0.0:', '//127.0.0.1:')

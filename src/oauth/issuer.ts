@@ -16,7 +16,7 @@ import { refusalPage } from './error-page.ts'
 import { type FormTokens, formTokens } from './form.ts'
 import { safeHeaders, sendPage } from './page.ts'
 import { createProvider, mountPath } from './provider.ts'
-import { requestContext, within } from './request-context.ts'
+import { requestContext, requestOrigin, within } from './request-context.ts'
 import type { SealingKeys } from './seal.ts'
 import { serveSetup } from './setup-pages.ts'
 import { serveSignIn } from './sign-in-pages.ts'
@@ -63,7 +63,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
     })
     provider.use(around(log, clock))
     provider.use(pages(provider, options.signIn, forms))
-    listen(provider, log)
+    listen(provider, options.signIn, log)
     return provider.callback()
   }
   let answer = make(options.keys)
@@ -73,7 +73,8 @@ export function createIssuer(options: IssuerOptions): Issuer {
         const { url, userCode } = rewrite(request, options)
         const context = {
           base: baseUrl(options, readHost(request.headers.host)),
-          address: clientAddress(request, options.publicUrl !== undefined),
+          remoteAddress: clientAddress(request, options.publicUrl !== undefined),
+          userAgent: request.headers['user-agent']?.slice(0, 300) ?? '',
           requestId: randomUUID(),
           userCode,
         }
@@ -198,7 +199,7 @@ function pages(provider: Provider, signIn: SignIn, forms: FormTokens) {
       sendPage(ctx, signedOutPage)
     } else if (ctx.path === '/device' && ctx.method === 'POST') {
       // Codes are short, so guesses at them are counted like those at passwords.
-      const guess = await signIn.countGuess(requestContext().address)
+      const guess = await signIn.countGuess(requestContext().remoteAddress)
       await next()
       if (ctx.status < 400) await guess.forgive()
     } else await next()
@@ -210,11 +211,31 @@ async function hasSession(provider: Provider, ctx: KoaContextWithOIDC): Promise<
   return accountId !== undefined
 }
 
-function listen(provider: Provider, log: Log): void {
+function listen(provider: Provider, signIn: SignIn, log: Log): void {
   const remember = (ctx: KoaContextWithOIDC, error: unknown) => {
     ctx.state.refusal = error
   }
-  provider.on('grant.error', remember)
+  const tell = async (ctx: KoaContextWithOIDC, refusal: string | undefined) => {
+    const { client, entities, params } = ctx.oidc
+    const uid = entities.Account?.accountId ?? entities.AccessToken?.accountId
+    const identity =
+      uid === undefined ? await principalOf(signIn, client) : await signIn.identity(uid)
+    const facts = {
+      grant: String(params?.grant_type ?? '').slice(0, 100),
+      client: client?.clientId,
+      identity: refusal === undefined ? identity : undefined,
+      refusal,
+    }
+    signIn.noteTokenRequest(facts, requestOrigin())
+  }
+  const warn = (error: unknown) => log.warn({ err: error }, 'cannot note a token request')
+  provider.on('grant.error', (ctx, error) => {
+    remember(ctx, error)
+    if (error.error !== 'authorization_pending') tell(ctx, error.error).catch(warn)
+  })
+  provider.on('grant.success', (ctx) => {
+    tell(ctx, undefined).catch(warn)
+  })
   provider.on('authorization.error', remember)
   provider.on('device_authorization.error', remember)
   provider.on('introspection.error', remember)
@@ -230,6 +251,10 @@ function listen(provider: Provider, log: Log): void {
     log.warn({ err: error }, 'a sign-in answer was cut off'),
   )
 }
+
+/** Of client credentials the client itself is who acts. */
+const principalOf = (signIn: SignIn, client: { readonly clientId: string } | undefined) =>
+  client === undefined ? undefined : signIn.identityByLogin(client.clientId.toLowerCase())
 
 function asFault(error: unknown, requestId: string, log: Log): Fault {
   if (error instanceof Fault) return error

@@ -173,7 +173,7 @@ function configurationOf(options: ProviderOptions): Configuration {
         charset: 'base-20',
         mask: '****-****',
         deviceInfo: (ctx) => ({
-          address: requestContext().address,
+          address: requestContext().remoteAddress,
           program: ctx.get('user-agent').slice(0, 100),
         }),
         userCodeInputSource: async (ctx, _form, _out, error) =>

@@ -7,6 +7,7 @@ import { refusalPage } from './error-page.ts'
 import { type FormTokens, readForm } from './form.ts'
 import { html } from './html.ts'
 import { alert, type Page, sendPage } from './page.ts'
+import { requestOrigin } from './request-context.ts'
 
 export interface SetupPagesOptions {
   readonly signIn: SignIn
@@ -52,7 +53,7 @@ async function redeem(
   password: Secret,
 ): Promise<void> {
   try {
-    await options.signIn.redeemLink(secret, password)
+    await options.signIn.redeemLink(secret, password, requestOrigin())
     sendPage(ctx, donePage(loginName))
   } catch (error) {
     if (!(error instanceof Fault) || error.reason !== 'PASSWORD_INVALID') throw error

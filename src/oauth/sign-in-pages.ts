@@ -10,7 +10,7 @@ import { errorPage } from './error-page.ts'
 import { type FormTokens, readForm } from './form.ts'
 import { html } from './html.ts'
 import { alert, type Page, sendPage } from './page.ts'
-import { requestContext } from './request-context.ts'
+import { requestOrigin } from './request-context.ts'
 
 export interface SignInPagesOptions {
   readonly provider: Provider
@@ -72,8 +72,7 @@ async function submit(
   const loginName = (form.get('login') ?? '').trim()
   try {
     const password = new Secret(form.get('password') ?? '')
-    const { address } = requestContext()
-    const identity = await signIn.checkPassword(loginName, password, address)
+    const identity = await signIn.checkPassword(loginName, password, requestOrigin())
     await finish(options, ctx, interaction, identity.uid, {
       login: { accountId: identity.uid, amr: ['pwd'] },
     })

@@ -28,6 +28,7 @@ import {
   renewEvery,
 } from './held-lease.ts'
 import type { Kind, StepContext } from './kind.ts'
+import { tellingWork } from './tell-end.ts'
 
 const concurrency = 16
 /** A create that was cut short this often (the server died each time) is undone instead. */
@@ -57,6 +58,7 @@ export function createEngine(options: {
   readonly log: Log
 }): Engine {
   const { catalog, clock, log } = options
+  const telling = tellingWork(catalog, clock)
   const kinds = new Map(options.kinds.map((kind) => [kind.name, kind]))
   const running = new Map<OperationUid, Worker>()
   const waiting = new Map<OperationUid, Set<() => void>>()
@@ -114,7 +116,7 @@ export function createEngine(options: {
     // was away). Two workers on one volume would be a disaster, so the new one waits for the old to end.
     const earlier = running.get(uid)
     earlier?.held.lose()
-    const held = holdLease({ lease, work: catalog.work, stopping: stopping.signal, clock, log })
+    const held = holdLease({ lease, work: telling, stopping: stopping.signal, clock, log })
     const done = (earlier?.done ?? Promise.resolve())
       .then(() => work(held))
       .catch((error: unknown) =>

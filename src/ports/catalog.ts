@@ -21,6 +21,7 @@ import type { Principal } from '../domain/principal.ts'
 import type { Project } from '../domain/project.ts'
 import type { EpochMs } from '../lib/time.ts'
 import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
+import type { Audit } from './audit.ts'
 import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 
@@ -94,9 +95,11 @@ export interface EndpointContext {
 
 export interface Endpoints {
   insert(endpoint: Endpoint): Promise<void>
+  /** The live endpoint of this id. */
   byId(branch: BranchUid, id: EndpointId): Promise<Endpoint | undefined>
+  /** Read-write first, then by id; deleted ones too, as long as they have files. */
   ofBranch(branch: BranchUid): Promise<readonly Endpoint[]>
-  /** Read-write first, then by id. Key: the id. */
+  /** The live ones in the same order. Key: the id. */
   list(branch: BranchUid, query: Slice): Promise<readonly Endpoint[]>
   update(uid: EndpointUid, changes: Partial<Endpoint>): Promise<void>
   remove(uid: EndpointUid): Promise<void>
@@ -104,6 +107,9 @@ export interface Endpoints {
   contextByAddress(address: string): Promise<EndpointContext | undefined>
   /** Of deleted branches too: their computes may still run. */
   everyContext(): Promise<readonly EndpointContext[]>
+  contextsOf(project: ProjectUid): Promise<readonly EndpointContext[]>
+  /** Read-only endpoints, deleted ones too: each may have a volume of its own. */
+  everyReader(): Promise<readonly { readonly uid: EndpointUid; readonly projectUid: ProjectUid }[]>
   /** The latest activity of any endpoint of the project. */
   lastActive(project: ProjectUid): Promise<EpochMs | undefined>
   /** A free loopback address `127.88.x.y`. */
@@ -233,6 +239,7 @@ export interface CatalogSession {
   readonly passwords: Passwords
   readonly setupLinks: SetupLinks
   readonly signInAttempts: SignInAttempts
+  readonly audit: Audit
 }
 
 /** What is told when something commits. */

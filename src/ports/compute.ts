@@ -11,6 +11,8 @@ export interface ComputeSpec {
   readonly dataDirectory: string
   /** Postgres settings on top of our own, effective from the next start. */
   readonly settings: Readonly<Record<string, string>>
+  /** Makes it a hot standby: it replays what this compute writes, and takes no writes itself. */
+  readonly follows?: EndpointUid
   /**
    * Where clients are expected: the query that proves a start is asked there, when it exists, so that
    * their first session finds in memory what every session of a database needs.
@@ -36,6 +38,32 @@ export interface Activity {
   readonly busy: number
   /** Latest end of a query or transaction of a live session. */
   readonly lastActive: EpochMs | undefined
+}
+
+/** How far the log of a compute that writes reaches, on disk. */
+export interface LogReach {
+  /** Everything before is flushed; commits acknowledged by `synchronous_commit = off` may lie behind. */
+  readonly flushed: bigint
+  /** The oldest position that is still there: a standby that needs older ones has to be made anew. */
+  readonly oldest: bigint
+}
+
+export interface ReplayGoal {
+  /** Everything before is to be replayed. */
+  readonly through: bigint
+  /** What its source still has; `undefined`: everything that it needs. */
+  readonly oldest?: bigint
+  readonly patience: Millis
+}
+
+/** How far a standby has come. */
+export interface Replay {
+  /** Everything before is visible to its sessions. */
+  readonly replayed: bigint
+  /** Everything before is on its own disk: where it asks its source to go on. */
+  readonly received: bigint
+  /** Replay waits for somebody: its source has settings that this one was not started for. */
+  readonly isPaused: boolean
 }
 
 export interface ToolchainInfo {
@@ -100,8 +128,17 @@ export interface Computes {
   ): Promise<{ readonly backupLabel: string | undefined; readonly time: EpochMs }>
   /** End of recovery of a compute that has just started on a clone: its branch point. */
   recoveredTo(uid: EndpointUid): Promise<bigint>
+  /** When the running compute was started, whoever started it. */
+  startTime(uid: EndpointUid): Promise<EpochMs>
   /** Bytes of all databases, as Postgres counts them. */
   logicalSize(uid: EndpointUid): Promise<number>
+
+  /** Of a compute that writes. */
+  logReach(uid: EndpointUid): Promise<LogReach>
+  /** Waits until a standby has come so far, or never will, or patience has ended; how far it came. */
+  awaitReplay(uid: EndpointUid, goal: ReplayGoal): Promise<Replay>
+  /** Tells a standby that what it follows may be there again; else it looks every few seconds. */
+  followNow(uid: EndpointUid): Promise<void>
 
   /** How long a start may take before it counts as failed. */
   readonly startPatience: Millis

@@ -5,7 +5,7 @@
  */
 import type { Brand } from '../lib/brand.ts'
 
-/** `<project uid>/<branch uid>`, or `templates/<name>`: two path segments of letters, digits, `-`. */
+/** `<project uid>/<branch or endpoint uid>`, or `templates/<name>`: two path segments of letters, digits, `-`. */
 export type VolumeId = Brand<string, 'VolumeId'>
 /** Names a draft: the uid of the operation that makes it. */
 export type DraftId = Brand<string, 'DraftId'>
@@ -85,6 +85,9 @@ export interface Storage {
     to: VolumeId,
     fromLsn?: bigint,
   ): Promise<{ readonly segments: number; readonly bytes: number }>
+
+  /** What the volume itself says of its cluster: where the last checkpoint is, and whether it is the end. */
+  lastCheckpoint(id: VolumeId): Promise<{ readonly position: bigint; readonly isShutDown: boolean }>
 
   /**
    * Makes the first start of a clone quick. When its source was not shut down, it recovers as a standby

@@ -98,7 +98,7 @@ export class LiveWal {
   }
 }
 
-const controlFileOf = async (data: string): Promise<ControlFile> =>
+export const controlFileOf = async (data: string): Promise<ControlFile> =>
   parseControlFile(await readFile(join(data, controlFilePath)))
 
 type Held =

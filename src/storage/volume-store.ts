@@ -27,7 +27,7 @@ import type {
 } from '../ports/storage.ts'
 import { allocatedBytes } from './allocated-bytes.ts'
 import type { Driver } from './driver.ts'
-import { LiveWal } from './live-wal.ts'
+import { controlFileOf, LiveWal } from './live-wal.ts'
 import { giveTo, makePassage } from './ownership.ts'
 import { errorCode, exists, inPool, isAbsent, isFull } from './pool-faults.ts'
 import { PoolGuard } from './pool-guard.ts'
@@ -280,6 +280,14 @@ export class VolumeStore implements Storage {
 
   walDirectory(id: VolumeId): string {
     return volumePaths(this.#layout, id).live
+  }
+
+  async lastCheckpoint(
+    id: VolumeId,
+  ): Promise<{ readonly position: bigint; readonly isShutDown: boolean }> {
+    await this.#guard.assertPresent()
+    const { checkpoint, state } = await controlFileOf(this.dataDirectory(id))
+    return { position: checkpoint, isShutDown: state === 'shut down' }
   }
 
   async hasVolume(id: VolumeId): Promise<boolean> {

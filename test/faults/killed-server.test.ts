@@ -87,7 +87,10 @@ describe('the server killed', () => {
     const remove = await failpointsOf(() =>
       server.write('DELETE', `${store}/branches/probe?purge=true`),
     )
-    const passed = [...new Set([...create, ...remove])]
+    // Those of accepting a write are not passed again by whoever resumes it: audit.test.ts kills there.
+    const passed = [...new Set([...create, ...remove])].filter(
+      (name) => !/^audit[.](append|commit)/.test(name),
+    )
     expect(passed.filter((name) => name.startsWith('create-branch.')).length).toBeGreaterThan(6)
     expect(passed.filter((name) => name.startsWith('delete-branch.')).length).toBeGreaterThan(3)
     let n = 0

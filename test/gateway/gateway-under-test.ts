@@ -38,6 +38,8 @@ export class TestServer implements GatewayLink {
   readonly asks: SessionAsk[] = []
   readonly requests: SessionRequest[] = []
   readonly closedEndpoints: string[] = []
+  /** What the gateway judged by itself. */
+  readonly refusedProofs: string[] = []
   granted = 0
   certificates = 0
   /** What `open` waits for, as for a compute that wakes. */
@@ -82,6 +84,10 @@ export class TestServer implements GatewayLink {
     this.certificates += 1
     const names = ['localhost', host, ...(serverName === undefined ? [] : [serverName])]
     return this.#authority.leaf(names, ['127.0.0.1', ownAddress])
+  }
+
+  refused({ user: name }: { readonly user: string }, reason: string): void {
+    this.refusedProofs.push(`${name}: ${reason}`)
   }
 
   closed(closed: EndpointUid): void {

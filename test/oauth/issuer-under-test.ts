@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { issueAccessToken, verifyClientSecret } from '../../src/actions/access-tokens.ts'
 import type { Actions, Caller } from '../../src/actions/actions.ts'
+import { type AuditNotes, auditNotes } from '../../src/actions/audit-notes.ts'
 import { authenticate } from '../../src/actions/authenticate.ts'
 import { insertIdentity } from '../../src/actions/identities.ts'
 import { createSetupLink, createSignIn, issueSetupLink } from '../../src/actions/sign-in.ts'
@@ -42,6 +43,7 @@ export interface IssuerUnderTest {
   /** What follows `/oidc/setup/`. */
   linkFor(identity: Identity): Promise<string>
   setPassword(identity: Identity, password: string): Promise<void>
+  readonly notes: AuditNotes
   /** Status and body of the API's `Me` with this token. */
   // biome-ignore lint/suspicious/noExplicitAny: tests read answers as clients do, by field name
   me(token: string): Promise<{ readonly status: number; readonly body: any }>
@@ -63,9 +65,11 @@ export async function startIssuerUnderTest(
   const address = { apiUrl: base, publicUrl: options.publicUrl }
   const tokens = await openTokens({ layout, issuer: `${base}/oidc`, clock })
   const services = { catalog, clock, tokens }
+  const notes = auditNotes({ catalog, clock, log })
   const signIn = createSignIn({
     catalog,
     clock,
+    auditNotes: notes,
     verifyClientSecret: (id, secret) => verifyClientSecret(services, id, secret),
   })
   const issuer = createIssuer({
@@ -105,7 +109,8 @@ export async function startIssuerUnderTest(
   }
   const linkFor = async (who: Identity) => (await issueSetupLink(services, who)).token.reveal()
   const setPassword = async (who: Identity, password: string) => {
-    await signIn.redeemLink(new Secret(await linkFor(who)), new Secret(password))
+    const origin = { remoteAddress: '127.0.0.1', userAgent: 'test', requestId: 'test' }
+    await signIn.redeemLink(new Secret(await linkFor(who)), new Secret(password), origin)
   }
   const owner = await identity('USER', 'owner@example.com', true)
   const { token } = await issueAccessToken(services, owner.uid, { comment: 'test' })
@@ -119,6 +124,7 @@ export async function startIssuerUnderTest(
     tokens,
     issuer,
     owner,
+    notes,
     ownerToken: token.reveal(),
     robot,
     robotSecret,
@@ -134,6 +140,7 @@ export async function startIssuerUnderTest(
     },
     async dispose() {
       await server.close()
+      await notes.settle({ isLast: true })
       await database.dispose()
       rmSync(root, { recursive: true, force: true })
     },

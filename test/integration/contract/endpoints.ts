@@ -135,13 +135,70 @@ export const endpointContract = (server: ServerOf) =>
           code: 'INVALID_PARAMETER_VALUE',
           message: `Field '${field}' is required, expected non-default value (not "")!`,
         })
-      // Not here: one compute on one machine serves a branch.
-      expectRefusal(
-        await post(`${endpoints}?endpoint_id=reader`, {
-          spec: { endpoint_type: 'ENDPOINT_TYPE_READ_ONLY' },
-        }),
-        { status: 501, code: 'NOT_IMPLEMENTED', message: /read-only endpoint is not available/ },
-      )
+    })
+
+    test('contract 1.10, 5.5, row 5: a read-only endpoint is made, read and deleted', async () => {
+      const { read, post, remove, get } = ask(server())
+      const reader = `${endpoints}/reader`
+      const reply = await post(`${endpoints}?endpoint_id=reader`, {
+        spec: {
+          endpoint_type: 'ENDPOINT_TYPE_READ_ONLY',
+          autoscaling_limit_min_cu: 0.5,
+          autoscaling_limit_max_cu: 2,
+          suspend_timeout_duration: '300s',
+          group: { min: 1, max: 1 },
+        },
+      })
+      const made = await server().follow(expectOperation(reply, reader, 'Endpoint'))
+      expect(keysOf(made)).toEqual(endpointKeys)
+      expect(made).toEqual(await read(reader))
+      const { host } = made.status.hosts
+      expect(made.status).toMatchObject({
+        endpoint_type: 'ENDPOINT_TYPE_READ_ONLY',
+        autoscaling_limit_min_cu: 0.5,
+        autoscaling_limit_max_cu: 2,
+        suspend_timeout_duration: '300s',
+        group: { min: 1, max: 1, enable_readable_secondaries: false },
+        hosts: { host, read_only_host: host },
+      })
+      expect(made.status).not.toHaveProperty('pending_state') // row 16
+      const listed = (await read(endpoints)).endpoints
+      expect(listed.map((one: { name: string }) => one.name)).toEqual([primary, reader])
+      const { endpoints: first, next_page_token } = await read(`${endpoints}?page_size=1`)
+      expect(first).toHaveLength(1)
+      const second = await read(`${endpoints}?page_token=${next_page_token}`)
+      expect(second.endpoints.map((one: { name: string }) => one.name)).toEqual([reader])
+      const gone = await remove(reader)
+      expect(await server().follow(expectOperation(gone, reader, 'Endpoint'))).toEqual({
+        '@type': 'type.googleapis.com/google.protobuf.Empty',
+      })
+      expectRefusal(await get(reader), notFound('endpoint'))
+    })
+
+    test('contract 1.2: the compute of an endpoint is listed, in the words of the Python SDK', async () => {
+      const { read, get } = ask(server())
+      const { status, uid } = await read(primary)
+      const listed = await read(`${primary}/compute-instances?page_size=5`)
+      const id = uid.replace('ep-', 'compute-')
+      expect(listed).toMatchObject({
+        compute_instances: [
+          {
+            name: `${primary}/compute-instances/${id}`,
+            compute_instance_id: id,
+            compute_host: status.hosts.host,
+            current_state: status.current_state,
+            role: 'READ_WRITE',
+            start_time: expect.stringMatching(timestamp),
+          },
+        ],
+      })
+      const [instance] = listed.compute_instances
+      expect(await read(instance.name)).toEqual(instance)
+      expectRefusal(await get(`${primary}/compute-instances/absent`), {
+        status: 404,
+        code: 'NOT_FOUND',
+        message: /^compute instance id not found/,
+      })
     })
 
     test('contract 1.10: a disabled endpoint goes to sleep and is not woken', async () => {

@@ -1,4 +1,4 @@
-/** Create, update and delete of endpoints. A branch has one read-write endpoint, made with it. */
+/** Update of endpoints: the row at once, the compute by an operation, which Postgres may refuse. */
 
 import { type Branch, isLive } from '../domain/branch.ts'
 import { cuProblem } from '../domain/cu.ts'
@@ -9,40 +9,12 @@ import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
-import { findEndpoint, lockProject } from './access.ts'
-import type { Caller, CreateEndpoint, EndpointSpec } from './actions.ts'
+import { lockProject } from './access.ts'
+import type { Caller, EndpointSpec } from './actions.ts'
 import { suspend, wake } from './fleet.ts'
 import { newOperationUid } from './new-uid.ts'
 import type { Services } from './services.ts'
 import { viewEndpoint } from './views.ts'
-
-export async function createEndpoint(
-  services: Services,
-  caller: Caller,
-  input: CreateEndpoint,
-): Promise<OperationResource> {
-  return services.catalog.transaction(async (session) => {
-    const project = await lockProject(session, input.branch, {
-      caller,
-      needs: 'CAN_MANAGE',
-      to: 'create endpoints',
-    })
-    const branch = await session.branches.byId(project.uid, input.branch.branch)
-    if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
-    const existing = await session.endpoints.byId(branch.uid, input.endpointId)
-    if (existing !== undefined) {
-      if (!input.replaceExisting) throw new Fault('ENDPOINT_EXISTS')
-      if (existing.type !== input.type)
-        throw new Fault('FIELD_IMMUTABLE', { field: 'endpoint_type' })
-      return changeEndpoint(services, session, caller, project, branch, existing, input.spec)
-    }
-    if (input.type === 'ENDPOINT_TYPE_READ_WRITE') throw new Fault('READ_WRITE_ENDPOINT_EXISTS')
-    throw new Fault('NOT_IMPLEMENTED', {
-      what: 'A read-only endpoint',
-      instead: 'Read from the read-write endpoint with a READ_ONLY credential.',
-    })
-  })
-}
 
 export async function updateEndpoint(
   services: Services,
@@ -64,7 +36,8 @@ export async function updateEndpoint(
   })
 }
 
-async function changeEndpoint(
+/** Holds the project already. */
+export async function changeEndpoint(
   { clock, computes }: Pick<Services, 'clock' | 'computes'>,
   session: CatalogSession,
   caller: Caller,
@@ -188,16 +161,3 @@ export const updateEndpointKind = (services: Services): Kind => ({
     return viewEndpoint(services, context.project, context.branch, context.endpoint)
   },
 })
-
-export async function deleteEndpoint(
-  { catalog }: Services,
-  caller: Caller,
-  path: EndpointPath,
-): Promise<OperationResource> {
-  const { endpoint } = await findEndpoint(catalog, path, {
-    caller,
-    needs: 'CAN_MANAGE',
-    to: 'delete endpoints',
-  })
-  throw new Fault('READ_WRITE_ENDPOINT_STAYS', { endpoint: endpoint.endpointId })
-}

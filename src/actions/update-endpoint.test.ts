@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type Millis, minutes } from '../lib/time.ts'
-import { takeBack } from './endpoints.ts'
+import { takeBack } from './update-endpoint.ts'
 
 const before = {
   minCu: 1,

@@ -1,0 +1,216 @@
+/**
+ * What the audit log says of each action. The type asks for every method of `Actions`: one that is
+ * added is either a read or says here what it is called and what it is about.
+ */
+import { changedFields } from '../domain/audit.ts'
+import { branchName, endpointName, printable, projectName } from '../domain/names.ts'
+import { rfc3339 } from '../lib/time.ts'
+import type { Actions } from './actions.ts'
+import type { About } from './audit-entry.ts'
+
+type Rest<K extends keyof Actions> =
+  Parameters<Actions[K]> extends readonly [unknown, ...infer R] ? R : never
+type Result<K extends keyof Actions> = Awaited<ReturnType<Actions[K]>>
+
+export interface Audited<R extends readonly unknown[], T> {
+  /** A verb and its object in kebab-case. */
+  readonly action: string
+  /** From what was asked: also told of what is refused. Names of fields, never a secret. */
+  readonly about: (...asked: R) => About
+  /** What is known only when it is done. */
+  readonly told?: (result: T) => Partial<About>
+}
+
+export const auditTable: {
+  readonly [K in keyof Actions]: 'read' | Audited<Rest<K>, Result<K>>
+} = {
+  // A proof that is refused is noted by the edge, which knows from where it came.
+  authenticate: 'read',
+  verifyClientSecret: 'read',
+
+  createProject: {
+    action: 'create-project',
+    about: ({ projectId, spec, initialBranch, initialEndpoint }) => ({
+      resource: projectName(projectId),
+      changed: [
+        ...changedFields(spec),
+        ...changedFields(initialBranch, 'initial_branch.'),
+        ...changedFields(initialEndpoint, 'initial_endpoint.'),
+      ],
+    }),
+  },
+  getProject: 'read',
+  listProjects: 'read',
+  updateProject: {
+    action: 'update-project',
+    about: ({ project }, spec) => ({
+      resource: projectName(project),
+      changed: changedFields(spec),
+    }),
+  },
+  deleteProject: {
+    action: 'delete-project',
+    about: ({ project }, { purge }) => ({ resource: projectName(project), details: { purge } }),
+  },
+  undeleteProject: {
+    action: 'undelete-project',
+    about: ({ project }) => ({ resource: projectName(project) }),
+  },
+
+  createBranch: {
+    action: 'create-branch',
+    about: ({ project, branchId, spec, replaceExisting }) => ({
+      resource: branchName(project, branchId),
+      changed: changedFields(spec),
+      details: replaceExisting ? { replace_existing: true } : {},
+    }),
+  },
+  getBranch: 'read',
+  listBranches: 'read',
+  updateBranch: {
+    action: 'update-branch',
+    about: ({ project, branch }, spec) => ({
+      resource: branchName(project, branch),
+      changed: changedFields(spec),
+    }),
+  },
+  deleteBranch: {
+    action: 'delete-branch',
+    about: ({ project, branch }, { purge }) => ({
+      resource: branchName(project, branch),
+      details: { purge },
+    }),
+  },
+  undeleteBranch: {
+    action: 'undelete-branch',
+    about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
+  },
+
+  createEndpoint: {
+    action: 'create-endpoint',
+    about: ({ branch: { project, branch }, endpointId, spec, replaceExisting }) => ({
+      resource: endpointName(project, branch, endpointId),
+      changed: changedFields(spec),
+      details: replaceExisting ? { replace_existing: true } : {},
+    }),
+  },
+  getEndpoint: 'read',
+  listComputeInstances: 'read',
+  getComputeInstance: 'read',
+  listEndpoints: 'read',
+  updateEndpoint: {
+    action: 'update-endpoint',
+    about: ({ project, branch, endpoint }, spec) => ({
+      resource: endpointName(project, branch, endpoint),
+      changed: changedFields(spec),
+    }),
+  },
+  deleteEndpoint: {
+    action: 'delete-endpoint',
+    about: ({ project, branch, endpoint }) => ({
+      resource: endpointName(project, branch, endpoint),
+    }),
+  },
+
+  getOperation: 'read',
+  createCredential: {
+    action: 'create-credential',
+    about: ({ endpoint, narrowing }) => ({
+      resource: printable(endpoint),
+      details:
+        narrowing === undefined
+          ? {}
+          : {
+              permission: narrowing.permission,
+              ...(narrowing.tables === undefined ? {} : { tables: narrowing.tables.slice(0, 100) }),
+            },
+    }),
+    told: ({ tokenId, expireTime }) => ({
+      details: { token_id: tokenId, expire_time: rfc3339(expireTime) },
+    }),
+  },
+
+  createIdentity: {
+    action: 'create-identity',
+    about: ({ kind, loginName }) => ({
+      resource: `identities/${loginName}`,
+      details: { kind },
+    }),
+    told: ({ uid }) => ({ resourceUid: uid }),
+  },
+  getIdentity: 'read',
+  listIdentities: 'read',
+  deleteIdentity: {
+    action: 'delete-identity',
+    about: (uid) => ({ resource: `identities/${printable(uid)}`, resourceUid: printable(uid) }),
+    told: (removed) => ({ resource: `identities/${removed.loginName}` }),
+  },
+  createAccessToken: {
+    action: 'create-access-token',
+    // Its comment is free text: somebody may have put a secret there.
+    about: ({ forLogin, lifetime }) => ({
+      resource: 'access-tokens',
+      details: {
+        ...(forLogin === undefined ? {} : { for: printable(forLogin) }),
+        ...(lifetime === undefined ? {} : { lifetime_seconds: Math.floor(lifetime / 1000) }),
+      },
+    }),
+    told: ({ tokenId }) => ({ resource: `access-tokens/${tokenId}`, resourceUid: tokenId }),
+  },
+  listAccessTokens: 'read',
+  getAccessToken: 'read',
+  deleteAccessToken: {
+    action: 'delete-access-token',
+    about: (tokenId) => ({
+      resource: `access-tokens/${printable(tokenId)}`,
+      resourceUid: printable(tokenId),
+    }),
+  },
+
+  createClientSecret: {
+    action: 'create-client-secret',
+    about: (servicePrincipal, { lifetime }) => ({
+      resource: `identities/${printable(servicePrincipal)}/secrets`,
+      details: lifetime === undefined ? {} : { lifetime_seconds: Math.floor(lifetime / 1000) },
+    }),
+    told: ({ secretId, identityUid, expireTime }) => ({
+      resource: `identities/${identityUid}/secrets/${secretId}`,
+      resourceUid: secretId,
+      details: expireTime === undefined ? {} : { expire_time: rfc3339(expireTime) },
+    }),
+  },
+  listClientSecrets: 'read',
+  deleteClientSecret: {
+    action: 'delete-client-secret',
+    about: (servicePrincipal, secretId) => ({
+      resource: `identities/${printable(servicePrincipal)}/secrets/${printable(secretId)}`,
+      resourceUid: printable(secretId),
+    }),
+  },
+
+  createSetupLink: {
+    action: 'create-setup-link',
+    about: (loginName) => ({ resource: `identities/${printable(loginName)}` }),
+    told: ({ identity, expireTime }) => ({
+      resourceUid: identity.uid,
+      details: { expire_time: rfc3339(expireTime) },
+    }),
+  },
+
+  getAccess: 'read',
+  setAccess: {
+    action: 'set-access',
+    about: (project, entries, { replace }) => ({
+      resource: projectName(project),
+      details: {
+        replace,
+        access: entries
+          .slice(0, 100)
+          .map(({ loginName, level }) => `${printable(loginName)} ${level}`),
+      },
+    }),
+  },
+
+  listAudit: 'read',
+  verifyAudit: 'read',
+}

@@ -1,0 +1,213 @@
+/**
+ * Read-only endpoints when something dies: the server at every failpoint that their create and delete
+ * pass, a reader, its writer, and all at once. A reader is whole, or there is no trace of it.
+ */
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { eventually, TestServer } from '../fixtures/server.ts'
+
+let server: TestServer
+let project: string
+const store = 'projects/store'
+const production = `${store}/branches/production`
+const trace = () => join(server.stateDir, 'failpoints')
+
+beforeAll(async () => {
+  server = await TestServer.start()
+  project = (await server.api('GET', `/api/2.0/postgres/${store}`)).body.uid
+  await server.sql(
+    production,
+    'create table kept (n int primary key); insert into kept select generate_series(1, 1000)',
+  )
+})
+afterEach(({ task }) => {
+  if (task.result?.state === 'fail') console.error(server.output, server.log.slice(-6000))
+})
+afterAll(async () => {
+  await server?.dispose()
+})
+
+const reader = { spec: { endpoint_type: 'ENDPOINT_TYPE_READ_ONLY' } }
+
+/** Names passed while `work` runs on a server that traces them. */
+async function failpointsOf(work: () => Promise<unknown>): Promise<readonly string[]> {
+  await server.stop()
+  await server.launch({ LAKELET_FAILPOINT_TRACE: trace() })
+  const before = existsSync(trace()) ? readFileSync(trace(), 'utf8').split('\n').length : 0
+  await work()
+  return readFileSync(trace(), 'utf8')
+    .split('\n')
+    .slice(Math.max(0, before - 1))
+    .filter(Boolean)
+}
+
+/** A request that a kill may cut off. */
+const attempt = (method: string, path: string, body?: unknown) =>
+  server.api(method, `/api/2.0/postgres/${path}`, body).catch(() => undefined)
+const post = (id: string) => attempt('POST', `${production}/endpoints?endpoint_id=${id}`, reader)
+
+const entries = (path: string): readonly string[] => {
+  const directory = join(server.stateDir, path)
+  return existsSync(directory) ? readdirSync(directory).sort() : []
+}
+
+async function endpointsOfProduction(): Promise<
+  readonly { endpoint_id: string; uid: string; status: { current_state: string } }[]
+> {
+  const { body } = await server.api('GET', `/api/2.0/postgres/${production}/endpoints`)
+  return body.endpoints
+}
+
+/** Volumes, WAL and run directories are those of rows, and nothing else. */
+async function nothingHalfMade(): Promise<void> {
+  const branch = (await server.api('GET', `/api/2.0/postgres/${production}`)).body.uid
+  const [writer, ...readers] = await endpointsOfProduction()
+  const rows = [branch, ...readers.map(({ uid }) => uid)].sort()
+  for (const place of ['pool', 'wal']) {
+    await eventually(
+      `${place} and rows agree`,
+      () => entries(join(place, project)).join() === rows.join(),
+    )
+  }
+  await eventually('no drafts, no trash', () =>
+    ['pool/tmp', 'pool/trash', 'wal/trash'].every((path) => entries(path).length === 0),
+  )
+  const known = [writer, ...readers].map((endpoint) => endpoint?.uid)
+  expect(entries('run').filter((name) => name.startsWith('ep-') && !known.includes(name))).toEqual(
+    [],
+  )
+}
+
+const rowsOf = async (endpoint: string): Promise<number> => {
+  const { rows } = await server.sql(production, 'select count(*)::int as n from kept', { endpoint })
+  return rows[0].n
+}
+
+describe('the server killed', () => {
+  test('at every failpoint of create and delete of a read-only endpoint, twice', async () => {
+    const create = await failpointsOf(() =>
+      server.write('POST', `${production}/endpoints?endpoint_id=probe`, reader),
+    )
+    const remove = await failpointsOf(() => server.write('DELETE', `${production}/endpoints/probe`))
+    const passed = [...new Set([...create, ...remove])]
+    expect(passed.filter((name) => name.startsWith('create-endpoint.')).length).toBeGreaterThan(6)
+    expect(passed.filter((name) => name.startsWith('delete-endpoint.')).length).toBeGreaterThan(3)
+    expect(passed).toContain('reader.place:before')
+    expect(passed).toContain('reader.drop:stopped')
+    let n = 0
+    for (const name of passed) {
+      await server.kill() // computes and catalog go on and are adopted
+      await server.launch({ LAKELET_FAILPOINTS: `${name}=kill` })
+      n += 1
+      const id = `killed-${n}`
+      const posted = await post(id)
+      if (posted !== undefined) expect(posted.body, name).toHaveProperty('name')
+      await eventually(`${name}: killed, or the endpoint made`, async () => {
+        if (server.isGone) return true
+        const { body } = (await attempt('GET', `${production}/endpoints/${id}`)) ?? {}
+        return body?.status?.current_state === 'ACTIVE'
+      })
+      if (!server.isGone) await attempt('DELETE', `${production}/endpoints/${id}`)
+      await eventually(`${name}: killed`, () => server.isGone)
+      // Dies once more at the same place, when it resumes; then it is let live.
+      await server.launchOnly({ LAKELET_FAILPOINTS: `${name}=kill` })
+      await eventually(`${name}: up or killed again`, () => server.isGone || server.isUp)
+      await eventually(`${name}: settled`, async () => {
+        if (server.isGone) await server.launch()
+        const { body } = (await attempt('GET', `${production}/endpoints`)) ?? {}
+        return (
+          body?.endpoints?.every(
+            ({ status }: { status: { current_state: string } }) => status.current_state !== 'INIT',
+          ) ?? false
+        )
+      })
+      const made = (await endpointsOfProduction()).some(({ endpoint_id }) => endpoint_id === id)
+      if (made) {
+        expect(await rowsOf(id), name).toBe(1000)
+        await server.write('DELETE', `${production}/endpoints/${id}`)
+      }
+      await nothingHalfMade()
+    }
+  }, 900_000)
+})
+
+describe('with a reader at work', () => {
+  const postmasterOf = (uid: string): number =>
+    Number(
+      readFileSync(
+        join(server.stateDir, 'pool', project, uid, 'volume/postmaster.pid'),
+        'utf8',
+      ).split('\n')[0],
+    )
+  const kill = (pid: number) => process.kill(pid, 'SIGKILL')
+  let uid: string
+  let branch: string
+  beforeAll(async () => {
+    uid = (await server.write('POST', `${production}/endpoints?endpoint_id=reader`, reader)).uid
+    branch = (await server.api('GET', `/api/2.0/postgres/${production}`)).body.uid
+  })
+
+  test('the reader killed: the next login finds it, with everything committed since', async () => {
+    expect(await rowsOf('reader')).toBe(1000)
+    kill(postmasterOf(uid))
+    await server.sql(production, 'insert into kept values (1001)')
+    expect(await rowsOf('reader')).toBe(1001)
+  })
+
+  test('the writer killed: its reader goes on, and the next login wakes the writer to be sure', async () => {
+    const session = await server.connect(production, { endpoint: 'reader' })
+    await server.sql(production, 'insert into kept values (1002)')
+    kill(postmasterOf(branch))
+    expect((await session.query('select max(n) >= 1001 as has from kept')).rows).toEqual([
+      { has: true },
+    ])
+    expect(await rowsOf('reader')).toBe(1002)
+    await server.sql(production, 'insert into kept values (1003)')
+    await eventually('the open session follows', async () => {
+      const { rows } = await session.query('select max(n) as n from kept')
+      return rows[0].n === 1003
+    })
+    await session.end()
+  })
+
+  test('the server killed: sessions go on, and the next server takes the reader over', async () => {
+    const session = await server.connect(production, { endpoint: 'reader' })
+    const before = postmasterOf(uid)
+    await server.kill()
+    expect((await session.query('select count(*)::int as n from kept')).rows).toEqual([{ n: 1003 }])
+    await server.launch()
+    expect(postmasterOf(uid)).toBe(before)
+    await server.sql(production, 'insert into kept values (1004)')
+    expect(await rowsOf('reader')).toBe(1004)
+    await session.end()
+  })
+
+  test('everything killed at once, as when the power goes: nothing is lost, nothing is left', async () => {
+    await server.sql(production, 'insert into kept values (1005)')
+    for (const pid of server.processes()) {
+      try {
+        kill(pid)
+      } catch {
+        // It ended with its parent.
+      }
+    }
+    await server.exit()
+    await server.launch()
+    expect(await rowsOf('reader')).toBe(1005)
+    await nothingHalfMade()
+  })
+
+  test('its volume lost: it is made anew', async () => {
+    await server.write('PATCH', `${production}/endpoints/reader?update_mask=spec.disabled`, {
+      spec: { disabled: true },
+    })
+    rmSync(join(server.stateDir, 'pool', project, uid, 'volume/global/pg_control'))
+    await server.write('PATCH', `${production}/endpoints/reader?update_mask=spec.disabled`, {
+      spec: { disabled: false },
+    })
+    expect(await rowsOf('reader')).toBe(1005)
+    await server.write('DELETE', `${production}/endpoints/reader`)
+    await nothingHalfMade()
+  })
+})
