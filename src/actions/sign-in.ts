@@ -196,15 +196,15 @@ export async function issueSetupLink(
   const token = new Secret(randomBytes(32).toString('base64url'))
   const createTime = clock.now()
   const expireTime = after(createTime, linkLifetime)
-  await catalog.transaction((session) =>
-    session.setupLinks.replace({
+  return catalog.transaction(async (session) => {
+    await session.setupLinks.replace({
       hash: hashOf(token),
       identityUid: identity.uid,
       createTime,
       expireTime,
-    }),
-  )
-  return { token, identity, expireTime }
+    })
+    return { token, identity, expireTime }
+  })
 }
 
 async function redeemLink(

@@ -1,8 +1,11 @@
 /** Signing in against the whole server: its first start, the command line, and the Python SDK. */
 import { execFile, spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../../src/lib/subprocess.ts'
 import { minutes } from '../../src/lib/time.ts'
@@ -226,6 +229,13 @@ describe('lakelet auth', () => {
   })
 })
 
+const isFree = (port: number) =>
+  new Promise<boolean>((done) => {
+    const probe = createServer()
+    probe.once('error', () => done(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => done(true)))
+  })
+
 describe('the Python SDK', () => {
   const packages = ['databricks-sdk==0.156.0']
   const directory = resolve(import.meta.dirname, '../../.venv/oauth-databricks-sdk-0.156.0')
@@ -263,16 +273,20 @@ print(sorted(p.name for p in w.postgres.list_projects()))
     const { body } = await server.api('POST', '/api/2.0/preview/scim/v2/ServicePrincipals', {
       displayName: 'robot',
     })
-    const secret = await server.api(
-      'POST',
-      `/api/2.0/accounts/servicePrincipals/${body.id}/credentials/secrets`,
-      {},
+    const secret = randomBytes(32).toString('hex')
+    const hash = createHash('sha256').update(secret).digest('base64url')
+    const client = new pg.Client({
+      host: join(server.stateDir, 'run/catalog'),
+      user: 'cloud_admin',
+      database: 'lakelet',
+    })
+    await client.connect()
+    await client.query(
+      'insert into client_secrets (secret_id, hash, identity_uid, create_time) values ($1, $2, $3, now())',
+      [randomBytes(8).toString('hex'), hash, body.id],
     )
-    return {
-      id: body.applicationId as string,
-      uid: body.id as string,
-      secret: secret.body.secret as string,
-    }
+    await client.end()
+    return { id: body.applicationId as string, secret }
   }
 
   test('machine to machine', async () => {
@@ -303,23 +317,40 @@ print(sorted(p.name for p in w.postgres.list_projects()))
   })
 
   const hasChromium = existsSync(chromiumOptions.executablePath)
-  test.skipIf(!hasChromium)('a person, through a browser that signs in by itself', async () => {
-    const scripted = resolve(import.meta.dirname, 'scripted-browser.mjs')
-    const output = await runPython({
+  test.skipIf(!hasChromium)(
+    'a person, through a browser that signs in by itself',
+    async () => {
+      // The SDK listens there and nowhere else.
+      await eventually('port 8020 is free', () => isFree(8020), 60_000)
+      const scripted = resolve(import.meta.dirname, 'scripted-browser.mjs')
+      const output = await runPython({
+        DATABRICKS_HOST: server.apiUrl,
+        DATABRICKS_AUTH_TYPE: 'external-browser',
+        BROWSER: `${process.execPath} ${scripted} %s &`,
+        SIGN_IN_LOGIN: login,
+        SIGN_IN_PASSWORD: password,
+      })
+      expect(output).toContain(login)
+      expect(output).toContain("['projects/store']")
+      // The second time its own cache has a refresh token; no browser is there.
+      const again = await runPython({
+        DATABRICKS_HOST: server.apiUrl,
+        DATABRICKS_AUTH_TYPE: 'external-browser',
+        BROWSER: '/bin/false',
+      })
+      expect(again).toContain(login)
+    },
+    120_000,
+  )
+
+  test('the audit log tells of all this, and holds no secret', async () => {
+    const { stdout } = await lakelet(['audit', '-o', 'json'], {
       DATABRICKS_HOST: server.apiUrl,
-      DATABRICKS_AUTH_TYPE: 'external-browser',
-      BROWSER: `${process.execPath} ${scripted} %s &`,
-      SIGN_IN_LOGIN: login,
-      SIGN_IN_PASSWORD: password,
+      DATABRICKS_TOKEN: server.token,
     })
-    expect(output).toContain(login)
-    expect(output).toContain("['projects/store']")
-    // The second time its own cache has a refresh token; no browser is there.
-    const again = await runPython({
-      DATABRICKS_HOST: server.apiUrl,
-      DATABRICKS_AUTH_TYPE: 'external-browser',
-      BROWSER: '/bin/false',
-    })
-    expect(again).toContain(login)
+    for (const action of ['create-setup-link', 'set-password', 'sign-in', 'issue-access-token']) {
+      expect(stdout).toContain(`"${action}"`)
+    }
+    expect(stdout).not.toContain(password)
   })
 })
