@@ -1,7 +1,7 @@
 /**
  * Passwords as scrypt verifiers (RFC 7914), each with the parameters it was made with, so that they
- * can grow without anybody choosing a new password. 64 MB and about a fifth of a second each; at most
- * two are computed at a time, so that a flood of guesses costs time and not memory.
+ * can grow without anybody choosing a new password. 64 MB and some tenths of a second each; at
+ * most two are computed at a time, so that a flood of guesses costs time and not memory.
  */
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
