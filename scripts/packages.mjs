@@ -24,8 +24,13 @@ const isExecutable = (file) => {
 
 const searchPath = () => [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
 
-export const onPath = (command) =>
-  searchPath().some((directory) => directory !== '' && isExecutable(join(directory, command)))
+/** Where the first of these commands is, or `undefined`. */
+export const pathOf = (...commands) =>
+  commands
+    .flatMap((command) => searchPath().map((directory) => directory && join(directory, command)))
+    .find((file) => file !== '' && isExecutable(file))
+
+export const onPath = (...commands) => pathOf(...commands) !== undefined
 
 /** Debian keeps the programs of a major outside of PATH. */
 export function postgresTool(tool) {
@@ -50,13 +55,14 @@ const needs = [
     isMet: () => postgresTool('pgbench') !== undefined && postgresTool('pg_restore') !== undefined,
     isServer: true,
   },
+  { name: 'git', for: 'worktrees', isMet: () => onPath('git') },
+  { name: 'curl', for: 'the clients psql and curl', isMet: () => onPath('curl') },
   {
     name: 'chromium',
-    for: 'the API page in a browser',
-    isMet: () => ['chromium', 'chromium-browser', 'google-chrome'].some(onPath),
+    for: 'pages in a browser',
+    isMet: () => onPath('chromium', 'chromium-browser', 'google-chrome'),
   },
-  { name: 'git', for: 'worktrees', isMet: () => onPath('git') },
-  { name: 'curl', for: 'the psql client', isMet: () => onPath('curl') },
+  { name: 'jq', for: 'the client curl', isMet: () => onPath('jq') },
 ]
 
 async function missing() {

@@ -7,7 +7,7 @@ import { tryRun } from './run-command.mjs'
 const root = resolve(import.meta.dirname, '..')
 const requirements = [
   join(root, 'examples/store/requirements.txt'),
-  join(root, 'test/clients/requirements.txt'),
+  join(root, 'examples/store/requirements-m2m.txt'),
 ]
 
 /** The bin directory of an environment that has the requirements; throws with the reason if not. */

@@ -1,9 +1,11 @@
 /**
- * `npm test`: everything from a fresh clone: set-up, lint, types, build, tests. With `--clients`: the
- * real clients against a real server instead of lint and tests. The last line is the count.
+ * `npm test`: everything from a fresh clone: set-up, lint, types, build, tests. With `--clients` or
+ * `--conformance`: real clients against a real server instead of lint and tests. The last line is the
+ * count.
  *
  *   node scripts/test.mjs [vitest arguments]
  *   node scripts/test.mjs --clients [--only NAME] [--expiry SECONDS]
+ *   node scripts/test.mjs --conformance [--only NAME] [--write]
  */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -88,17 +90,23 @@ function addVitest(report, code) {
   count.failed += failed === 0 && code !== 0 ? 1 : failed
 }
 
+/** The suites of real clients, by the flag that chooses one. */
+const clientSuites = {
+  '--clients': async (args) => (await import('../test/clients/run.mjs')).runClients(args),
+  '--conformance': async (args) =>
+    (await import('../test/conformance/run.mjs')).runConformance(args),
+}
+
 async function main(args) {
-  const isClients = args.includes('--clients')
+  const flag = Object.keys(clientSuites).find((each) => args.includes(each))
   if (!(await setUp('npm packages', installDependencies))) return
   for (const reason of await ensureSystemPackages(say)) {
     count.skipped += 1
     console.log(`SKIPPED ${reason}`)
   }
-  if (isClients) {
+  if (flag !== undefined) {
     if (!(await setUp('build', ensureBuild))) return
-    const { runClients } = await import('../test/clients/run.mjs')
-    const clients = await runClients(args.filter((arg) => arg !== '--clients'))
+    const clients = await clientSuites[flag](args.filter((arg) => arg !== flag))
     for (const key of Object.keys(count)) count[key] += clients[key]
     return
   }

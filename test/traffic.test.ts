@@ -4,6 +4,7 @@ import { apiDocument } from '../src/api/create-api.ts'
 import type { Exchange } from '../src/api/exchange.ts'
 import { sampleBranch, sampleOperation } from '../src/api/sample-resources.fixture.ts'
 import { trafficChecker } from './fixtures/check-traffic.mjs'
+import { TestServer } from './fixtures/server.ts'
 
 const checker = trafficChecker(apiDocument('0'))
 
@@ -121,4 +122,10 @@ describe('traffic', () => {
     expect(found).toContain('/expire_time')
     expect(found).not.toContain('secret')
   })
+})
+
+test('a server whose exchanges are not kept fails the test that used it', async () => {
+  const server = await TestServer.start({ storage: 'copy', env: { LAKELET_TRAFFIC_TRACE: '' } })
+  await server.api('GET', '/api/2.0/postgres/projects')
+  await expect(server.dispose()).rejects.toThrow('1 requests were answered, but 0 were kept')
 })

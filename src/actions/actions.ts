@@ -16,10 +16,14 @@ import type {
   OperationUid,
   ProjectId,
   ProjectPath,
+  SnapshotId,
+  SnapshotPath,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
+import type { SnapshotResource } from '../domain/snapshot.ts'
+import type { Cadence } from '../domain/snapshot-cadence.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
@@ -27,6 +31,7 @@ import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
 import type { Narrowing } from '../ports/roles.ts'
 import type { AuditFilter } from './read-audit.ts'
 import type { SetupLink } from './sign-in.ts'
+import type { SnapshotScheduleResource } from './snapshot-schedule.ts'
 
 /** Who calls, and what is known of the call for logs. */
 export interface Caller {
@@ -98,8 +103,23 @@ export interface CreateBranch {
     readonly source?: string
     readonly sourceLsn?: Lsn
     readonly sourceTime?: EpochMs
+    /** Full name, or a bare snapshot id of the same project; then no other source is named. */
+    readonly snapshot?: string
   }
   readonly replaceExisting: boolean
+}
+
+export interface CreateSnapshot {
+  readonly project: ProjectId
+  readonly snapshotId: SnapshotId
+  readonly spec: {
+    /** Full name, or a bare branch id of the same project. */
+    readonly source: string
+    readonly sourceLsn?: Lsn
+    readonly sourceTime?: EpochMs
+    /** Default: never. */
+    readonly expiration?: Expiration
+  }
 }
 
 export interface EndpointSpec {
@@ -185,6 +205,18 @@ export interface Actions {
     path: EndpointPath,
     id: string,
   ): Promise<ComputeInstanceResource>
+
+  createSnapshot(caller: Caller, input: CreateSnapshot): Promise<OperationResource>
+  getSnapshot(caller: Caller, path: SnapshotPath): Promise<SnapshotResource>
+  listSnapshots(caller: Caller, path: ProjectPath, page: Page): Promise<Listing<SnapshotResource>>
+  deleteSnapshot(caller: Caller, path: SnapshotPath): Promise<OperationResource>
+  getSnapshotSchedule(caller: Caller, path: BranchPath): Promise<SnapshotScheduleResource>
+  /** Replaces all cadences, at once; `undefined` changes nothing. */
+  updateSnapshotSchedule(
+    caller: Caller,
+    path: BranchPath,
+    cadences: readonly Cadence[] | undefined,
+  ): Promise<SnapshotScheduleResource>
 
   /** Waits up to 2 s for an operation that is about to finish. `resource` is the name before `/operations/`. */
   getOperation(caller: Caller, resource: string, uid: OperationUid): Promise<OperationResource>

@@ -3,7 +3,7 @@
  * added is either a read or says here what it is called and what it is about.
  */
 import { changedFields } from '../domain/audit.ts'
-import { branchName, endpointName, printable, projectName } from '../domain/names.ts'
+import { branchName, endpointName, printable, projectName, snapshotName } from '../domain/names.ts'
 import { rfc3339 } from '../lib/time.ts'
 import type { Actions } from './actions.ts'
 import type { About } from './audit-entry.ts'
@@ -109,6 +109,28 @@ export const auditTable: {
     action: 'delete-endpoint',
     about: ({ project, branch, endpoint }) => ({
       resource: endpointName(project, branch, endpoint),
+    }),
+  },
+
+  createSnapshot: {
+    action: 'create-snapshot',
+    about: ({ project, snapshotId, spec }) => ({
+      resource: snapshotName(project, snapshotId),
+      changed: changedFields(spec),
+    }),
+  },
+  getSnapshot: 'read',
+  listSnapshots: 'read',
+  deleteSnapshot: {
+    action: 'delete-snapshot',
+    about: ({ project, snapshot }) => ({ resource: snapshotName(project, snapshot) }),
+  },
+  getSnapshotSchedule: 'read',
+  updateSnapshotSchedule: {
+    action: 'update-snapshot-schedule',
+    about: ({ project, branch }, cadences) => ({
+      resource: `${branchName(project, branch)}/snapshot-schedule`,
+      changed: cadences === undefined ? [] : ['schedule'],
     }),
   },
 

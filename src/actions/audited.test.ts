@@ -48,7 +48,8 @@ beforeEach(async () => {
   )
   await database.sql('alter table audit enable always trigger audit_append')
   notes = auditNotes({ catalog, clock: systemClock, log: database.log })
-  const some = { catalog, clock: systemClock, log: database.log, auditNotes: notes }
+  const policy = { maxBranchLogicalSize: 1 }
+  const some = { catalog, clock: systemClock, log: database.log, auditNotes: notes, policy }
   // What these actions need of the services; the whole is tested with a server.
   actions = createActions(some as unknown as Services, {} as Engine)
   await catalog.identities.insert(owner)

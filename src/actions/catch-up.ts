@@ -24,8 +24,8 @@ export interface Effort {
 /** A login waits this long for what was committed before it; a client's own patience is often 10 s. */
 export const loginEffort: Effort = { patience: seconds(5), mayWake: true }
 
-/** What everybody connected received within a moment; more means that it was not. */
-const arrival = millis(500)
+/** A reader that is connected has received what was flushed long before this. */
+const connected = millis(300)
 
 /**
  * `late`: on its way, or nobody can tell. `paused`: it needs to be started with the writer's settings
@@ -69,7 +69,8 @@ async function standingOf(
     if (!mayWake) return 'late'
     const { position, isShutDown } = await storage.lastCheckpoint(volumeOf(project, branch))
     if (isShutDown) {
-      const goal = { through: position + 1n, patience: patience < arrival ? patience : arrival }
+      // All before that checkpoint is all that there is; what has not arrived by now never will.
+      const goal = { through: position, oldest: position, patience }
       if ((await compare(services, endpoint, goal)) === 'current') return 'current'
     }
     // Killed, or put to sleep while the reader did not listen.
@@ -77,8 +78,13 @@ async function standingOf(
     await wake(services, { branch, endpoint: writer })
     await computes.followNow(endpoint.uid)
   }
-  const { flushed, oldest } = await computes.logReach(writer.uid)
-  return compare(services, endpoint, { through: flushed, oldest, patience })
+  const { flushed: through, oldest } = await computes.logReach(writer.uid)
+  const first = patience < connected ? patience : connected
+  const standing = await compare(services, endpoint, { through, oldest, patience: first })
+  if (standing !== 'late' || first === patience) return standing
+  // It may have asked just before its writer was there, and would ask again after five seconds.
+  await computes.followNow(endpoint.uid)
+  return compare(services, endpoint, { through, oldest, patience })
 }
 
 async function compare(

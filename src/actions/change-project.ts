@@ -18,13 +18,15 @@ import { type Access, allow, lockProject } from './access.ts'
 import type { Caller, ProjectSpec } from './actions.ts'
 import { sizing } from './create-project.ts'
 import { closeBranch, eraseBranch } from './delete-branch.ts'
+import { eraseSnapshot } from './delete-snapshot.ts'
+import { mustKeepHistory } from './limits.ts'
 import { newOperationUid } from './new-uid.ts'
 import type { Services } from './services.ts'
 import { viewProject } from './views.ts'
 import { recordDone } from './work-done.ts'
 
 export async function updateProject(
-  { catalog, clock }: Services,
+  { catalog, clock, policy }: Services,
   caller: Caller,
   path: ProjectPath,
   spec: ProjectSpec,
@@ -37,6 +39,9 @@ export async function updateProject(
     })
     const now = clock.now()
     const { defaultBranch, endpointDefaults, ...plain } = spec
+    if (plain.historyRetention !== undefined) {
+      mustKeepHistory('spec.history_retention_duration', plain.historyRetention, policy)
+    }
     const changes: Partial<Project> = {
       ...plain,
       ...(defaultBranch === undefined
@@ -44,7 +49,12 @@ export async function updateProject(
         : { defaultBranchUid: await defaultBranchOf(session, project, defaultBranch) }),
       ...(endpointDefaults === undefined
         ? {}
-        : { endpointDefaults: sizing(project.endpointDefaults, endpointDefaults) }),
+        : {
+            endpointDefaults: sizing(project.endpointDefaults, endpointDefaults, {
+              limits: policy,
+              at: 'spec.default_endpoint_settings',
+            }),
+          }),
       updateTime: now,
     }
     await session.projects.update(project.uid, changes)
@@ -54,7 +64,7 @@ export async function updateProject(
       resource: projectName(project.projectId),
       subject: 'Project',
       projectUid: project.uid,
-      response: await viewProject(session, { ...project, ...changes }),
+      response: await viewProject({ policy }, session, { ...project, ...changes }),
       now,
     })
   })
@@ -87,7 +97,7 @@ export async function deleteProject(
     const project = purge
       ? await lockRestorable(session, path, access)
       : await lockProject(session, path, access)
-    const kept = await session.branches.protectedOf(project.uid)
+    const [kept] = await session.branches.protectedOf(project.uid)
     if (kept !== undefined) throw new Fault('PROJECT_HAS_PROTECTED', { branch: kept.branchId })
     const work = await retireProject(services, session, project, {
       purge,
@@ -127,7 +137,7 @@ export async function retireProject(
     deleteTime: project.deleteTime ?? now,
     purgeTime: purge ? undefined : after(now, projectDefaults.purgeAfter),
   })
-  const branches = await session.branches.all(project.uid)
+  const keys = await keysOf(session, project.uid)
   const work: NewWork = {
     uid: newOperationUid(),
     kind: 'delete-project',
@@ -135,12 +145,21 @@ export async function retireProject(
     subject: 'Project',
     projectUid: project.uid,
     callerUid,
-    keys: [project.uid, ...branches.map(({ uid }) => uid)], // after all that is at work on them
+    keys,
     input: { project: project.uid, purge },
     createTime: now,
   }
   await session.work.insert(work)
   return work
+}
+
+/** So that an operation runs after all that is at work on the project, its branches and snapshots. */
+async function keysOf(session: CatalogSession, project: ProjectUid): Promise<readonly string[]> {
+  const [branches, snapshots] = [
+    await session.branches.all(project),
+    await session.snapshots.all(project),
+  ]
+  return [project, ...[...branches, ...snapshots].map(({ uid }) => uid)]
 }
 
 export const deleteProjectKind = (services: Services): Kind => ({
@@ -163,6 +182,9 @@ export const deleteProjectKind = (services: Services): Kind => ({
         const project = row.input.project as ProjectUid
         for (const { uid } of await services.catalog.branches.all(project)) {
           await eraseBranch(services, project, uid)
+        }
+        for (const snapshot of await services.catalog.snapshots.all(project)) {
+          await eraseSnapshot(services, snapshot)
         }
         await services.catalog.projects.remove(project)
       },
@@ -189,7 +211,6 @@ export async function undeleteProject(
       deleteTime: undefined,
       purgeTime: undefined,
     })
-    const branches = await session.branches.all(project.uid)
     const work: NewWork = {
       uid: newOperationUid(),
       kind: 'undelete-project',
@@ -197,7 +218,7 @@ export async function undeleteProject(
       subject: 'Project',
       projectUid: project.uid,
       callerUid: caller.identity.uid,
-      keys: [project.uid, ...branches.map(({ uid }) => uid)],
+      keys: await keysOf(session, project.uid),
       input: { project: project.uid },
       createTime: now,
     }
@@ -224,6 +245,6 @@ export const undeleteProjectKind = (services: Services): Kind => ({
   async finish({ row }) {
     const project = await services.catalog.projects.byUid(row.input.project as ProjectUid)
     if (project === undefined) throw new Fault('PROJECT_NOT_FOUND')
-    return viewProject(services.catalog, project)
+    return viewProject(services, services.catalog, project)
   },
 })

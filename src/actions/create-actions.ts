@@ -27,9 +27,11 @@ import { getComputeInstance, listComputeInstances } from './compute-instances.ts
 import { createBranch, createBranchKind } from './create-branch.ts'
 import { createEndpoint, createEndpointKind } from './create-endpoint.ts'
 import { createProject, createProjectKind } from './create-project.ts'
+import { createSnapshot, createSnapshotKind } from './create-snapshot.ts'
 import { createCredential } from './credentials.ts'
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
 import { deleteEndpoint, deleteEndpointKind } from './delete-endpoint.ts'
+import { deleteSnapshot, deleteSnapshotKind } from './delete-snapshot.ts'
 import type { Prepared } from './fleet.ts'
 import { createIdentity, deleteIdentity, getIdentity } from './identities.ts'
 import { getAccess, setAccess } from './permissions.ts'
@@ -43,8 +45,10 @@ import {
   listProjects,
 } from './read.ts'
 import { listAudit, verifyAudit } from './read-audit.ts'
+import { getSnapshot, listSnapshots } from './read-snapshots.ts'
 import type { Services } from './services.ts'
 import { createSetupLink } from './sign-in.ts'
+import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule.ts'
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
 import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
@@ -58,6 +62,8 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   undeleteBranchKind(services),
   createEndpointKind(services),
   updateEndpointKind(services),
+  createSnapshotKind(services),
+  deleteSnapshotKind(services),
   deleteEndpointKind(services),
 ]
 
@@ -108,6 +114,14 @@ const bind = (services: Services, engine: Engine): Actions => ({
   deleteEndpoint: (caller, path) => deleteEndpoint(services, caller, path),
   listComputeInstances: (caller, path, page) => listComputeInstances(services, caller, path, page),
   getComputeInstance: (caller, path, id) => getComputeInstance(services, caller, path, id),
+
+  createSnapshot: (caller, input) => createSnapshot(services, caller, input),
+  getSnapshot: (caller, path) => getSnapshot(services, caller, path),
+  listSnapshots: (caller, path, page) => listSnapshots(services, caller, path, page),
+  deleteSnapshot: (caller, path) => deleteSnapshot(services, caller, path),
+  getSnapshotSchedule: (caller, path) => getSnapshotSchedule(services, caller, path),
+  updateSnapshotSchedule: (caller, path, cadences) =>
+    updateSnapshotSchedule(services, caller, path, cadences),
 
   getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
   createCredential: (caller, input) => createCredential(services, caller, input),

@@ -7,14 +7,7 @@ import { type Endpoint, primary } from '../domain/endpoint.ts'
 import { expireTimeOf } from '../domain/expiration.ts'
 import { Fault } from '../domain/faults.ts'
 import { lsn } from '../domain/lsn.ts'
-import {
-  type BranchUid,
-  branchName,
-  type EndpointUid,
-  type ProjectId,
-  parseBranchId,
-  parseBranchName,
-} from '../domain/names.ts'
+import { type BranchUid, branchName, type EndpointUid } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
 import { type EpochMs, epochMs } from '../lib/time.ts'
@@ -24,12 +17,13 @@ import type { DraftId } from '../ports/storage.ts'
 import { lockProject, mustManage } from './access.ts'
 import type { Caller, CreateBranch } from './actions.ts'
 import { mayWakeOneMore } from './active-limit.ts'
+import { findOrigin, mustKeepSource, sourceOf } from './branch-origin.ts'
 import { computeSpec, volumeOf } from './compute-spec.ts'
 import type { Prepared } from './fleet.ts'
+import { type Limits, mayAddBranch, mayAddProtected } from './limits.ts'
 import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
-import { placeVolume, type Source } from './place-volume.ts'
-import type { Policy, Services } from './services.ts'
-import { templateSource } from './template.ts'
+import { placeVolume } from './place-volume.ts'
+import type { Services } from './services.ts'
 import { changeBranch } from './update-branch.ts'
 import { viewBranch } from './views.ts'
 
@@ -67,17 +61,8 @@ export async function createBranch(
       now,
       maximum: policy.maxBranchTtl,
     })
-    if (spec.isProtected === true) await mayProtect(session, project, expireTime)
-    const source = await findSource(session, project, spec.source)
-    if (spec.sourceLsn !== undefined && spec.sourceTime !== undefined) {
-      throw new Fault('POINT_AMBIGUOUS')
-    }
-    if (spec.sourceLsn !== undefined || spec.sourceTime !== undefined) {
-      throw new Fault('POINT_UNAVAILABLE')
-    }
-    if (policy.contract === 'strict' && source.expireTime !== undefined) {
-      throw new Fault('EXPIRING_BRANCH_HAS_CHILDREN')
-    }
+    if (spec.isProtected === true) await mayProtect(session, project, expireTime, policy)
+    const { fields, isOfProtected } = await findOrigin(session, project, spec, { policy, now })
     await mayAddBranch(session, project, policy)
     await mayWakeOneMore(services, session, project) // a branch is made awake
     // Known now, so said now: an operation could only fail, or wait for a pool that is not there.
@@ -87,11 +72,8 @@ export async function createBranch(
       branch: {
         ...newBranch(project, caller, input.branchId, now),
         isProtected: spec.isProtected ?? false,
-        logicalSizeBytes: source.logicalSizeBytes,
         expireTime,
-        sourceBranchUid: source.uid,
-        sourceBranchId: source.branchId,
-        sourceTime: now,
+        ...fields,
       },
       kind: 'create-branch',
       caller,
@@ -100,74 +82,21 @@ export async function createBranch(
     // As it was accepted: clearing the protection meanwhile must not let the passwords through.
     await session.work.insert({
       ...work,
-      input: { ...work.input, renewPasswords: source.isProtected },
+      input: { ...work.input, renewPasswords: isOfProtected },
     })
     return renderOperation({ ...work, outcome: { kind: 'pending' } })
   })
-}
-
-export async function mayAddBranch(
-  session: CatalogSession,
-  project: Project,
-  { maxBranchesPerProject: limit }: Pick<Policy, 'maxBranchesPerProject'>,
-): Promise<void> {
-  if ((await session.branches.countLive(project.uid)) < limit) return
-  throw new Fault('LIMIT_REACHED', {
-    what: `branches of project ${project.projectId}`,
-    limit,
-    setting: '--max-branches-per-project',
-  })
-}
-
-/** Answering with a branch of other data than was asked for would be worse than a refusal. */
-function mustKeepSource(project: Project, existing: Branch, spec: CreateBranch['spec']): void {
-  const changes = {
-    source_branch:
-      spec.source !== undefined &&
-      sourceId(project.projectId, spec.source) !== existing.sourceBranchId,
-    source_branch_lsn: spec.sourceLsn !== undefined && spec.sourceLsn !== existing.sourceLsn,
-    source_branch_time: spec.sourceTime !== undefined && spec.sourceTime !== existing.sourceTime,
-  }
-  for (const [field, isChange] of Object.entries(changes)) {
-    if (isChange) throw new Fault('FIELD_IMMUTABLE', { field: `spec.${field}` })
-  }
-}
-
-/** The branch named as source, by full name or bare id; default: the default branch. */
-async function findSource(
-  session: CatalogSession,
-  project: Project,
-  source: string | undefined,
-): Promise<Branch> {
-  const branch =
-    source === undefined
-      ? project.defaultBranchUid && (await session.branches.byUid(project.defaultBranchUid))
-      : await session.branches.byId(project.uid, sourceId(project.projectId, source))
-  if (branch === undefined || branch.deleteTime !== undefined) throw new Fault('BRANCH_NOT_FOUND')
-  if (branch.state !== 'READY') {
-    throw new Fault('SOURCE_NOT_READY', { branch: branch.branchId, state: branch.state })
-  }
-  return branch
-}
-
-function sourceId(project: ProjectId, source: string) {
-  if (!source.includes('/')) return parseBranchId(source)
-  const path = parseBranchName(source)
-  if (path.project !== project) throw new Fault('SOURCE_OTHER_PROJECT')
-  return path.branch
 }
 
 export async function mayProtect(
   session: CatalogSession,
   project: Project,
   expireTime: EpochMs | undefined,
+  limits: Limits,
   self?: BranchUid,
 ): Promise<void> {
   if (expireTime !== undefined) throw new Fault('BRANCH_EXPIRES', { kind: 'protected' })
-  const other = await session.branches.protectedOf(project.uid)
-  if (other !== undefined && other.uid !== self) {
-    throw new Fault('SECOND_PROTECTED', { branch: other.branchId })
-  }
+  await mayAddProtected(session, project, limits, self)
 }
 
 /** A branch as it is before anything was made for it. */
@@ -190,6 +119,8 @@ export const newBranch = (
   sourceBranchId: undefined,
   sourceLsn: undefined,
   sourceTime: undefined,
+  sourceSnapshotUid: undefined,
+  sourceSnapshotId: undefined,
   createdBy: caller.identity.uid,
   createTime: now,
   updateTime: now,
@@ -305,13 +236,14 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
     async run(context) {
       const { project, branch, endpoint } = await rowsOf(services, context)
       const { computes, roles, catalog, log } = services
-      const isFirst = branch.sourceBranchUid === undefined
-      if (isFirst || context.row.input.renewPasswords === true) {
+      // A branch begins with the size of its source branch; of a template or snapshot nobody knows it.
+      const isUnknown = branch.sourceBranchUid === undefined
+      if (isUnknown || context.row.input.renewPasswords === true) {
         // Started a step ago, unless the server has stopped or died in between.
         await services.volumes.run(branch.uid, () =>
           computes.ensureReady(computeSpec(services, project, branch, endpoint)),
         )
-        if (isFirst) {
+        if (isUnknown) {
           const logicalSize = await computes.logicalSize(endpoint.uid)
           context.memory = { ...context.memory, logicalSize }
         }
@@ -380,17 +312,4 @@ async function rowsOf({ catalog }: Services, context: StepContext): Promise<Endp
   const found = await catalog.endpoints.context(endpointUid(context))
   if (found === undefined) throw new Error('the rows of a branch in the making are gone')
   return found
-}
-
-/** Where the branch's data comes from: its source branch, or the template of its Postgres major. */
-async function sourceOf(services: Services, project: Project, branch: Branch): Promise<Source> {
-  if (branch.sourceBranchUid === undefined) return templateSource(services, project.pgVersion)
-  const endpoints = await services.catalog.endpoints.ofBranch(branch.sourceBranchUid)
-  const writer = endpoints.find(({ type }) => type === 'ENDPOINT_TYPE_READ_WRITE')
-  if (writer === undefined) throw new Fault('BRANCH_NOT_FOUND') // deleted since it was accepted
-  return {
-    volume: volumeOf(project, { uid: branch.sourceBranchUid }),
-    lock: branch.sourceBranchUid,
-    compute: writer.uid,
-  }
 }

@@ -78,7 +78,7 @@ async function reserveReader(
     endpointId,
     type,
     life: 'INIT',
-    ...sizing(project.endpointDefaults, spec, 'spec.'),
+    ...sizing(project.endpointDefaults, spec, { limits: services.policy, at: 'spec' }),
     isDisabled,
     address: await session.endpoints.nextAddress(),
     lastActiveTime: now,

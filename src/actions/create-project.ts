@@ -1,14 +1,21 @@
 /** Create project: rows, then its first branch `production` with endpoint `primary`. */
-import { cuProblem } from '../domain/cu.ts'
 import { Fault } from '../domain/faults.ts'
 import { type BranchId, type ProjectUid, projectName } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import { type EndpointDefaults, type Project, projectDefaults } from '../domain/project.ts'
-import type { EpochMs } from '../lib/time.ts'
+import { type EpochMs, type Millis, millis } from '../lib/time.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { Caller, CreateProject, EndpointDefaultsSpec } from './actions.ts'
 import { branchSteps, newBranch, reserveBranch } from './create-branch.ts'
 import type { Prepared } from './fleet.ts'
+import {
+  type LengthRange,
+  type Limits,
+  mayAddProject,
+  mayHaveSize,
+  maySuspendAfter,
+  mustKeepHistory,
+} from './limits.ts'
 import { newProjectUid } from './new-uid.ts'
 import type { Services } from './services.ts'
 import { viewProject } from './views.ts'
@@ -30,13 +37,7 @@ export async function createProject(
       ...newBranch(project, caller, production, now),
       isProtected: input.initialBranch.isProtected ?? false,
     }
-    if ((await session.projects.count()) >= policy.maxProjects) {
-      throw new Fault('LIMIT_REACHED', {
-        what: 'projects',
-        limit: policy.maxProjects,
-        setting: '--max-projects',
-      })
-    }
+    await mayAddProject(session, policy)
     await storage.check()
     await session.projects.insert({ ...project, defaultBranchUid: branch.uid })
     await session.permissions.set(project.uid, caller.identity.uid, 'CAN_MANAGE')
@@ -48,7 +49,10 @@ export async function createProject(
       now,
       resource: projectName(projectId),
       subject: 'Project',
-      sizing: sizing(project.endpointDefaults, input.initialEndpoint),
+      sizing: sizing(project.endpointDefaults, input.initialEndpoint, {
+        limits: policy,
+        at: 'initial_endpoint_spec',
+      }),
     })
     const withProject = {
       ...work,
@@ -71,15 +75,23 @@ function newProject(
   if (!available.includes(pgVersion)) {
     throw new Fault('TOOLCHAIN_MISSING', { major: pgVersion, available: available.join(', ') })
   }
+  const { historyRetention } = spec
+  if (historyRetention !== undefined) {
+    mustKeepHistory('spec.history_retention_duration', historyRetention, policy)
+  }
   return {
     uid: newProjectUid(),
     projectId,
     displayName: spec.displayName ?? projectId,
     pgVersion,
     ownerUid: caller.identity.uid,
-    historyRetention: spec.historyRetention ?? projectDefaults.historyRetention,
+    historyRetention:
+      historyRetention ?? within(projectDefaults.historyRetention, policy.historyRetention),
     defaultBranchUid: undefined,
-    endpointDefaults: sizing(projectDefaults.endpoint, spec.endpointDefaults ?? {}),
+    endpointDefaults: sizing(defaultSizing(policy), spec.endpointDefaults ?? {}, {
+      limits: policy,
+      at: 'spec.default_endpoint_settings',
+    }),
     enablePgNativeLogin: spec.enablePgNativeLogin ?? false,
     customTags: spec.customTags ?? [],
     budgetPolicyId: spec.budgetPolicyId,
@@ -105,22 +117,24 @@ export const createProjectKind = (services: Services, prepared: Prepared): Kind 
   async finish({ row }) {
     const project = await services.catalog.projects.byUid(row.input.project as ProjectUid)
     if (project === undefined) throw new Error('the row of a project in the making is gone')
-    return viewProject(services.catalog, project)
+    return viewProject(services, services.catalog, project)
   },
 })
 
-/** The defaults with what a request says laid over them; refuses sizes that do not fit together. */
+/** The defaults with what a request says laid over them; refuses what the limits do not allow. */
 export function sizing(
   base: EndpointDefaults,
   spec: EndpointDefaultsSpec,
-  /** What stands before the names of the fields, for a refusal. */
-  at = '',
+  { limits, at }: { readonly limits: Limits; readonly at: string },
 ): EndpointDefaults {
   const minCu = spec.minCu ?? Math.min(base.minCu, spec.maxCu ?? base.maxCu)
   const maxCu = spec.maxCu ?? Math.max(base.maxCu, minCu)
-  const problem = cuProblem(minCu, maxCu)
-  if (problem !== undefined) {
-    throw new Fault('FIELD_INVALID', { field: `${at}autoscaling_limit_max_cu`, problem })
+  // What is there already stays, also when the limits have been lowered since.
+  if (spec.minCu !== undefined || spec.maxCu !== undefined) {
+    mayHaveSize(`${at}.autoscaling_limit_max_cu`, minCu, maxCu, limits)
+  }
+  if (spec.suspension?.kind === 'after') {
+    maySuspendAfter(`${at}.suspend_timeout_duration`, spec.suspension.timeout, limits)
   }
   return {
     minCu,
@@ -134,3 +148,17 @@ export function sizing(
     pgSettings: spec.pgSettings ?? base.pgSettings,
   }
 }
+
+/** Our defaults, moved into an operator's limits where they lie outside. */
+const defaultSizing = ({ cu, suspendTimeout }: Limits): EndpointDefaults => {
+  const { minCu, maxCu, suspendTimeout: usual } = projectDefaults.endpoint
+  return {
+    ...projectDefaults.endpoint,
+    minCu: Math.min(minCu, cu.max),
+    maxCu: Math.min(maxCu, cu.max),
+    suspendTimeout: within(usual, suspendTimeout),
+  }
+}
+
+const within = (length: Millis, { min, max }: LengthRange): Millis =>
+  millis(Math.min(max, Math.max(min, length)))

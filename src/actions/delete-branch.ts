@@ -2,7 +2,7 @@
  * Delete branch: the id is free and the branch out of sight the moment the delete is accepted; the
  * operation then ends its sessions and compute and, for a purge, its bytes. Expiry comes here too.
  */
-import { type Branch, branchPurgeAfter } from '../domain/branch.ts'
+import { type Branch, branchPurgeAfter, isFirstBranch } from '../domain/branch.ts'
 import { isReader } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
 import {
@@ -67,7 +67,7 @@ export async function deleteBranch(
 
 async function mayDelete(session: CatalogSession, project: Project, branch: Branch): Promise<void> {
   if (branch.isProtected) throw new Fault('BRANCH_PROTECTED')
-  if (branch.sourceBranchUid === undefined) {
+  if (isFirstBranch(branch)) {
     throw new Fault('BRANCH_IS_ROOT', { branch: branch.branchId })
   }
   if (branch.uid === project.defaultBranchUid) throw new Fault('BRANCH_IS_DEFAULT')

@@ -7,6 +7,7 @@ import type {
   IdentityUid,
   OperationUid,
   ProjectUid,
+  SnapshotUid,
 } from '../domain/names.ts'
 
 const tail = customAlphabet('abcdefghijkmnpqrstuvwxyz23456789', 8)
@@ -27,6 +28,8 @@ export const newBranchUid = (): BranchUid =>
   `br-${pick(adjectives)}-${pick(nouns)}-${tail()}` as BranchUid
 export const newEndpointUid = (): EndpointUid =>
   `ep-${pick(adjectives)}-${pick(nouns)}-${tail()}` as EndpointUid
+export const newSnapshotUid = (): SnapshotUid =>
+  `sn-${pick(adjectives)}-${pick(nouns)}-${tail()}` as SnapshotUid
 export const newProjectUid = (): ProjectUid => v7() as ProjectUid
 export const newOperationUid = (): OperationUid => v7() as OperationUid
 /** Digits, as SCIM ids of the service are. */

@@ -13,21 +13,27 @@ import type { Caller, Listing, Page } from './actions.ts'
 import type { Services } from './services.ts'
 import { viewBranch, viewEndpoint, viewProject } from './views.ts'
 
-const seeing = (caller: Caller): Access => ({ caller, needs: 'CAN_USE', to: 'see the project' })
+export const seeing = (caller: Caller): Access => ({
+  caller,
+  needs: 'CAN_USE',
+  to: 'see the project',
+})
 
 export async function getProject(
-  { catalog }: Services,
+  services: Services,
   caller: Caller,
   path: ProjectPath,
 ): Promise<ProjectResource> {
-  return viewProject(catalog, await findProject(catalog, path.project, seeing(caller)))
+  const { catalog } = services
+  return viewProject(services, catalog, await findProject(catalog, path.project, seeing(caller)))
 }
 
 export async function listProjects(
-  { catalog }: Services,
+  services: Services,
   caller: Caller,
   page: Page & { readonly showDeleted: boolean },
 ): Promise<Listing<ProjectResource>> {
+  const { catalog } = services
   const rows = await catalog.projects.list({
     after: afterOf('projects', page),
     limit: page.size + 1,
@@ -35,7 +41,8 @@ export async function listProjects(
     showDeleted: page.showDeleted,
   })
   const { shown, nextPageToken } = cut('projects', rows, page.size, (row) => row.projectId)
-  return { items: await Promise.all(shown.map((row) => viewProject(catalog, row))), nextPageToken }
+  const items = await Promise.all(shown.map((row) => viewProject(services, catalog, row)))
+  return { items, nextPageToken }
 }
 
 export async function getBranch(
@@ -89,11 +96,11 @@ export async function listEndpoints(
   return { items: shown.map((row) => viewEndpoint(services, project, branch, row)), nextPageToken }
 }
 
-const afterOf = (list: string, { token }: Page): string | undefined =>
+export const afterOf = (list: string, { token }: Page): string | undefined =>
   token === undefined ? undefined : decodePageToken(list, token)
 
 /** One row more than the page was read: it says whether there is a next page. */
-function cut<Row>(
+export function cut<Row>(
   list: string,
   rows: readonly Row[],
   size: number,

@@ -12,17 +12,16 @@ import type { Roles } from '../ports/roles.ts'
 import type { Storage } from '../ports/storage.ts'
 import type { Tokens } from '../ports/tokens.ts'
 import type { AuditNotes } from './audit-notes.ts'
+import type { Limits } from './limits.ts'
 import type { GatewayControl } from './session.ts'
 
-export interface Policy {
+export interface Policy extends Limits {
   /** Longest expiration of a branch, from now. */
   readonly maxBranchTtl: Millis
   /** Given to branches whose create names no expiration; `undefined`: such a create is refused. */
   readonly defaultBranchTtl: Millis | undefined
   /** `strict`: where we are more generous than the service, answer as it does. */
   readonly contract: 'generous' | 'strict'
-  readonly maxProjects: number
-  readonly maxBranchesPerProject: number
   /** Awake at once in a project beside its default branch; `undefined`: no limit. */
   readonly maxActiveComputes: number | undefined
   readonly credentialTtl: { readonly min: Millis; readonly max: Millis; readonly default: Millis }

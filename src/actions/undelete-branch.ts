@@ -8,8 +8,8 @@ import type { Kind } from '../operations/kind.ts'
 import type { NewWork } from '../ports/catalog.ts'
 import { lockProject } from './access.ts'
 import type { Caller } from './actions.ts'
-import { mayAddBranch } from './create-branch.ts'
 import { wake } from './fleet.ts'
+import { mayAddBranch, mayAddRoot } from './limits.ts'
 import { newOperationUid } from './new-uid.ts'
 import type { Services } from './services.ts'
 import { viewBranch } from './views.ts'
@@ -33,6 +33,7 @@ export async function undeleteBranch(
     }
     if (live !== undefined) throw new Fault('BRANCH_EXISTS')
     await mayAddBranch(session, project, policy)
+    if (branch.sourceSnapshotUid !== undefined) await mayAddRoot(session, project, policy)
     const now = clock.now()
     await session.branches.update(branch.uid, {
       state: 'READY',

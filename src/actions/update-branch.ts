@@ -1,5 +1,5 @@
 /** Update branch: its end and its protection. Nothing moves, so the operation is over at once. */
-import type { Branch } from '../domain/branch.ts'
+import { type Branch, isFirstBranch } from '../domain/branch.ts'
 import { expireTimeOf } from '../domain/expiration.ts'
 import { Fault } from '../domain/faults.ts'
 import { type BranchPath, branchName } from '../domain/names.ts'
@@ -59,7 +59,7 @@ export async function changeBranch(
       throw new Fault('BRANCH_MAY_NOT_EXPIRE', { kind: 'default' })
     }
     if (isProtected) throw new Fault('BRANCH_MAY_NOT_EXPIRE', { kind: 'protected' })
-    if (branch.sourceBranchUid === undefined) {
+    if (isFirstBranch(branch)) {
       throw new Fault('BRANCH_MAY_NOT_EXPIRE', { kind: 'root' })
     }
     if (policy.contract === 'strict' && (await session.branches.children(branch.uid)).length > 0) {
@@ -67,7 +67,7 @@ export async function changeBranch(
     }
   }
   if (isProtected && !branch.isProtected) {
-    await mayProtect(session, project, expireTime, branch.uid)
+    await mayProtect(session, project, expireTime, policy, branch.uid)
   }
   const changed: Branch = { ...branch, isProtected, expireTime, updateTime: now }
   await session.branches.update(branch.uid, { isProtected, expireTime, updateTime: now })

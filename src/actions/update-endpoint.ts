@@ -1,7 +1,6 @@
 /** Update of endpoints: the row at once, the compute by an operation, which Postgres may refuse. */
 
 import { type Branch, isLive } from '../domain/branch.ts'
-import { cuProblem } from '../domain/cu.ts'
 import type { Endpoint } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
 import { type EndpointPath, type EndpointUid, endpointName } from '../domain/names.ts'
@@ -12,6 +11,7 @@ import type { CatalogSession, NewWork } from '../ports/catalog.ts'
 import { lockProject } from './access.ts'
 import type { Caller, EndpointSpec } from './actions.ts'
 import { suspend, wake } from './fleet.ts'
+import { mayHaveSize, maySuspendAfter } from './limits.ts'
 import { newOperationUid } from './new-uid.ts'
 import type { Services } from './services.ts'
 import { viewEndpoint } from './views.ts'
@@ -38,7 +38,7 @@ export async function updateEndpoint(
 
 /** Holds the project already. */
 export async function changeEndpoint(
-  { clock, computes }: Pick<Services, 'clock' | 'computes'>,
+  { clock, computes, policy }: Pick<Services, 'clock' | 'computes' | 'policy'>,
   session: CatalogSession,
   caller: Caller,
   project: Project,
@@ -48,9 +48,12 @@ export async function changeEndpoint(
 ): Promise<OperationResource> {
   const minCu = spec.minCu ?? Math.min(endpoint.minCu, spec.maxCu ?? endpoint.maxCu)
   const maxCu = spec.maxCu ?? Math.max(endpoint.maxCu, minCu)
-  const problem = cuProblem(minCu, maxCu)
-  if (problem !== undefined) {
-    throw new Fault('FIELD_INVALID', { field: 'spec.autoscaling_limit_max_cu', problem })
+  // What is there already stays, also when the limits have been lowered since.
+  if (spec.minCu !== undefined || spec.maxCu !== undefined) {
+    mayHaveSize('spec.autoscaling_limit_max_cu', minCu, maxCu, policy)
+  }
+  if (spec.suspension?.kind === 'after') {
+    maySuspendAfter('spec.suspend_timeout_duration', spec.suspension.timeout, policy)
   }
   const now = clock.now()
   const changes: Changeable = {

@@ -12,6 +12,7 @@ import type { CatalogSession } from '../ports/catalog.ts'
 import type { Services } from './services.ts'
 
 export async function viewProject(
+  { policy }: Pick<Services, 'policy'>,
   session: CatalogSession,
   project: Project,
 ): Promise<ProjectResource> {
@@ -25,6 +26,7 @@ export async function viewProject(
     owner: owner?.loginName ?? 'deleted identity',
     defaultBranchId: branch?.branchId,
     lastActiveTime: await session.endpoints.lastActive(project.uid),
+    branchLogicalSizeLimit: policy.maxBranchLogicalSize,
   })
 }
 

@@ -23,6 +23,9 @@ const status = z.strictObject({
     .optional()
     .meta({ description: 'Where in the log of its source it began.', examples: ['0/1A2B3C8'] }),
   source_branch_time: moment.optional(),
+  source_snapshot: resourceName('projects/app/snapshots/before-release')
+    .optional()
+    .meta({ description: 'What it began with, in place of a source branch.' }),
   delete_time: moment.optional(),
   purge_time: moment.optional().meta({ description: 'When a deleted one is removed for good.' }),
 })

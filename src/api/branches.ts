@@ -3,7 +3,12 @@ import { z } from 'zod'
 import type { Actions, BranchSpec, CreateBranch } from '../actions/actions.ts'
 import { Fault, type Reason } from '../domain/faults.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
-import { parseBranchId, parseBranchName } from '../domain/names.ts'
+import {
+  parseBranchId,
+  parseBranchName,
+  parseSnapshotId,
+  parseSnapshotName,
+} from '../domain/names.ts'
 import { readExpiration } from '../domain/read-expiration.ts'
 import { base } from './base-path.ts'
 import { branchOperation, branchPage, branchResource } from './branch-resource.ts'
@@ -21,9 +26,8 @@ import {
 import { deletedPageQuery, readPage, renderPage } from './page-query.ts'
 import { ok, type Route, route } from './route.ts'
 
-const spec = z.object({
-  is_protected: flag.optional().describe('It cannot be deleted; one branch of a project may be.'),
-  // The three are read together, since what is said of them depends on all.
+/** Of branches and snapshots. Read together, since what is said of one depends on all three. */
+export const expirationFields = {
   ttl: z
     .unknown()
     .meta({ ...durationShape, examples: ['21600s'] })
@@ -35,6 +39,15 @@ const spec = z.object({
     .optional()
     .describe('It ends then.'),
   no_expiry: z.unknown().meta({ const: true }).optional().describe('It does not end.'),
+} as const
+
+const spec = z.object({
+  is_protected: flag
+    .optional()
+    .describe(
+      'It cannot be deleted; one branch of a project may be, unless the server allows more.',
+    ),
+  ...expirationFields,
 })
 
 const creation = z
@@ -46,6 +59,9 @@ const creation = z
           .describe('Where its data comes from. Default: the default branch of the project.'),
         source_branch_lsn: logPosition.optional(),
         source_branch_time: timestamp.optional(),
+        source_snapshot: reference('projects/app/snapshots/before-release')
+          .optional()
+          .describe('Where its data comes from in place of a source branch.'),
       })
       .default({})
       .meta({ writeOnly: true }),
@@ -59,7 +75,12 @@ const update = z
 export const branchMask: MaskFields = {
   leaves: ['spec.is_protected', 'spec.ttl', 'spec.expire_time', 'spec.no_expiry'],
   groups: { 'spec.expiration': ['spec.ttl', 'spec.expire_time', 'spec.no_expiry'] },
-  immutable: ['spec.source_branch', 'spec.source_branch_lsn', 'spec.source_branch_time'],
+  immutable: [
+    'spec.source_branch',
+    'spec.source_branch_lsn',
+    'spec.source_branch_time',
+    'spec.source_snapshot',
+  ],
   ignored: [],
 }
 
@@ -102,7 +123,12 @@ export const branchRoutes = (
       'SOURCE_NOT_READY',
       'POINT_AMBIGUOUS',
       'POINT_UNAVAILABLE',
-      'SECOND_PROTECTED',
+      'SOURCE_AMBIGUOUS',
+      'SNAPSHOT_NOT_FOUND',
+      'SNAPSHOT_NOT_READY',
+      'SNAPSHOT_OTHER_PROJECT',
+      'PROTECTED_LIMIT',
+      'BRANCH_TOO_LARGE',
       'LIMIT_REACHED',
       'STORAGE_FULL',
       'STORAGE_UNAVAILABLE',
@@ -162,7 +188,7 @@ export const branchRoutes = (
       ...expirationRefusals,
       'BRANCH_EXPIRES',
       'EXPIRING_BRANCH_HAS_CHILDREN',
-      'SECOND_PROTECTED',
+      'PROTECTED_LIMIT',
     ],
     access: 'identity',
     query: maskQuery,
@@ -220,9 +246,15 @@ function readSource({
   source_branch: source,
   source_branch_lsn: sourceLsn,
   source_branch_time: sourceTime,
-}: SourceFields): Pick<CreateBranch['spec'], 'source' | 'sourceLsn' | 'sourceTime'> {
+  source_snapshot: snapshot,
+}: SourceFields): Pick<CreateBranch['spec'], 'source' | 'sourceLsn' | 'sourceTime' | 'snapshot'> {
   if (sourceLsn !== undefined && sourceTime !== undefined) throw new Fault('POINT_AMBIGUOUS')
-  return defined({ source: checkSource(source), sourceLsn, sourceTime })
+  return defined({
+    source: checkSource(source),
+    sourceLsn,
+    sourceTime,
+    snapshot: checkSnapshot(snapshot),
+  })
 }
 
 /** A full name, or a bare id of the same project; whether it is there, the action finds out. */
@@ -231,4 +263,11 @@ function checkSource(source: string | undefined): string | undefined {
   if (source.includes('/')) parseBranchName(source)
   else parseBranchId(source)
   return source
+}
+
+function checkSnapshot(snapshot: string | undefined): string | undefined {
+  if (snapshot === undefined || snapshot === '') return undefined
+  if (snapshot.includes('/')) parseSnapshotName(snapshot)
+  else parseSnapshotId(snapshot)
+  return snapshot
 }

@@ -146,10 +146,8 @@ describe('paths that are not ours', () => {
   test.each([
     ['GET', '/', "No API found for 'GET /'"],
     ['GET', '/api/2.0/nonsense', "No API found for 'GET /nonsense'"],
-    ['GET', `${base}/catalogs/x`, "No API found for 'GET /postgres/catalogs/x'"],
-    ['POST', `${base}/synced_tables`, "No API found for 'POST /postgres/synced_tables'"],
-    ['GET', `${base}/projects/p/branches/b/databases/d/data-api`, "No API found for 'GET"],
-    ['GET', `${base}/projects/p/snapshots`, "No API found for 'GET"],
+    ['GET', `${base}/catalogs`, "No API found for 'GET /postgres/catalogs'"],
+    ['PATCH', `${base}/projects/p/snapshots/s`, "No API found for 'PATCH"],
     ['PUT', `${base}/projects/p`, "No API found for 'PUT"],
     ['DELETE', `${base}/projects`, "No API found for 'DELETE"],
     ['GET', `${base}/projects/`, "No API found for 'GET"],

@@ -20,6 +20,7 @@ import { documentRoutes } from './document-routes.ts'
 import { endpointRoutes } from './endpoints.ts'
 import type { Exchange, KeepExchange } from './exchange.ts'
 import { neighbourRoutes } from './neighbours.ts'
+import { notServedRoutes } from './not-served.ts'
 import { operationRoutes } from './operations.ts'
 import { permissionRoutes } from './permissions.ts'
 import { projectRoutes } from './projects.ts'
@@ -28,6 +29,8 @@ import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
 import { callerOf, type Edge, type RequestOrigin, serveRoute, userAgentOf } from './serve-route.ts'
 import { setupLinkRoutes } from './setup-links.ts'
+import { snapshotScheduleRoutes } from './snapshot-schedule.ts'
+import { snapshotRoutes } from './snapshots.ts'
 import { statusRoutes } from './status.ts'
 import { telemetryRoutes } from './telemetry.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -65,6 +68,8 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
+    ...snapshotRoutes(actions, { isStrict: contract === 'strict' }),
+    ...snapshotScheduleRoutes(actions),
     ...computeInstanceRoutes(actions),
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
@@ -75,6 +80,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...statusRoutes(options.status),
     ...auditRoutes(actions),
     ...neighbourRoutes,
+    ...notServedRoutes,
   ]
   return [...routes, ...documentRoutes(routes, options.version)]
 }

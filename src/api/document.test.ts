@@ -112,6 +112,14 @@ describe('the API document', () => {
   })
 })
 
+test('OAuth is among the ways in as soon as no route says that there is none', async () => {
+  const withoutNotice = declaredRoutes('0').filter(({ path }) => path !== '/oidc/v1/token')
+  const issuing = describeApi(withoutNotice, '0')
+  expect(issuing.security).toEqual([{ accessToken: [] }, { oauth: ['all-apis'] }])
+  const validator = new Validator()
+  expect(await validator.validate(JSON.parse(JSON.stringify(issuing)))).toEqual({ valid: true })
+})
+
 describe('two schemas of one name', () => {
   const answering = (name: string, reply: z.ZodType) =>
     route({

@@ -69,6 +69,27 @@ Every write answers with an operation, which is polled until it is \`done\`. Bod
 
 Beside the forms described here, a server that is not set to \`contract: strict\` also reads: camelCase names, the resource wrapped in its own name (\`{"branch": {…}}\`), \`source_branch_id\` for \`source_branch\`. Every server reads durations as \`{"seconds": 21600}\`, \`21600\`, \`"6h"\` or \`"7d"\` and integers in quotes.`
 
+const tokenUrl = '/oidc/v1/token'
+const scopes = {
+  'all-apis': 'Everything that the identity may do.',
+  offline_access: 'A refresh token beside the access token.',
+} as const
+
+/** OAuth 2.0 of RFC 6749 with PKCE (RFC 7636); the addresses are the metadata's own. */
+const oauth = {
+  type: 'oauth2',
+  description: 'An access token of this server.',
+  flows: {
+    authorizationCode: {
+      authorizationUrl: '/oidc/v1/authorize',
+      tokenUrl,
+      refreshUrl: tokenUrl,
+      scopes,
+    },
+    clientCredentials: { tokenUrl, scopes: { 'all-apis': scopes['all-apis'] } },
+  },
+} as const
+
 /** The reply that stands for a reference. */
 export function replyOf(
   document: ApiDocument,
@@ -90,6 +111,8 @@ export function describeApi(routes: readonly Route[], version: string): ApiDocum
     paths[path] = operations
     operations[route.method.toLowerCase()] = describeRoute(route, schemas, refusals)
   }
+  // The issuer answers below /oidc itself; a route there says that there is none.
+  const issuesTokens = routes.every(({ path }) => path !== tokenUrl)
   const used = new Set(routes.map(({ tag }) => tag))
   return {
     openapi: '3.1.1',
@@ -103,7 +126,7 @@ export function describeApi(routes: readonly Route[], version: string): ApiDocum
     tags: Object.entries(tags)
       .filter(([name]) => used.has(name as keyof typeof tags))
       .map(([name, say]) => ({ name, description: say })),
-    security: [{ accessToken: [] }],
+    security: [{ accessToken: [] }, ...(issuesTokens ? [{ oauth: ['all-apis'] }] : [])],
     paths,
     components: {
       schemas: schemas.components(),
@@ -120,6 +143,7 @@ export function describeApi(routes: readonly Route[], version: string): ApiDocum
           scheme: 'bearer',
           description: 'A personal access token; `lakelet env` prints one.',
         },
+        ...(issuesTokens ? { oauth } : {}),
       },
     },
   }

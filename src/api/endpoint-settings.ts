@@ -1,20 +1,22 @@
 /** Size, suspension and group of an endpoint: the same fields in endpoints and in project defaults. */
 import { z } from 'zod'
 import type { EndpointDefaultsSpec, Suspension } from '../actions/actions.ts'
-import { cuProblem } from '../domain/cu.ts'
 import { Fault } from '../domain/faults.ts'
-import { type Millis, seconds } from '../lib/time.ts'
-import { computeUnits, defined, duration, flag, integer } from './fields.ts'
+import type { Millis } from '../lib/time.ts'
+import { anyDuration, computeUnits, defined, flag, integer } from './fields.ts'
 
+/** Whether size and time are within the limits, the action finds out: an operator may have moved them. */
 export const sizing = {
   autoscaling_limit_min_cu: computeUnits.optional().describe('Compute units of about 2 GB.'),
   autoscaling_limit_max_cu: computeUnits
     .optional()
-    .describe('Not below the minimum, and at most 16 above it.'),
+    .describe('Not below the minimum, and at most 16 above it, unless the server allows more.'),
   no_suspension: flag.optional().describe('Only true: its compute is never stopped for idleness.'),
-  suspend_timeout_duration: duration(seconds(60), seconds(604_800), '300s')
+  suspend_timeout_duration: anyDuration('300s')
     .optional()
-    .describe('60s to 604800s: idle for so long, its compute is stopped.'),
+    .describe(
+      '60s to 604800s, unless the server says otherwise: idle for so long, its compute is stopped.',
+    ),
 } as const
 
 /** Known so that it can be refused in words: an endpoint here is one compute on one machine. */
@@ -37,12 +39,6 @@ export function readSizing(
   at: string,
 ): Pick<EndpointDefaultsSpec, 'minCu' | 'maxCu' | 'suspension'> {
   const { autoscaling_limit_min_cu: minCu, autoscaling_limit_max_cu: maxCu } = fields
-  if (minCu !== undefined && maxCu !== undefined) {
-    const problem = cuProblem(minCu, maxCu)
-    if (problem !== undefined) {
-      throw new Fault('FIELD_INVALID', { field: `${at}.autoscaling_limit_max_cu`, problem })
-    }
-  }
   return defined({ minCu, maxCu, suspension: readSuspension(fields, at) })
 }
 

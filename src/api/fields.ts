@@ -3,7 +3,7 @@
  * carries the JSON Schema of its contract form for the API document.
  */
 import { z } from 'zod'
-import { cuLimits } from '../domain/cu.ts'
+import { defaultCuLimits, smallestCu } from '../domain/cu.ts'
 import { parseTolerantDuration, sayDuration } from '../domain/duration.ts'
 import { Fault } from '../domain/faults.ts'
 import { type Lsn, parseLsn } from '../domain/lsn.ts'
@@ -60,12 +60,10 @@ export const integer = (min: number, max: number) =>
   })
 
 export const computeUnits = field(
-  { type: 'number', minimum: cuLimits.min, maximum: cuLimits.max },
+  { type: 'number', minimum: smallestCu, maximum: defaultCuLimits.max },
   (value) => {
     if (typeof value !== 'number' || !Number.isFinite(value)) return wrong('it must be a number')
-    return value < cuLimits.min || value > cuLimits.max
-      ? wrong(`it must be ${cuLimits.min} to ${cuLimits.max}; there are no larger fixed sizes here`)
-      : value
+    return value < smallestCu ? wrong(`it must be at least ${smallestCu}`) : value
   },
 )
 

@@ -4,12 +4,19 @@
  */
 import type { Actions, Caller } from '../actions/actions.ts'
 import { Fault } from '../domain/faults.ts'
-import { branchName, endpointName, type OperationUid, projectName } from '../domain/names.ts'
+import {
+  branchName,
+  endpointName,
+  type OperationUid,
+  projectName,
+  snapshotName,
+} from '../domain/names.ts'
 import { base } from './base-path.ts'
 import { branchOperation } from './branch-resource.ts'
 import { endpointOperation } from './endpoint-resource.ts'
 import { projectOperation } from './project-resource.ts'
 import { ok, type Reply, type Route, route } from './route.ts'
+import { snapshotOperation } from './snapshot-resource.ts'
 
 const project = `${base}/projects/{project}` as const
 const branch = `${project}/branches/{branch}` as const
@@ -43,6 +50,18 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(caller, branchName(params.project, params.branch), params.operation),
+    }),
+    route({
+      method: 'GET',
+      path: `${project}/snapshots/{snapshot}/operations/{+operation}`,
+      summary: 'Get an operation on a snapshot',
+      operationId: 'getSnapshotOperation',
+      tag: 'Operations',
+      reply: { 200: snapshotOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
+      access: 'identity',
+      handle: ({ caller, params }) =>
+        poll(caller, snapshotName(params.project, params.snapshot), params.operation),
     }),
     route({
       method: 'GET',

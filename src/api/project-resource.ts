@@ -1,6 +1,6 @@
 /** A project as answers show it: `domain/project.ts` renders it. */
 import { z } from 'zod'
-import { cuLimits } from '../domain/cu.ts'
+import { smallestCu } from '../domain/cu.ts'
 import { postgresMajors } from '../domain/project.ts'
 import { operationOn } from './operation-resource.ts'
 import {
@@ -14,7 +14,7 @@ import {
   uuid,
 } from './reply-fields.ts'
 
-export const computeUnits = z.number().min(cuLimits.min).max(cuLimits.max)
+export const computeUnits = z.number().min(smallestCu)
 
 const endpointDefaults = z
   .strictObject({

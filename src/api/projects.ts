@@ -6,12 +6,11 @@ import type { MaskFields } from '../domain/field-mask.ts'
 import type { ProjectId } from '../domain/names.ts'
 import { branchName, parseBranchId, parseBranchName, parseProjectId } from '../domain/names.ts'
 import { defaultPostgresMajor, type PostgresMajor } from '../domain/project.ts'
-import { seconds } from '../lib/time.ts'
 import { base } from './base-path.ts'
 import { checkGroup, group, readSizing, sizing } from './endpoint-settings.ts'
 import {
+  anyDuration,
   defined,
-  duration,
   flag,
   integer,
   line,
@@ -32,9 +31,11 @@ const tags = z
 
 const spec = z.object({
   display_name: line(1, 256).optional().describe('Default: the id.'),
-  history_retention_duration: duration(seconds(172_800), seconds(3_024_000), '604800s')
+  history_retention_duration: anyDuration('604800s') // the action knows the limits
     .optional()
-    .describe('172800s to 3024000s. Kept and shown, without effect yet.'),
+    .describe(
+      '172800s to 3024000s, unless the server says otherwise. Kept and shown, without effect yet.',
+    ),
   default_branch: reference('projects/app/branches/production')
     .optional()
     .describe('A branch of this project without an end.'),

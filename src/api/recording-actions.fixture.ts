@@ -19,6 +19,8 @@ import {
   sampleInstance,
   sampleOperation,
   sampleProject,
+  sampleSnapshot,
+  sampleSnapshotSchedule,
 } from './sample-resources.fixture.ts'
 
 export const workspaceId = '900800700600'
@@ -97,6 +99,12 @@ export function recordedApi(answers: Answers = {}) {
     listProjects: () => ({ items: [], nextPageToken: undefined }),
     listBranches: () => ({ items: [], nextPageToken: undefined }),
     listEndpoints: () => ({ items: [], nextPageToken: undefined }),
+    createSnapshot: () => sampleOperation('Snapshot', sampleSnapshot),
+    getSnapshot: () => sampleSnapshot,
+    listSnapshots: () => ({ items: [sampleSnapshot], nextPageToken: undefined }),
+    deleteSnapshot: () => sampleOperation('Snapshot'),
+    getSnapshotSchedule: () => sampleSnapshotSchedule,
+    updateSnapshotSchedule: () => sampleSnapshotSchedule,
     listComputeInstances: () => ({ items: [sampleInstance], nextPageToken: undefined }),
     getComputeInstance: () => sampleInstance,
     createCredential: () => ({

@@ -7,7 +7,7 @@ import type { Caller } from '../actions/actions.ts'
 import type { Tolerance } from '../domain/body-tolerance.ts'
 import type { Reason } from '../domain/faults.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
-import type { BranchId, EndpointId, ProjectId } from '../domain/names.ts'
+import type { BranchId, EndpointId, ProjectId, SnapshotId } from '../domain/names.ts'
 import type { Tag } from './tags.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -60,6 +60,7 @@ interface ParsedIds {
   readonly project: ProjectId
   readonly branch: BranchId
   readonly endpoint: EndpointId
+  readonly snapshot: SnapshotId
 }
 
 /** `{name}` is one segment, `{+name}` everything to the end of the path (RFC 6570). */

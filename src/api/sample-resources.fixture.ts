@@ -12,13 +12,18 @@ import type {
   OperationUid,
   ProjectId,
   ProjectUid,
+  SnapshotId,
+  SnapshotUid,
 } from '../domain/names.ts'
 import { empty, type OperationSubject, renderOperation } from '../domain/operation.ts'
 import { projectDefaults, renderProject } from '../domain/project.ts'
+import { renderSnapshot } from '../domain/snapshot.ts'
+import { renderCadence } from '../domain/snapshot-cadence.ts'
 import { epochMs } from '../lib/time.ts'
 
 const projectId = 'app' as ProjectId
 const branchId = 'dev' as BranchId
+const snapshotId = 'before-release' as SnapshotId
 const projectUid = '7b1d0f0e-0000-4000-8000-00000000000a' as ProjectUid
 const branchUid = 'br-calm-lake-a1b2c3d4' as BranchUid
 const moment = epochMs(1_800_000_000_000)
@@ -44,6 +49,7 @@ export const sampleProject = renderProject({
   owner: 'jane.doe@example.com',
   defaultBranchId: branchId,
   lastActiveTime: moment,
+  branchLogicalSizeLimit: 8_796_093_022_208,
 })
 
 export const sampleBranch = renderBranch({
@@ -61,6 +67,8 @@ export const sampleBranch = renderBranch({
     sourceBranchId: branchId,
     sourceLsn: lsn(0x16_b374_d848n),
     sourceTime: moment,
+    sourceSnapshotUid: 'sn-calm-lake-a1b2c3d4' as SnapshotUid,
+    sourceSnapshotId: snapshotId,
     createdBy: '7b1d0f0e-0000-4000-8000-000000000001' as IdentityUid,
     createTime: moment,
     updateTime: moment,
@@ -97,6 +105,36 @@ const endpointView: EndpointView = {
 }
 export const sampleEndpoint = renderEndpoint(endpointView)
 export const sampleInstance = renderComputeInstance(endpointView, moment)
+
+export const sampleSnapshot = renderSnapshot({
+  snapshot: {
+    uid: 'sn-calm-lake-a1b2c3d4' as SnapshotUid,
+    projectUid,
+    snapshotId,
+    state: 'AVAILABLE',
+    isAutomatic: false,
+    sourceBranchUid: branchUid,
+    sourceBranchId: branchId,
+    isOfProtected: false,
+    sourceTime: moment,
+    expireTime: moment,
+    fullSizeBytes: 8_796_093_022_208,
+    diffSizeBytes: 0,
+    createdBy: '7b1d0f0e-0000-4000-8000-000000000001' as IdentityUid,
+    createTime: moment,
+  },
+  projectId,
+})
+
+export const sampleSnapshotSchedule = {
+  name: 'projects/app/branches/dev/snapshot-schedule',
+  schedule: [
+    renderCadence({
+      retention: projectDefaults.historyRetention,
+      every: { kind: 'week', dayOfWeek: 'SUNDAY', hour: 3 },
+    }),
+  ],
+}
 
 /** Finished; without a response it was a delete. */
 export const sampleOperation = (

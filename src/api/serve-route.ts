@@ -12,7 +12,13 @@ import { isJsonObject, type JsonObject, tolerateBody } from '../domain/body-tole
 import { Fault } from '../domain/faults.ts'
 import { pickLeaves, resolveMask } from '../domain/field-mask.ts'
 import type { Identity } from '../domain/identity.ts'
-import { parseBranchId, parseEndpointId, parseProjectId, printable } from '../domain/names.ts'
+import {
+  parseBranchId,
+  parseEndpointId,
+  parseProjectId,
+  parseSnapshotId,
+  printable,
+} from '../domain/names.ts'
 import { Secret } from '../lib/secret.ts'
 import { readWith } from './fields.ts'
 import type { Trace } from './render-fault.ts'
@@ -45,6 +51,7 @@ const idParsers: Readonly<Record<string, (text: string | undefined) => string>> 
   project: parseProjectId,
   branch: parseBranchId,
   endpoint: parseEndpointId,
+  snapshot: parseSnapshotId,
 }
 
 export function serveRoute(

@@ -86,15 +86,26 @@ export const branchesIn = (db: Kysely<Schema>): Branches => ({
       .executeTakeFirstOrThrow()
     return Number(row.count)
   },
-  async protectedOf(project) {
+  async countRoots(project) {
     const row = await db
+      .selectFrom('branches')
+      .select((inner) => inner.fn.countAll<string>().as('count'))
+      .where('project_uid', '=', project)
+      .where('source_branch_uid', 'is', null)
+      .where('delete_time', 'is', null)
+      .executeTakeFirstOrThrow()
+    return Number(row.count)
+  },
+  async protectedOf(project) {
+    const rows = await db
       .selectFrom('branches')
       .selectAll()
       .where('project_uid', '=', project)
       .where('is_protected', '=', true)
       .where('delete_time', 'is', null)
-      .executeTakeFirst()
-    return row && readBranch(row)
+      .orderBy('branch_id')
+      .execute()
+    return rows.map(readBranch)
   },
   async update(uid, changes) {
     await db.updateTable('branches').set(writeBranch(changes)).where('uid', '=', uid).execute()

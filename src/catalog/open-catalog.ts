@@ -19,6 +19,8 @@ import { permissionsIn, projectsIn } from './projects.ts'
 import type { Schema } from './schema.ts'
 import { type CatalogHeld, takeServerLock } from './server-lock.ts'
 import { oauthRecordsIn, passwordsIn, setupLinksIn, signInAttemptsIn } from './sign-in.ts'
+import { snapshotSchedulesIn } from './snapshot-schedules.ts'
+import { snapshotsIn } from './snapshots.ts'
 import { workIn } from './work.ts'
 
 export type CatalogAddress =
@@ -112,6 +114,8 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   projects: projectsIn(db),
   branches: branchesIn(db),
   endpoints: endpointsIn(db),
+  snapshots: snapshotsIn(db),
+  snapshotSchedules: snapshotSchedulesIn(db),
   identities: identitiesIn(db),
   accessTokens: accessTokensIn(db),
   clientSecrets: clientSecretsIn(db),
@@ -189,6 +193,7 @@ const taken = {
   projects_project_id_key: 'PROJECT_EXISTS',
   branches_live_id: 'BRANCH_EXISTS',
   endpoints_id: 'ENDPOINT_EXISTS',
+  snapshots_live_id: 'SNAPSHOT_EXISTS',
   endpoints_one_read_write: 'READ_WRITE_ENDPOINT_EXISTS',
 } as const
 

@@ -12,6 +12,8 @@ import type {
   IdentityUid,
   ProjectId,
   ProjectUid,
+  SnapshotId,
+  SnapshotUid,
 } from '../domain/names.ts'
 import type { Principal, PrincipalKind } from '../domain/principal.ts'
 import type { PostgresMajor, Project } from '../domain/project.ts'
@@ -20,9 +22,9 @@ import type { BranchesTable, EndpointsTable, IdentitiesTable, ProjectsTable } fr
 
 export const toDate = (moment: EpochMs): Date => new Date(moment)
 export const toMoment = (date: Date): EpochMs => epochMs(date.getTime())
-const maybeDate = (moment: EpochMs | undefined): Date | null =>
+export const maybeDate = (moment: EpochMs | undefined): Date | null =>
   moment === undefined ? null : toDate(moment)
-const maybeMoment = (date: Date | null): EpochMs | undefined =>
+export const maybeMoment = (date: Date | null): EpochMs | undefined =>
   date === null ? undefined : toMoment(date)
 const maybeMillis = (value: string | null) => (value === null ? undefined : millis(Number(value)))
 
@@ -113,6 +115,8 @@ export const readBranch = (row: Selectable<BranchesTable>): Branch => ({
   sourceBranchId: (row.source_branch_id ?? undefined) as BranchId | undefined,
   sourceLsn: row.source_lsn === null ? undefined : parseLsn(row.source_lsn),
   sourceTime: maybeMoment(row.source_time),
+  sourceSnapshotUid: (row.source_snapshot_uid ?? undefined) as SnapshotUid | undefined,
+  sourceSnapshotId: (row.source_snapshot_id ?? undefined) as SnapshotId | undefined,
   createdBy: row.created_by as IdentityUid,
   createTime: toMoment(row.create_time),
   updateTime: toMoment(row.update_time),
@@ -135,6 +139,8 @@ export const writeBranch = (branch: Partial<Branch>): Updateable<BranchesTable> 
     sourceBranchId: (v) => ({ source_branch_id: v ?? null }),
     sourceLsn: (v) => ({ source_lsn: v === undefined ? null : formatLsn(v) }),
     sourceTime: (v) => ({ source_time: maybeDate(v) }),
+    sourceSnapshotUid: (v) => ({ source_snapshot_uid: v ?? null }),
+    sourceSnapshotId: (v) => ({ source_snapshot_id: v ?? null }),
     createdBy: (v) => ({ created_by: v }),
     createTime: (v) => ({ create_time: toDate(v) }),
     updateTime: (v) => ({ update_time: toDate(v) }),
@@ -180,7 +186,7 @@ export const writeEndpoint = (endpoint: Partial<Endpoint>): Updateable<Endpoints
   })
 
 /** Columns of the fields that are there; a field that is there as `undefined` becomes NULL. */
-function mapPresent<T extends object, Row>(
+export function mapPresent<T extends object, Row>(
   value: Partial<T>,
   columns: { readonly [K in keyof T]-?: (field: T[K]) => Row },
 ): Row {

@@ -4,6 +4,7 @@ import type { AuditDetails } from '../domain/audit.ts'
 import type { FaultRecord } from '../domain/faults.ts'
 import type { Profile } from '../domain/principal.ts'
 import type { CustomTag } from '../domain/project.ts'
+import type { Cadence } from '../domain/snapshot-cadence.ts'
 import type { JsonObject } from '../ports/catalog.ts'
 
 /** timestamptz: a Date on both sides. */
@@ -92,6 +93,8 @@ export interface BranchesTable {
   source_branch_id: string | null
   source_lsn: string | null
   source_time: Moment | null
+  source_snapshot_uid: string | null
+  source_snapshot_id: string | null
   created_by: string
   create_time: Moment
   update_time: Moment
@@ -178,6 +181,30 @@ export interface SignInAttemptsTable {
   since: Moment
 }
 
+export interface SnapshotsTable {
+  uid: string
+  project_uid: string
+  snapshot_id: string
+  state: string
+  is_automatic: boolean
+  source_branch_uid: string
+  source_branch_id: string
+  is_of_protected: boolean
+  source_time: Moment | null
+  expire_time: Moment | null
+  full_size_bytes: Int8 | null
+  diff_size_bytes: Int8 | null
+  measure_time: Moment | null
+  created_by: string | null
+  create_time: Moment
+}
+
+export interface SnapshotSchedulesTable {
+  branch_uid: string
+  cadences: JSONColumnType<readonly Cadence[]>
+  next_time: Moment | null
+}
+
 export interface AuditTable {
   seq: Int8
   time: Moment
@@ -220,4 +247,6 @@ export interface Schema {
   passwords: PasswordsTable
   setup_links: SetupLinksTable
   sign_in_attempts: SignInAttemptsTable
+  snapshots: SnapshotsTable
+  snapshot_schedules: SnapshotSchedulesTable
 }

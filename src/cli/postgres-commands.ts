@@ -6,20 +6,24 @@ import type { Command } from 'commander'
 import type { LakeletClient } from '../client/lakelet-client.ts'
 import type { ListOptions, ResourceCollection } from '../client/resource-collection.ts'
 import type { Operation } from '../client/resources.ts'
-import { expirationField, requestBody, wireDuration } from './body-flags.ts'
+import { type AddedFields, expirationField, requestBody, wireDuration } from './body-flags.ts'
 import { type CommandContext, clientOf, type FillCommand } from './command-context.ts'
 import { finishOperation, type WaitFlags, withWaitFlags } from './operation-output.ts'
 import { Refusal } from './refusal.ts'
+import { checkName } from './resource-name.ts'
+import { fillSnapshotSchedule } from './snapshot-schedule-commands.ts'
 import { printJson } from './terminal.ts'
 
 interface Kind {
-  readonly noun: 'project' | 'branch' | 'endpoint'
-  readonly plural: 'projects' | 'branches' | 'endpoints'
+  readonly noun: 'project' | 'branch' | 'endpoint' | 'snapshot'
+  readonly plural: 'projects' | 'branches' | 'endpoints' | 'snapshots'
   readonly form: string
   /** Form of the parent's name; `undefined` for what has none. */
   readonly parent: string | undefined
   /** Deleted softly: may be purged, undeleted and listed while deleted. */
   readonly isRestorable: boolean
+  /** What never changes is neither updated nor replaced. */
+  readonly isFixed?: true
   readonly example: string
 }
 
@@ -52,6 +56,16 @@ const kinds: readonly Kind[] = [
     isRestorable: false,
     example: `lakelet postgres create-endpoint projects/app/branches/dev reader --json '{"spec": {"endpoint_type": "ENDPOINT_TYPE_READ_ONLY"}}'`,
   },
+  {
+    noun: 'snapshot',
+    plural: 'snapshots',
+    form: 'projects/PROJECT/snapshots/SNAPSHOT',
+    parent: 'projects/PROJECT',
+    isRestorable: false,
+    isFixed: true,
+    example: `lakelet postgres create-snapshot projects/app before-release --source-branch projects/app/branches/production --ttl 7d
+  lakelet postgres create-branch projects/app again --ttl 6h --json '{"spec": {"source_snapshot": "projects/app/snapshots/before-release"}}'`,
+  },
 ]
 
 export const fillPostgres: FillCommand = (group, context) => {
@@ -59,10 +73,11 @@ export const fillPostgres: FillCommand = (group, context) => {
     addCreate(group, kind, context)
     addGet(group, kind, context)
     addList(group, kind, context)
-    addUpdate(group, kind, context)
+    if (kind.isFixed === undefined) addUpdate(group, kind, context)
     addDelete(group, kind, context)
     if (kind.isRestorable) addUndelete(group, kind, context)
   }
+  fillSnapshotSchedule(group, context)
   addGetOperation(group, context)
   addCredential(group, context)
 }
@@ -73,35 +88,46 @@ interface BodyFlags extends WaitFlags {
   readonly replaceExisting?: boolean
   readonly ttl?: string
   readonly expiry?: boolean
+  readonly sourceBranch?: string
 }
 
 function addCreate(group: Command, kind: Kind, context: CommandContext): void {
-  const { noun, parent } = kind
+  const { noun, parent, isFixed = false } = kind
   const command = group.command(`create-${noun}`).description(`Create ${article(noun)}.`)
   if (parent !== undefined) command.argument('<PARENT>', `where to create it: ${parent}`)
   command.argument(`<${noun.toUpperCase()}_ID>`, `id of the new ${noun}`)
   withBody(command, noun)
-  if (parent !== undefined) {
+  if (parent !== undefined && !isFixed) {
     command.option('--replace-existing', `update the ${noun} when it exists already`)
   }
-  if (noun === 'branch') {
+  const hasEnd = noun === 'branch' || noun === 'snapshot'
+  if (hasEnd) {
     command
-      .option('--ttl <time>', 'how long the branch lives: 604800s, 168h, 7d, 3w')
-      .option('--no-expiry', 'the branch lives until it is deleted')
+      .option('--ttl <time>', `how long the ${noun} lives: 604800s, 168h, 7d, 3w`)
+      .option('--no-expiry', `the ${noun} lives until it is deleted`)
+  }
+  if (noun === 'snapshot') {
+    command.option('--source-branch <name>', `what to take it of: ${branchForm}`)
   }
   command.addHelpText('after', `\nExample:\n  ${kind.example}`)
   withWaitFlags(command).action(async (...given: unknown[]) => {
     const [parentName = '', id = ''] = parent === undefined ? ['', ...command.args] : command.args
     const flags = given.at(-2) as BodyFlags
     if (parent !== undefined) checkName('PARENT', parentName, parent)
-    const spec = noun === 'branch' ? expirationField(flags) : undefined
-    const body = await requestBody(flags, spec, context.io)
+    const body = await requestBody(flags, hasEnd ? specOf(flags) : undefined, context.io)
     const client = await clientOf(command, context)
     const { replaceExisting = false } = flags
     const operation = await pick(client, kind).create(parentName, id, body, { replaceExisting })
     await finish(client, operation, flags, { say: `Creating ${noun} ${id}` }, context)
   })
 }
+
+const specOf = (flags: BodyFlags): AddedFields => ({
+  spec: {
+    ...expirationField(flags)?.spec,
+    ...(flags.sourceBranch === undefined ? {} : { source_branch: flags.sourceBranch }),
+  },
+})
 
 function addGet(group: Command, kind: Kind, context: CommandContext): void {
   const command = named(group.command(`get-${kind.noun}`), kind)
@@ -251,27 +277,6 @@ const finish = (
   how: { readonly say: string; readonly isSilent?: boolean },
   { io }: CommandContext,
 ): Promise<void> => finishOperation(client, operation, flags, how, io)
-
-/**
- * Refuses a name of another shape before it is sent: as a path it could mean another resource, and
- * `delete-project` of a branch's name must not delete that branch.
- */
-function checkName(argument: string, name: string, form: string): void {
-  // An operation's id may hold slashes of its own.
-  const shape = form
-    .replace('…', '.+')
-    .replace('ID', '.+')
-    .replace(/[A-Z]+/g, '[^/]+')
-  const pattern = new RegExp(`^${shape}$`)
-  if (!pattern.test(name)) {
-    throw new Refusal(
-      name === ''
-        ? `${argument} is empty`
-        : `${argument} ${JSON.stringify(name)} is not such a name`,
-      `It looks like ${form}.`,
-    )
-  }
-}
 
 const wholeNumber =
   (flag: string) =>

@@ -20,6 +20,8 @@ import type {
   Endpoint,
   Operation,
   Project,
+  Snapshot,
+  SnapshotSchedule,
 } from './resources.ts'
 import { type ApiRequest, type Body, type Reply, Transport } from './transport.ts'
 
@@ -45,6 +47,7 @@ export class LakeletClient {
   readonly projects: ResourceCollection<Project>
   readonly branches: ResourceCollection<Branch>
   readonly endpoints: ResourceCollection<Endpoint>
+  readonly snapshots: ResourceCollection<Snapshot>
   readonly #transport: Transport
 
   constructor({ host, token, clock = systemClock, agent, trace }: ClientOptions) {
@@ -60,6 +63,7 @@ export class LakeletClient {
     this.projects = new ResourceCollection(transport, 'projects', 'project_id')
     this.branches = new ResourceCollection(transport, 'branches', 'branch_id')
     this.endpoints = new ResourceCollection(transport, 'endpoints', 'endpoint_id')
+    this.snapshots = new ResourceCollection(transport, 'snapshots', 'snapshot_id')
   }
 
   get host(): string {
@@ -80,6 +84,16 @@ export class LakeletClient {
   async generateDatabaseCredential(body: Body): Promise<DatabaseCredential> {
     const reply = await this.send({ method: 'POST', path: `${apiRoot}/credentials`, body })
     return asResource<DatabaseCredential>(reply.json)
+  }
+
+  async getSnapshotSchedule(name: string): Promise<SnapshotSchedule> {
+    return asResource((await this.send({ method: 'GET', path: pathOf(name) })).json)
+  }
+
+  /** At once: no operation. */
+  async updateSnapshotSchedule(name: string, mask: string, body: Body): Promise<SnapshotSchedule> {
+    const query = { update_mask: mask }
+    return asResource((await this.send({ method: 'PATCH', path: pathOf(name), query, body })).json)
   }
 
   async getOperation(name: string): Promise<Operation> {

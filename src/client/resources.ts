@@ -43,6 +43,21 @@ export interface Endpoint extends Resource {
   }
 }
 
+export interface Snapshot extends Resource {
+  readonly snapshot_id?: string
+  readonly status?: {
+    readonly source_branch?: string
+    readonly expire_time?: string
+    readonly full_size_bytes?: number
+    readonly diff_size_bytes?: number
+    readonly [field: string]: unknown
+  }
+}
+
+export interface SnapshotSchedule extends Resource {
+  readonly schedule?: readonly Readonly<Record<string, unknown>>[]
+}
+
 export interface DatabaseCredential {
   readonly token: string
   readonly expire_time: string

@@ -11,6 +11,9 @@ import {
   type ProjectId,
   type ProjectUid,
   projectName,
+  type SnapshotId,
+  type SnapshotUid,
+  snapshotName,
 } from './names.ts'
 import type { Project } from './project.ts'
 
@@ -30,11 +33,14 @@ export interface Branch {
   readonly logicalSizeBytes: number
   /** `undefined`: never. */
   readonly expireTime: EpochMs | undefined
-  /** The three are absent on a project's first branch. The id is kept for a source that is gone. */
+  /** Absent on a root branch. The id is kept for a source that is gone. */
   readonly sourceBranchUid: BranchUid | undefined
   readonly sourceBranchId: BranchId | undefined
   readonly sourceLsn: Lsn | undefined
   readonly sourceTime: EpochMs | undefined
+  /** Of a branch made from a snapshot: it has no source branch. The id is kept when that is gone. */
+  readonly sourceSnapshotUid: SnapshotUid | undefined
+  readonly sourceSnapshotId: SnapshotId | undefined
   readonly createdBy: IdentityUid
   readonly createTime: EpochMs
   readonly updateTime: EpochMs
@@ -78,6 +84,9 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
       ...(branch.sourceTime === undefined
         ? {}
         : { source_branch_time: rfc3339(branch.sourceTime) }),
+      ...(branch.sourceSnapshotId === undefined
+        ? {}
+        : { source_snapshot: snapshotName(projectId, branch.sourceSnapshotId) }),
       ...(branch.deleteTime === undefined ? {} : { delete_time: rfc3339(branch.deleteTime) }),
       ...(branch.purgeTime === undefined ? {} : { purge_time: rfc3339(branch.purgeTime) }),
     },
@@ -86,6 +95,14 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
 
 /** The database that every branch has and that clients of the contract connect to. */
 export const defaultDatabase = 'databricks_postgres'
+
+/**
+ * The branch that came with its project, and goes with it. A branch from a snapshot has no source branch
+ * either, so it counts as a root, but somebody made it and may delete it.
+ */
+export const isFirstBranch = (
+  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid'>,
+): boolean => branch.sourceBranchUid === undefined && branch.sourceSnapshotUid === undefined
 
 /** Neither the endpoint nor the branch nor its project is deleted. */
 export const isLive = ({

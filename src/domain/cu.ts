@@ -41,15 +41,28 @@ export function settingsForCu(maxCu: number): Readonly<Record<string, string>> {
   }
 }
 
-export const cuLimits = { min: 0.5, max: 64, spread: 16 } as const
+export interface CuLimits {
+  readonly max: number
+  /** How far the maximum of an endpoint may be above its minimum. */
+  readonly spread: number
+}
+
+/** Below it Postgres has too little to run. */
+export const smallestCu = 0.5
+export const defaultCuLimits: CuLimits = { max: 64, spread: 16 }
 
 /** What is wrong with a pair of limits, or `undefined`. */
-export function cuProblem(minCu: number, maxCu: number): string | undefined {
-  if (minCu < cuLimits.min) return `autoscaling_limit_min_cu must be at least ${cuLimits.min}`
-  if (maxCu > cuLimits.max) return `autoscaling_limit_max_cu must be at most ${cuLimits.max}`
+export function cuProblem(
+  minCu: number,
+  maxCu: number,
+  { max, spread }: CuLimits = defaultCuLimits,
+): string | undefined {
+  if (minCu < smallestCu) return `autoscaling_limit_min_cu must be at least ${smallestCu}`
+  if (maxCu > max)
+    return `autoscaling_limit_max_cu must be at most ${max} (--max-cu); there are no larger fixed sizes here`
   if (maxCu < minCu) return 'autoscaling_limit_max_cu must not be below autoscaling_limit_min_cu'
-  if (maxCu - minCu > cuLimits.spread) {
-    return `autoscaling_limit_max_cu may be at most ${cuLimits.spread} above autoscaling_limit_min_cu`
+  if (maxCu - minCu > spread) {
+    return `autoscaling_limit_max_cu may be at most ${spread} above autoscaling_limit_min_cu (--max-cu-spread)`
   }
   return undefined
 }

@@ -1,4 +1,4 @@
-/** When a branch ends: what was asked for, judged against the rules. Pure. */
+/** When a branch or snapshot ends: what was asked for, judged against the rules. Pure. */
 import { after, between, type EpochMs, type Millis, rfc3339 } from '../lib/time.ts'
 import { sayDuration } from './duration.ts'
 import { Fault } from './faults.ts'

@@ -172,6 +172,12 @@ export const reasons = {
     traced: true,
     sqlstate: '08004',
   },
+  SNAPSHOT_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: 'snapshot id not found',
+    next: 'List the snapshots of the project; one that is still being taken is not there yet.',
+    traced: true,
+  },
   COMPUTE_INSTANCE_NOT_FOUND: {
     code: 'NOT_FOUND',
     say: 'compute instance id not found',
@@ -223,6 +229,11 @@ export const reasons = {
     say: 'endpoint with such id already exists',
     next: 'Choose another id, or send replace_existing=true to update the endpoint that is there.',
     recorded: true,
+  },
+  SNAPSHOT_EXISTS: {
+    code: 'ALREADY_EXISTS',
+    say: 'snapshot with such id already exists',
+    next: 'Choose another id, or delete that snapshot first. One that is being taken has its id already.',
   },
   READ_WRITE_ENDPOINT_EXISTS: {
     code: 'ALREADY_EXISTS',
@@ -295,13 +306,33 @@ export const reasons = {
   },
   POINT_UNAVAILABLE: {
     code: 'NOT_IMPLEMENTED',
-    say: 'Branching from a past point is not available yet.',
-    next: 'Leave source_branch_time and source_branch_lsn out to branch from now.',
+    say: 'A past point of a branch is not available yet.',
+    next: 'Leave source_branch_time and source_branch_lsn out for the branch as it is now, or branch from one of the snapshots of the project (spec.source_snapshot).',
   },
-  SECOND_PROTECTED: {
+  SOURCE_AMBIGUOUS: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'A branch from a snapshot has no other source, and this request sets {field} too.',
+    next: 'Send source_snapshot alone, or leave it out.',
+  },
+  SNAPSHOT_OTHER_PROJECT: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'source_snapshot names a snapshot of another project.',
+    next: 'A branch and its snapshot belong to one project: create the branch there.',
+  },
+  SNAPSHOT_NOT_READY: {
+    code: 'INVALID_STATE',
+    say: "The snapshot '{snapshot}' is still being taken.",
+    next: 'Wait for the operation that takes it.',
+  },
+  PROTECTED_LIMIT: {
     code: 'BAD_REQUEST',
-    say: "Project already has the protected branch '{branch}'.",
-    next: 'Clear spec.is_protected there first: one branch of a project may be protected.',
+    say: 'Project already has the protected branch {branches}; the limit is {limit}.',
+    next: 'Clear spec.is_protected there first, or start the server with a higher {setting}.',
+  },
+  BRANCH_TOO_LARGE: {
+    code: 'QUOTA_EXCEEDED',
+    say: "The branch '{branch}' holds {size}; above {limit} a branch is not copied.",
+    next: 'Drop what is no longer needed, or start the server with a higher {setting}.',
   },
   BRANCH_PROTECTED: {
     code: 'BAD_REQUEST',

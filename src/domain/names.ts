@@ -8,10 +8,12 @@ import { Fault } from './faults.ts'
 export type ProjectId = Brand<string, 'ProjectId'>
 export type BranchId = Brand<string, 'BranchId'>
 export type EndpointId = Brand<string, 'EndpointId'>
+export type SnapshotId = Brand<string, 'SnapshotId'>
 
 export type ProjectUid = Brand<string, 'ProjectUid'>
 export type BranchUid = Brand<string, 'BranchUid'>
 export type EndpointUid = Brand<string, 'EndpointUid'>
+export type SnapshotUid = Brand<string, 'SnapshotUid'>
 export type IdentityUid = Brand<string, 'IdentityUid'>
 export type OperationUid = Brand<string, 'OperationUid'>
 
@@ -21,6 +23,7 @@ export type EndpointName = Brand<
   `projects/${string}/branches/${string}/endpoints/${string}`,
   'EndpointName'
 >
+export type SnapshotName = Brand<`projects/${string}/snapshots/${string}`, 'SnapshotName'>
 
 /** Of the ids that callers choose: projects, branches, endpoints. */
 export const ID_PATTERN = '^[a-z][a-z0-9-]{0,62}$'
@@ -44,6 +47,8 @@ export const parseBranchId = (text: string | undefined): BranchId =>
   parseId('branch_id', text) as BranchId
 export const parseEndpointId = (text: string | undefined): EndpointId =>
   parseId('endpoint_id', text) as EndpointId
+export const parseSnapshotId = (text: string | undefined): SnapshotId =>
+  parseId('snapshot_id', text) as SnapshotId
 
 export const projectName = (project: ProjectId): ProjectName => `projects/${project}` as ProjectName
 export const branchName = (project: ProjectId, branch: BranchId): BranchName =>
@@ -53,6 +58,8 @@ export const endpointName = (
   branch: BranchId,
   endpoint: EndpointId,
 ): EndpointName => `projects/${project}/branches/${branch}/endpoints/${endpoint}` as EndpointName
+export const snapshotName = (project: ProjectId, snapshot: SnapshotId): SnapshotName =>
+  `projects/${project}/snapshots/${snapshot}` as SnapshotName
 
 export interface ProjectPath {
   readonly project: ProjectId
@@ -62,6 +69,9 @@ export interface BranchPath extends ProjectPath {
 }
 export interface EndpointPath extends BranchPath {
   readonly endpoint: EndpointId
+}
+export interface SnapshotPath extends ProjectPath {
+  readonly snapshot: SnapshotId
 }
 
 export function parseProjectName(text: string): ProjectPath {
@@ -86,6 +96,12 @@ export function parseEndpointName(text: string): EndpointPath {
     branch: parseBranchId(match[2]),
     endpoint: parseEndpointId(match[3]),
   }
+}
+
+export function parseSnapshotName(text: string): SnapshotPath {
+  const match = /^projects\/([^/]*)\/snapshots\/([^/]*)$/.exec(text)
+  if (match === null) throw nameInvalid(text, 'projects/PROJECT/snapshots/SNAPSHOT')
+  return { project: parseProjectId(match[1]), snapshot: parseSnapshotId(match[2]) }
 }
 
 const nameInvalid = (name: string, form: string): Fault =>

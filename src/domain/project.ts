@@ -52,20 +52,19 @@ export const projectDefaults = {
   purgeAfter: days(7),
 } as const satisfies { endpoint: EndpointDefaults; historyRetention: Millis; purgeAfter: Millis }
 
-/** 8 TiB, as the service reports it. */
-export const branchLogicalSizeLimitBytes = 8_796_093_022_208
-
 export interface ProjectView {
   readonly project: Project
   readonly owner: string
   readonly defaultBranchId: BranchId | undefined
   readonly lastActiveTime: EpochMs | undefined
+  readonly branchLogicalSizeLimit: number
 }
 
 export type ProjectResource = ReturnType<typeof renderProject>
 
 /** What GET answers: `status` alone, explicit falses and zeros, nothing else that is empty. */
-export function renderProject({ project, owner, defaultBranchId, lastActiveTime }: ProjectView) {
+export function renderProject(view: ProjectView) {
+  const { project, owner, defaultBranchId, lastActiveTime } = view
   const { endpointDefaults: defaults } = project
   return {
     name: projectName(project.projectId),
@@ -97,7 +96,7 @@ export function renderProject({ project, owner, defaultBranchId, lastActiveTime 
       enable_pg_native_login: project.enablePgNativeLogin,
       ...(project.customTags.length === 0 ? {} : { custom_tags: project.customTags }),
       ...(project.budgetPolicyId === undefined ? {} : { budget_policy_id: project.budgetPolicyId }),
-      branch_logical_size_limit_bytes: branchLogicalSizeLimitBytes,
+      branch_logical_size_limit_bytes: view.branchLogicalSizeLimit,
       synthetic_storage_size_bytes: 0,
       ...(lastActiveTime === undefined
         ? {}

@@ -13,3 +13,16 @@ export function parseByteSize(text: string): number | undefined {
   const bytes = Math.floor(Number(amount) * 1024 ** (POWERS[unit.toLowerCase()] ?? 0))
   return Number.isSafeInteger(bytes) ? bytes : undefined
 }
+
+/** `1.5 GiB`; whole numbers below ten of a unit keep one digit after the point. */
+export function readableBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
+  let amount = Math.max(0, bytes)
+  let at = 0
+  while (amount >= 1024 && at < units.length - 1) {
+    amount /= 1024
+    at += 1
+  }
+  const text = amount < 10 && at > 0 ? amount.toFixed(1).replace(/\.0$/, '') : amount.toFixed(0)
+  return `${text} ${units[at]}`
+}

@@ -32,6 +32,16 @@ describe('settings', () => {
       contract: 'generous',
       maxProjects: 1000,
       maxBranchesPerProject: 500,
+      maxRootBranchesPerProject: 3,
+      maxProtectedBranchesPerProject: 1,
+      maxSnapshotsPerProject: 10,
+      maxBranchLogicalSize: 8_796_093_022_208,
+      minHistoryRetention: 172_800_000,
+      maxHistoryRetention: 3_024_000_000,
+      minSuspendTimeout: 60_000,
+      maxSuspendTimeout: 604_800_000,
+      maxCu: 64,
+      maxCuSpread: 16,
       auditRetention: 400 * 86_400_000,
     })
   })

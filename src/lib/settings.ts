@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path'
 import { parseByteSize } from './byte-size.ts'
 import { humanDurationForms, parseHumanDuration } from './human-duration.ts'
 import { Secret } from './secret.ts'
-import { days, type Millis } from './time.ts'
+import { days, type Millis, minutes } from './time.ts'
 
 export const storageChoices = ['btrfs', 'reflink', 'copy'] as const
 export type StorageChoice = (typeof storageChoices)[number]
@@ -42,6 +42,17 @@ export interface Settings {
   readonly publicUrl: string | undefined
   /** File that lists issuers whose tokens are exchanged for ours. */
   readonly trustedIssuers: string | undefined
+  readonly maxRootBranchesPerProject: number
+  readonly maxProtectedBranchesPerProject: number
+  readonly maxSnapshotsPerProject: number
+  /** Bytes, as Postgres counts a branch's databases. */
+  readonly maxBranchLogicalSize: number
+  readonly minHistoryRetention: Millis
+  readonly maxHistoryRetention: Millis
+  readonly minSuspendTimeout: Millis
+  readonly maxSuspendTimeout: Millis
+  readonly maxCu: number
+  readonly maxCuSpread: number
   /** `undefined`: 20 in the strict contract, else no limit. */
   readonly maxActiveComputes: number | undefined
   /** How long an entry of the audit log is kept. */
@@ -127,11 +138,7 @@ export const settingsTable: Table = {
     value: 'SIZE',
     say: 'Size of the storage pool when Lakelet makes one, such as 20GB.',
     otherwise: 'by the free space',
-    parse: (text) => {
-      const bytes = parseByteSize(text)
-      if (bytes === undefined || bytes === 0) throw new Error('must be a size such as 20GB')
-      return bytes
-    },
+    parse: parseSize,
     fallback: () => undefined,
   },
   catalogUrl: {
@@ -225,6 +232,86 @@ export const settingsTable: Table = {
       resolve(cwd, text.startsWith('~/') ? join(home, text.slice(2)) : text),
     fallback: () => undefined,
   },
+  maxRootBranchesPerProject: {
+    name: 'max-root-branches-per-project',
+    value: 'COUNT',
+    say: 'How many branches without a source branch a project may have: its first, and those made from snapshots.',
+    otherwise: '3',
+    parse: parseCount,
+    fallback: () => 3,
+  },
+  maxProtectedBranchesPerProject: {
+    name: 'max-protected-branches-per-project',
+    value: 'COUNT',
+    say: 'How many branches of a project may be protected.',
+    otherwise: '1',
+    parse: parseCount,
+    fallback: () => 1,
+  },
+  maxSnapshotsPerProject: {
+    name: 'max-snapshots-per-project',
+    value: 'COUNT',
+    say: 'How many snapshots a project may have, those of schedules not counted.',
+    otherwise: '10',
+    parse: parseCount,
+    fallback: () => 10,
+  },
+  maxBranchLogicalSize: {
+    name: 'max-branch-logical-size',
+    value: 'SIZE',
+    say: 'Above it a branch is neither branched nor snapshotted.',
+    otherwise: '8TB',
+    parse: parseSize,
+    fallback: () => 8 * 1024 ** 4,
+  },
+  minHistoryRetention: {
+    name: 'min-history-retention',
+    value: 'TIME',
+    say: 'The shortest history_retention_duration of a project.',
+    otherwise: '2d',
+    parse: parseLength,
+    fallback: () => days(2),
+  },
+  maxHistoryRetention: {
+    name: 'max-history-retention',
+    value: 'TIME',
+    say: 'The longest history_retention_duration of a project.',
+    otherwise: '35d',
+    parse: parseLength,
+    fallback: () => days(35),
+  },
+  minSuspendTimeout: {
+    name: 'min-suspend-timeout',
+    value: 'TIME',
+    say: 'The shortest suspend_timeout_duration of an endpoint.',
+    otherwise: '60s',
+    parse: parseLength,
+    fallback: () => minutes(1),
+  },
+  maxSuspendTimeout: {
+    name: 'max-suspend-timeout',
+    value: 'TIME',
+    say: 'The longest suspend_timeout_duration of an endpoint.',
+    otherwise: '7d',
+    parse: parseLength,
+    fallback: () => days(7),
+  },
+  maxCu: {
+    name: 'max-cu',
+    value: 'COUNT',
+    say: 'The largest autoscaling_limit_max_cu of an endpoint.',
+    otherwise: '64',
+    parse: parseCount,
+    fallback: () => 64,
+  },
+  maxCuSpread: {
+    name: 'max-cu-spread',
+    value: 'COUNT',
+    say: 'How far the maximum CU of an endpoint may be above its minimum.',
+    otherwise: '16',
+    parse: parseCount,
+    fallback: () => 16,
+  },
   maxActiveComputes: {
     name: 'max-active-computes',
     value: 'COUNT',
@@ -301,6 +388,16 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxBranchesPerProject: read(table.maxBranchesPerProject),
     publicUrl: read(table.publicUrl),
     trustedIssuers: read(table.trustedIssuers),
+    maxRootBranchesPerProject: read(table.maxRootBranchesPerProject),
+    maxProtectedBranchesPerProject: read(table.maxProtectedBranchesPerProject),
+    maxSnapshotsPerProject: read(table.maxSnapshotsPerProject),
+    maxBranchLogicalSize: read(table.maxBranchLogicalSize),
+    minHistoryRetention: read(table.minHistoryRetention),
+    maxHistoryRetention: read(table.maxHistoryRetention),
+    minSuspendTimeout: read(table.minSuspendTimeout),
+    maxSuspendTimeout: read(table.maxSuspendTimeout),
+    maxCu: read(table.maxCu),
+    maxCuSpread: read(table.maxCuSpread),
     maxActiveComputes: read(table.maxActiveComputes),
     auditRetention: read(table.auditRetention),
   }
@@ -312,6 +409,12 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     settings.defaultBranchTtl > settings.maxBranchTtl
   ) {
     problems.push('default-branch-ttl is longer than max-branch-ttl; it must not be.')
+  }
+  for (const [name, min, max] of [
+    ['history-retention', settings.minHistoryRetention, settings.maxHistoryRetention],
+    ['suspend-timeout', settings.minSuspendTimeout, settings.maxSuspendTimeout],
+  ] as const) {
+    if (min > max) problems.push(`min-${name} is longer than max-${name}; it must not be.`)
   }
   if (problems.length > 0) throw new SettingsInvalid(problems)
   return Object.freeze(settings)
@@ -367,6 +470,12 @@ function parseLength(text: string): Millis {
   const length = parseHumanDuration(text)
   if (length === undefined || length === 0) throw new Error(`must be ${humanDurationForms}`)
   return length
+}
+
+function parseSize(text: string): number {
+  const bytes = parseByteSize(text)
+  if (bytes === undefined || bytes === 0) throw new Error('must be a size such as 20GB')
+  return bytes
 }
 
 function parseCount(text: string): number {

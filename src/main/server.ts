@@ -31,8 +31,10 @@ import type { Catalog } from '../ports/catalog.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
 import { readerKeeper } from '../reconcile/keep-readers.ts'
 import { startLoop } from '../reconcile/loop.ts'
+import { measureSnapshots } from '../reconcile/measure-snapshots.ts'
 import { type AwakeNoter, awakeNoter } from '../reconcile/note-awake.ts'
 import { findOrphans } from '../reconcile/orphans.ts'
+import { meetSnapshotDeadlines } from '../reconcile/snapshot-deadlines.ts'
 import { idleSuspender } from '../reconcile/suspend-idle.ts'
 import { sweepAudit } from '../reconcile/sweep-audit.ts'
 import { databricksAuthFiles } from '../roles/databricks-auth.ts'
@@ -325,6 +327,13 @@ const policyOf = (settings: Settings): Policy => ({
   contract: settings.contract,
   maxProjects: settings.maxProjects,
   maxBranchesPerProject: settings.maxBranchesPerProject,
+  maxRootBranchesPerProject: settings.maxRootBranchesPerProject,
+  maxProtectedBranchesPerProject: settings.maxProtectedBranchesPerProject,
+  maxSnapshotsPerProject: settings.maxSnapshotsPerProject,
+  maxBranchLogicalSize: settings.maxBranchLogicalSize,
+  historyRetention: { min: settings.minHistoryRetention, max: settings.maxHistoryRetention },
+  suspendTimeout: { min: settings.minSuspendTimeout, max: settings.maxSuspendTimeout },
+  cu: { max: settings.maxCu, spread: settings.maxCuSpread },
   maxActiveComputes:
     settings.maxActiveComputes ?? (settings.contract === 'strict' ? 20 : undefined),
   credentialTtl: { min: minutes(5), max: hours(1), default: hours(1) },
@@ -390,6 +399,20 @@ async function startLoops(
     clock,
     log,
   })
+  const snapshots = startLoop({
+    name: 'snapshots',
+    run: () => meetSnapshotDeadlines(services),
+    slowest: seconds(60),
+    clock,
+    log,
+  })
+  const measures = startLoop({
+    name: 'measure-snapshots',
+    run: () => measureSnapshots(services),
+    slowest: minutes(5),
+    clock,
+    log,
+  })
   const suspender = startLoop({
     name: 'suspend-idle',
     run: idleSuspender(services),
@@ -431,18 +454,14 @@ async function startLoops(
     keeper.poke() // readers follow a writer that has just woken
   })
   const unlisten = catalog.onEvent((event) => {
-    if (event.kind === 'due') deadlines.poke()
+    if (event.kind !== 'due') return
+    deadlines.poke()
+    snapshots.poke()
   })
   onStop(async () => {
     unlisten()
-    await Promise.all([
-      deadlines.stop(),
-      suspender.stop(),
-      keeper.stop(),
-      notes.stop(),
-      audit.stop(),
-      sweeper.stop(),
-    ])
+    const loops = [deadlines, snapshots, measures, suspender, keeper, notes, audit, sweeper]
+    await Promise.all(loops.map((loop) => loop.stop()))
   })
 }
 

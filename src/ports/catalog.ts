@@ -24,6 +24,7 @@ import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
 import type { Audit } from './audit.ts'
 import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
+import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
 
 export type Json =
   | null
@@ -74,7 +75,10 @@ export interface Branches {
   all(project: ProjectUid): Promise<readonly Branch[]>
   children(of: BranchUid): Promise<readonly Branch[]>
   countLive(project: ProjectUid): Promise<number>
-  protectedOf(project: ProjectUid): Promise<Branch | undefined>
+  /** Live branches without a source branch. */
+  countRoots(project: ProjectUid): Promise<number>
+  /** Live ones, by id. */
+  protectedOf(project: ProjectUid): Promise<readonly Branch[]>
   update(uid: BranchUid, changes: Partial<Branch>): Promise<void>
   remove(uid: BranchUid): Promise<void>
   /** Live branches whose end has come. */
@@ -229,6 +233,8 @@ export interface CatalogSession {
   readonly projects: Projects
   readonly branches: Branches
   readonly endpoints: Endpoints
+  readonly snapshots: Snapshots
+  readonly snapshotSchedules: SnapshotSchedules
   readonly identities: Identities
   readonly accessTokens: AccessTokens
   readonly clientSecrets: ClientSecrets

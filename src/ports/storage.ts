@@ -104,6 +104,11 @@ export interface Storage {
   recover(): Promise<void>
   /** Bytes that only this volume holds, where the driver can tell. */
   exclusiveBytes(id: VolumeId): Promise<number | undefined>
+  /**
+   * Bytes of the volume and its WAL: `full` as if it shared nothing, `exclusive` as `exclusiveBytes`. Walks
+   * all files; the volume must be there and nobody may be writing to it.
+   */
+  measure(id: VolumeId): Promise<{ readonly full: number; readonly exclusive: number | undefined }>
   /** Resolves when every background deletion has ended. */
   settle(): Promise<void>
 }

@@ -1,12 +1,10 @@
 /** Ends what has come to its end: branches by expiry, deleted branches and projects by purge. */
 
-import { bySystem } from '../actions/audit-entry.ts'
 import { retireProject } from '../actions/change-project.ts'
 import { retireBranch } from '../actions/delete-branch.ts'
 import type { Services } from '../actions/services.ts'
-import { operationName } from '../domain/operation.ts'
 import { after, before, days, type EpochMs, epochMs, seconds } from '../lib/time.ts'
-import type { CatalogSession, NewWork } from '../ports/catalog.ts'
+import { auditAct } from './audit-act.ts'
 
 /** How long an operation stays readable after it ended. */
 const operationRetention = days(30)
@@ -37,7 +35,7 @@ export async function meetDeadlines(services: Services): Promise<EpochMs | undef
           purge: true,
           callerUid: undefined,
         })
-        await tell(session, 'purge-project', work, found.uid, clock.now())
+        await auditAct(session, 'purge-project', work, found.uid, clock.now())
       }),
     )
   }
@@ -70,24 +68,7 @@ async function retire(services: Services, uid: Parameters<typeof load>[1]): Prom
       purge: true,
       callerUid: undefined,
     })
-    await tell(session, isExpired ? 'expire-branch' : 'purge-branch', work, branch.uid, now)
-  })
-}
-
-/** The last thing in the transaction; the end of the operation is a line of its own. */
-async function tell(
-  session: CatalogSession,
-  action: string,
-  work: NewWork,
-  resourceUid: string,
-  now: EpochMs,
-): Promise<void> {
-  const { resource, projectUid } = work
-  await session.audit.append({
-    ...bySystem(action, { resource, resourceUid }, now),
-    projectUid,
-    operation: operationName(work),
-    result: 'accepted',
+    await auditAct(session, isExpired ? 'expire-branch' : 'purge-branch', work, branch.uid, now)
   })
 }
 

@@ -6,14 +6,16 @@
 import { volumeOf } from '../actions/compute-spec.ts'
 import { readerVolumeOf } from '../actions/readers.ts'
 import type { Services } from '../actions/services.ts'
+import { snapshotVolume } from '../actions/snapshot-volume.ts'
 
-/** Ids of the volumes that no branch owns. */
+/** Ids of the volumes that no branch and no snapshot owns. */
 export async function findOrphans(services: Services): Promise<readonly string[]> {
   const { catalog, storage, log } = services
   const known = new Set<string>([
     ...(await catalog.branches.everyUid()).map(({ uid, projectUid }) =>
       volumeOf({ uid: projectUid }, { uid }),
     ),
+    ...(await catalog.snapshots.everyUid()).map(snapshotVolume),
     ...(await catalog.endpoints.everyReader()).map(({ uid, projectUid }) =>
       readerVolumeOf({ uid: projectUid }, { uid }),
     ),
@@ -21,6 +23,7 @@ export async function findOrphans(services: Services): Promise<readonly string[]
   const orphans = (await storage.listVolumes()).filter(
     (id) => !known.has(id) && !id.startsWith('templates/'),
   )
-  if (orphans.length > 0) log.warn({ volumes: orphans }, 'volumes that no branch owns')
+  if (orphans.length > 0)
+    log.warn({ volumes: orphans }, 'volumes that no branch and no snapshot owns')
   return orphans
 }

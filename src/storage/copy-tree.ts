@@ -7,11 +7,12 @@
 import { copyFile, lchown, lstat, mkdir, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cloneRule, controlFilePath } from '../domain/clone-contents.ts'
+import { readableBytes } from '../lib/byte-size.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
 import type { CloneMode } from '../ports/storage.ts'
 import { inParallel } from './in-parallel.ts'
 import { giveTo } from './ownership.ts'
-import { freeBytes, isAbsent, readableBytes, storageFull } from './pool-faults.ts'
+import { freeBytes, isAbsent, storageFull } from './pool-faults.ts'
 import { reserveBytes } from './reserve.ts'
 
 export interface TreeCopy {

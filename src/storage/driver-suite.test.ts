@@ -326,6 +326,40 @@ for (const ground of grounds) {
       expect(await storage.exclusiveBytes(child)).toBeUndefined()
     })
 
+    test('a snapshot stays as it was, without its source, and opens wherever it is cloned to', async () => {
+      const from = volume('project-1/snapped')
+      const snapshot = volume('project-1/sn-one')
+      await branch(source, from)
+      runSingleUser(17, storage.dataDirectory(from), ['create table before (n int)'], owner)
+      await branch(from, snapshot)
+      runSingleUser(17, storage.dataDirectory(from), ['create table since (n int)'], owner)
+      await storage.deleteVolume(from)
+      await storage.settle()
+      for (const name of ['first', 'second']) {
+        const child = volume(`project-1/${name}`)
+        await branch(snapshot, child)
+        const data = storage.dataDirectory(child)
+        const has = (table: string) => runSingleUser(17, data, [`select * from ${table}`], owner)
+        expect(has('before')).not.toContain('ERROR')
+        expect(has('since')).toContain('does not exist')
+        runSingleUser(17, data, ['drop table before'], owner) // the next must not see it
+        await storage.deleteVolume(child)
+      }
+      await storage.deleteVolume(snapshot)
+    })
+
+    test('a volume is measured with its WAL, as if it shared nothing and as it does', async () => {
+      const child = volume('project-1/sized')
+      await branch(source, child)
+      const { full, exclusive } = await storage.measure(child)
+      expect(full).toBeGreaterThan(20 * MiB)
+      if (ground.driver === 'reflink') expect(exclusive).toBeUndefined()
+      else if (ground.driver === 'btrfs') expect(exclusive).toBeLessThan(4 * MiB)
+      else expect(exclusive).toBe(full)
+      await storage.deleteVolume(child)
+      await expect(storage.measure(child)).rejects.toThrow('is not there')
+    })
+
     test('a start throws drafts away and keeps volumes', async () => {
       const kept = volume('project-1/kept')
       await branch(source, kept)

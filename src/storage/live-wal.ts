@@ -4,6 +4,7 @@
  */
 import { lchown, lstat, mkdir, readFile, readlink, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { parseBackupLabel } from '../domain/backup-label.ts'
 import { controlFilePath } from '../domain/clone-contents.ts'
 import { type ControlFile, parseControlFile } from '../domain/control-file.ts'
 import type { Layout } from '../domain/layout.ts'
@@ -58,9 +59,10 @@ export class LiveWal {
     to: VolumeId,
     fromLsn: bigint | undefined,
   ): Promise<CopiedWal> {
-    const control = await controlFileOf(draftPaths(this.#layout, draft).data)
+    const { data } = draftPaths(this.#layout, draft)
+    const control = await controlFileOf(data)
     const { live } = volumePaths(this.#layout, to)
-    const start = fromLsn === undefined ? undefined : lsn(fromLsn)
+    const start = fromLsn === undefined ? await labelledStart(data) : lsn(fromLsn)
     return this.#copyInto(volumePaths(this.#layout, source).live, live, control, start)
   }
 
@@ -95,6 +97,22 @@ export class LiveWal {
       timeline: control.timeline,
       owner: this.#owner,
     })
+  }
+}
+
+/**
+ * Where recovery begins when the source has never been started since it was cloned in backup mode, as
+ * snapshots never are: its label came along, and goes before pg_control.
+ */
+async function labelledStart(data: string): Promise<Lsn | undefined> {
+  try {
+    const label = await readFile(join(data, 'backup_label'), 'utf8')
+    const start = parseBackupLabel(label)
+    if (start === undefined) throw new Error('the backup_label of a clone cannot be read')
+    return start
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw error
   }
 }
 

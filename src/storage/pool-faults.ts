@@ -1,6 +1,7 @@
 /** What the file system says about the pool, in the words of the fault registry. */
 import { lstat, statfs } from 'node:fs/promises'
 import { Fault } from '../domain/faults.ts'
+import { readableBytes } from '../lib/byte-size.ts'
 import { CommandFailed } from '../lib/subprocess.ts'
 
 const full: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT'])
@@ -22,19 +23,6 @@ export async function exists(path: string): Promise<boolean> {
     if (isAbsent(error)) return false
     throw error
   }
-}
-
-/** `1.5 GiB`; whole numbers below ten of a unit keep one digit after the point. */
-export function readableBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
-  let amount = Math.max(0, bytes)
-  let at = 0
-  while (amount >= 1024 && at < units.length - 1) {
-    amount /= 1024
-    at += 1
-  }
-  const text = amount < 10 && at > 0 ? amount.toFixed(1).replace(/\.0$/, '') : amount.toFixed(0)
-  return `${text} ${units[at]}`
 }
 
 export async function freeBytes(path: string): Promise<number> {

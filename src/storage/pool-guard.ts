@@ -5,8 +5,9 @@
 import { access, constants, statfs } from 'node:fs/promises'
 import { Fault } from '../domain/faults.ts'
 import type { Layout } from '../domain/layout.ts'
+import { readableBytes } from '../lib/byte-size.ts'
 import type { Driver } from './driver.ts'
-import { errorCode, freeBytes, readableBytes, storageFull } from './pool-faults.ts'
+import { errorCode, freeBytes, storageFull } from './pool-faults.ts'
 import { readMarker } from './pool-record.ts'
 import { reserveBytes } from './reserve.ts'
 

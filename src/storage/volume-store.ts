@@ -326,6 +326,15 @@ export class VolumeStore implements Storage {
     return data + ((await allocatedBytes(this.walDirectory(id))) ?? 0)
   }
 
+  async measure(
+    id: VolumeId,
+  ): Promise<{ readonly full: number; readonly exclusive: number | undefined }> {
+    const data = await allocatedBytes(this.dataDirectory(id))
+    if (data === undefined) throw new Error(`measure ${id}: the volume is not there`)
+    const wal = (await allocatedBytes(this.walDirectory(id))) ?? 0
+    return { full: data + wal, exclusive: await this.exclusiveBytes(id) }
+  }
+
   async settle(): Promise<void> {
     await Promise.all([this.#poolTrash.settle(), this.#walTrash.settle()])
   }

@@ -80,6 +80,8 @@ const branch = (id: string, more: Partial<Branch> = {}): Branch => ({
   expireTime: undefined,
   sourceBranchUid: undefined,
   sourceBranchId: undefined,
+  sourceSnapshotUid: undefined,
+  sourceSnapshotId: undefined,
   sourceLsn: undefined,
   sourceTime: undefined,
   createdBy: 'i-ann' as IdentityUid,

@@ -233,3 +233,43 @@ describe('a refusal', () => {
     expect(ended.stderr).toContain(`lakelet postgres get-operation ${name}`)
   })
 })
+
+describe('snapshots', () => {
+  test('create-snapshot fills its body from flags', async () => {
+    const source = 'projects/app/branches/production'
+    const ended = await lakelet([
+      ...['create-snapshot', 'projects/app', 'one', '--source-branch', source, '--ttl', '7d'],
+    ])
+    expect(ended).toMatchObject({ code: 0, stderr: '' })
+    expect(JSON.parse(server.asked[0]?.body ?? '')).toEqual({
+      spec: { source_branch: source, ttl: '604800s' },
+    })
+    expect(lines()).toEqual([
+      'POST /projects/app/snapshots?snapshot_id=one',
+      'GET /projects/app/snapshots/one/operations/post',
+    ])
+  })
+
+  test('are listed, shown and deleted; never updated', async () => {
+    await lakelet(['list-snapshots', 'projects/app', '--limit', '1'])
+    await lakelet(['get-snapshot', 'projects/app/snapshots/one'])
+    await lakelet(['delete-snapshot', 'projects/app/snapshots/one', '--no-wait'])
+    expect(lines()).toEqual([
+      'GET /projects/app/snapshots?page_size=1',
+      'GET /projects/app/snapshots/one',
+      'DELETE /projects/app/snapshots/one',
+    ])
+    expect((await lakelet(['update-snapshot', 'x', 'spec'])).code).toBe(1)
+    expect((await lakelet(['delete-snapshot', 'projects/app/branches/one'])).code).toBe(1)
+  })
+
+  test('have a schedule that is set at once', async () => {
+    const name = 'projects/app/branches/production/snapshot-schedule'
+    const body = '{"schedule": []}'
+    await lakelet(['get-snapshot-schedule', name])
+    const ended = await lakelet(['update-snapshot-schedule', name, 'schedule', '--json', body])
+    expect(ended.code).toBe(0)
+    expect(lines()).toEqual([`GET /${name}`, `PATCH /${name}?update_mask=schedule`])
+    expect(server.asked[1]?.body).toBe(body)
+  })
+})

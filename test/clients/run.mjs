@@ -2,20 +2,20 @@
  * The client suite: programs that know nothing of Lakelet but its address run against a real server.
  * Each is one test; what cannot be installed here is a skip with its reason.
  */
-import { spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { onPath } from '../../scripts/packages.mjs'
 import { ensurePython } from '../../scripts/python.mjs'
-import { tryRun } from '../../scripts/run-command.mjs'
-import { readTrace, trafficChecker } from '../fixtures/check-traffic.mjs'
 import { apiOf } from './api.mjs'
+import { buildGo } from './build-go.mjs'
+import { installLocked } from './locked-packages.mjs'
+import { indent, runProgram } from './run-program.mjs'
 import { plainEnvironment, startServer, stopServer } from './server.mjs'
+import { compareTraffic } from './traffic.mjs'
 
 const root = resolve(import.meta.dirname, '../..')
 const program = (name) => join(import.meta.dirname, 'programs', name)
-const patience = 240_000
 
 const node = (name) => ({ name, prepare: async () => [process.execPath, program(`${name}.mjs`)] })
 
@@ -67,7 +67,7 @@ const clients = [
 ]
 
 /** Made once, when the first client asks; a failure is every asking client's reason. */
-function toolsFor(home, say) {
+function toolsFor(say) {
   const once = (make) => {
     let made
     return () => {
@@ -77,28 +77,10 @@ function toolsFor(home, say) {
   }
   return {
     python: once(async () => join(await ensurePython(say), 'python')),
-    go: once(async () => {
-      const version = /go(\d+)\.(\d+)/.exec((await tryRun('go', ['version'])).stdout)
-      if (version === null) throw new Error('no go')
-      if (Number(version[1]) === 1 && Number(version[2]) < 25)
-        throw new Error(`${version[0]} < go1.25`)
-      const binary = join(home, 'go-client')
-      const built = await tryRun('go', ['build', '-o', binary, '.'], {
-        cwd: join(import.meta.dirname, 'go'),
-      })
-      if (built.code !== 0) throw new Error(`go build: ${built.output}`)
-      return binary
-    }),
+    go: once(() =>
+      buildGo('go-client', join(import.meta.dirname, 'go'), '.', { atLeastMinor: 25 }),
+    ),
   }
-}
-
-/** Packages of their own, by the lock beside them. */
-async function installLocked(directory) {
-  const installed = join(directory, 'node_modules/.package-lock.json')
-  const lock = join(directory, 'package-lock.json')
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
-  const done = await tryRun('npm', ['ci', '--no-audit', '--no-fund'], { cwd: directory })
-  if (done.code !== 0) throw new Error(`npm ci: ${done.output}`)
 }
 
 /** Somebody else who may manage the project, made through the API as an administrator would. */
@@ -120,32 +102,6 @@ async function inviteOther(server, project) {
   return token
 }
 
-/** Ends the whole process group after the patience is over, so that nothing stays behind. */
-function runClient([command, ...args], env) {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text) => {
-        output += text
-      })
-    }
-    const timer = setTimeout(() => {
-      output += `\nended after ${patience / 1000} s`
-      process.kill(-child.pid, 'SIGKILL')
-    }, patience)
-    child.once('error', (error) => {
-      output += error.message
-    })
-    child.once('close', (code) => {
-      clearTimeout(timer)
-      resolve({ isPassed: code === 0, output })
-    })
-  })
-}
-
-const indent = (text) => text.trimEnd().replace(/^/gm, '    ')
-
 /** A `lakelet` for PATH, as an installation puts it there. */
 function installCli(home) {
   const bin = join(home, 'bin')
@@ -155,18 +111,6 @@ function installCli(home) {
   writeFileSync(file, `#!/bin/sh\nexec ${quoted.join(' ')} "$@"\n`)
   chmodSync(file, 0o755)
   return bin
-}
-
-/** What every client sent and got, against the API document that the server itself serves. */
-async function compareTraffic(server) {
-  const answer = await fetch(`${server.url}/api/openapi.json`)
-  const checker = trafficChecker(await answer.json())
-  const problems = readTrace(server.traffic).flatMap((exchange) => checker.check(exchange))
-  console.log(
-    `# compared ${checker.count()} exchanges of ${checker.seen().size} operations with the API document`,
-  )
-  if (checker.count() < 10) return `only ${checker.count()} exchanges were kept`
-  return problems.length === 0 ? undefined : [...new Set(problems)].slice(0, 20).join('\n')
 }
 
 export async function runClients(args) {
@@ -184,7 +128,7 @@ export async function runClients(args) {
   try {
     const project = 'store'
     const otherToken = await inviteOther(server, project)
-    const tools = toolsFor(server.home, say)
+    const tools = toolsFor(say)
     const cli = installCli(server.home)
     for (const { name, prepare } of chosen) {
       let command
@@ -195,7 +139,7 @@ export async function runClients(args) {
         console.log(`SKIPPED client ${name}: ${error.message}`)
         continue
       }
-      const { isPassed, output } = await runClient(command, {
+      const { isPassed, output } = await runProgram(command, {
         ...plainEnvironment(),
         ...server.env,
         PATH: `${cli}:${process.env.PATH}`,

@@ -106,6 +106,35 @@ describe.skipIf(noImages !== undefined)('a full file system under plain copies',
     await purge('eaten')
     await nothingHalfMade(server)
   })
+
+  test('a snapshot meets the same ends: refused, or nothing of it stays', async () => {
+    const take = (id: string) =>
+      server.write('POST', `${store}/snapshots?snapshot_id=${id}`, {
+        spec: { source_branch: production, no_expiry: true },
+      })
+    const ballast = fill(image.path, 'ballast', 80)
+    expect(await refused(take('no-room'))).toMatchObject(full)
+    rmSync(ballast)
+    await nothingHalfMade(server)
+
+    const barely = fill(image.path, 'ballast', 64 + 110)
+    const started = await server.api(
+      'POST',
+      `/api/2.0/postgres/${store}/snapshots?snapshot_id=eaten`,
+      { spec: { source_branch: production, no_expiry: true } },
+    )
+    expect(started.status).toBe(200)
+    const eater = fill(image.path, 'eater', 5)
+    const outcome = await server.follow(started.body.name).catch((error: unknown) => error)
+    rmSync(eater)
+    rmSync(barely)
+    if (outcome instanceof Error) expect(JSON.parse(outcome.message)).toMatchObject(full)
+    else await server.write('DELETE', `${store}/snapshots/eaten`)
+    await nothingHalfMade(server)
+    const made = await take('eaten') // the id is free again
+    await server.write('DELETE', made.name)
+    await nothingHalfMade(server)
+  })
 })
 
 describe.skipIf(noImages !== undefined)('a btrfs pool of our own', () => {

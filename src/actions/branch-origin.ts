@@ -1,0 +1,195 @@
+/**
+ * Where a branch's data comes from: another branch of the project, as it is now, or one of its snapshots;
+ * a project's first branch comes from the template of its Postgres major. First what a request names, then
+ * the volume that it is cloned from.
+ */
+import type { Branch } from '../domain/branch.ts'
+import { Fault } from '../domain/faults.ts'
+import {
+  type EndpointUid,
+  type ProjectId,
+  parseBranchId,
+  parseBranchName,
+  parseSnapshotId,
+  parseSnapshotName,
+} from '../domain/names.ts'
+import type { Project } from '../domain/project.ts'
+import type { Snapshot } from '../domain/snapshot.ts'
+import type { EpochMs } from '../lib/time.ts'
+import type { CatalogSession } from '../ports/catalog.ts'
+import type { CreateBranch } from './actions.ts'
+import { volumeOf } from './compute-spec.ts'
+import { mayAddRoot, mayCopy } from './limits.ts'
+import type { Source } from './place-volume.ts'
+import type { Policy, Services } from './services.ts'
+import { snapshotVolume } from './snapshot-volume.ts'
+import { templateSource } from './template.ts'
+
+export interface Origin {
+  /** What the new branch's row says of it. */
+  readonly fields: Pick<
+    Branch,
+    | 'logicalSizeBytes'
+    | 'sourceBranchUid'
+    | 'sourceBranchId'
+    | 'sourceTime'
+    | 'sourceSnapshotUid'
+    | 'sourceSnapshotId'
+  >
+  /** Its passwords must not open the new branch. */
+  readonly isOfProtected: boolean
+}
+
+type SourceSpec = Pick<CreateBranch['spec'], 'source' | 'sourceLsn' | 'sourceTime' | 'snapshot'>
+
+/** What a new branch begins with. Holds the project already. */
+export async function findOrigin(
+  session: CatalogSession,
+  project: Project,
+  spec: SourceSpec,
+  { policy, now }: { readonly policy: Policy; readonly now: EpochMs },
+): Promise<Origin> {
+  if (spec.snapshot !== undefined) {
+    mustNameOneSource(spec)
+    const snapshot = await findSourceSnapshot(session, project, spec.snapshot)
+    await mayAddRoot(session, project, policy)
+    return {
+      fields: {
+        logicalSizeBytes: 0, // counted when it runs
+        sourceBranchUid: undefined,
+        sourceBranchId: undefined,
+        sourceTime: undefined,
+        sourceSnapshotUid: snapshot.uid,
+        sourceSnapshotId: snapshot.snapshotId,
+      },
+      isOfProtected: snapshot.isOfProtected,
+    }
+  }
+  const source = await findSource(session, project, spec.source)
+  mustBePresent(spec)
+  if (policy.contract === 'strict' && source.expireTime !== undefined) {
+    throw new Fault('EXPIRING_BRANCH_HAS_CHILDREN')
+  }
+  mayCopy(source, policy)
+  return {
+    fields: {
+      logicalSizeBytes: source.logicalSizeBytes,
+      sourceBranchUid: source.uid,
+      sourceBranchId: source.branchId,
+      sourceTime: now,
+      sourceSnapshotUid: undefined,
+      sourceSnapshotId: undefined,
+    },
+    isOfProtected: source.isProtected,
+  }
+}
+
+/** A past point needs an archive of WAL, which is not there. */
+export function mustBePresent({
+  sourceLsn,
+  sourceTime,
+}: Pick<SourceSpec, 'sourceLsn' | 'sourceTime'>): void {
+  if (sourceLsn !== undefined && sourceTime !== undefined) throw new Fault('POINT_AMBIGUOUS')
+  if (sourceLsn !== undefined || sourceTime !== undefined) throw new Fault('POINT_UNAVAILABLE')
+}
+
+function mustNameOneSource({ source, sourceLsn, sourceTime }: SourceSpec): void {
+  const others = {
+    source_branch: source,
+    source_branch_lsn: sourceLsn,
+    source_branch_time: sourceTime,
+  }
+  for (const [field, value] of Object.entries(others)) {
+    if (value !== undefined) throw new Fault('SOURCE_AMBIGUOUS', { field })
+  }
+}
+
+/** The branch named as source, by full name or bare id; default: the default branch. */
+export async function findSource(
+  session: CatalogSession,
+  project: Project,
+  source: string | undefined,
+): Promise<Branch> {
+  const branch =
+    source === undefined
+      ? project.defaultBranchUid && (await session.branches.byUid(project.defaultBranchUid))
+      : await session.branches.byId(project.uid, sourceId(project.projectId, source))
+  if (branch === undefined || branch.deleteTime !== undefined) throw new Fault('BRANCH_NOT_FOUND')
+  if (branch.state !== 'READY') {
+    throw new Fault('SOURCE_NOT_READY', { branch: branch.branchId, state: branch.state })
+  }
+  return branch
+}
+
+function sourceId(project: ProjectId, source: string) {
+  if (!source.includes('/')) return parseBranchId(source)
+  const path = parseBranchName(source)
+  if (path.project !== project) throw new Fault('SOURCE_OTHER_PROJECT')
+  return path.branch
+}
+
+async function findSourceSnapshot(
+  session: CatalogSession,
+  project: Project,
+  name: string,
+): Promise<Snapshot> {
+  const snapshot = await session.snapshots.byId(project.uid, snapshotIdOf(project.projectId, name))
+  if (snapshot === undefined) throw new Fault('SNAPSHOT_NOT_FOUND')
+  if (snapshot.state !== 'AVAILABLE') {
+    throw new Fault('SNAPSHOT_NOT_READY', { snapshot: snapshot.snapshotId })
+  }
+  return snapshot
+}
+
+function snapshotIdOf(project: ProjectId, name: string) {
+  if (!name.includes('/')) return parseSnapshotId(name)
+  const path = parseSnapshotName(name)
+  if (path.project !== project) throw new Fault('SNAPSHOT_OTHER_PROJECT')
+  return path.snapshot
+}
+
+/** Answering with a branch of other data than was asked for would be worse than a refusal. */
+export function mustKeepSource(project: Project, existing: Branch, spec: SourceSpec): void {
+  const { source, sourceLsn, sourceTime, snapshot } = spec
+  const { projectId } = project
+  const changes = {
+    source_branch: source !== undefined && sourceId(projectId, source) !== existing.sourceBranchId,
+    source_branch_lsn: sourceLsn !== undefined && sourceLsn !== existing.sourceLsn,
+    source_branch_time: sourceTime !== undefined && sourceTime !== existing.sourceTime,
+    source_snapshot:
+      snapshot !== undefined && snapshotIdOf(projectId, snapshot) !== existing.sourceSnapshotId,
+  }
+  for (const [field, isChange] of Object.entries(changes)) {
+    if (isChange) throw new Fault('FIELD_IMMUTABLE', { field: `spec.${field}` })
+  }
+}
+
+/** The volume that a reserved branch is cloned from. */
+export async function sourceOf(
+  services: Services,
+  project: Project,
+  branch: Branch,
+): Promise<Source> {
+  const { sourceSnapshotUid: snapshot, sourceBranchUid: source } = branch
+  if (snapshot !== undefined) {
+    return {
+      volume: snapshotVolume({ uid: snapshot, projectUid: project.uid }),
+      lock: snapshot,
+      compute: snapshot as string as EndpointUid, // never runs
+    }
+  }
+  if (source === undefined) return templateSource(services, project.pgVersion)
+  return branchSource(services, project, source)
+}
+
+/** A branch as it is now, awake or asleep. */
+export async function branchSource(
+  { catalog }: Pick<Services, 'catalog'>,
+  project: Pick<Project, 'uid'>,
+  branch: Branch['uid'],
+): Promise<Source> {
+  const endpoints = await catalog.endpoints.ofBranch(branch)
+  const writer = endpoints.find(({ type }) => type === 'ENDPOINT_TYPE_READ_WRITE')
+  if (writer === undefined) throw new Fault('BRANCH_NOT_FOUND') // deleted since it was accepted
+  return { volume: volumeOf(project, { uid: branch }), lock: branch, compute: writer.uid }
+}

@@ -1,0 +1,66 @@
+/**
+ * The schedule of a branch's automatic snapshots. The next moment is a row, so it outlives the server
+ * (reconcile/snapshot-deadlines.ts).
+ */
+import { Fault } from '../domain/faults.ts'
+import { type BranchPath, branchName, type ProjectId } from '../domain/names.ts'
+import {
+  type Cadence,
+  type CadenceResource,
+  nextMoment,
+  renderCadence,
+} from '../domain/snapshot-cadence.ts'
+import { findBranch, lockProject } from './access.ts'
+import type { Caller } from './actions.ts'
+import { seeing } from './read.ts'
+import type { Services } from './services.ts'
+
+/** A type, not an interface: it is rendered as JSON. */
+export type SnapshotScheduleResource = {
+  readonly name: string
+  readonly schedule: readonly CadenceResource[]
+}
+
+/** A branch that never had one has an empty schedule. */
+export async function getSnapshotSchedule(
+  { catalog }: Services,
+  caller: Caller,
+  path: BranchPath,
+): Promise<SnapshotScheduleResource> {
+  const { project, branch } = await findBranch(catalog, path, seeing(caller))
+  const schedule = await catalog.snapshotSchedules.of(branch.uid)
+  return render(project.projectId, branch.branchId, schedule?.cadences ?? [])
+}
+
+/** Replaces the whole set of cadences; `undefined` leaves it as it is. */
+export async function updateSnapshotSchedule(
+  { catalog, clock }: Services,
+  caller: Caller,
+  path: BranchPath,
+  cadences: readonly Cadence[] | undefined,
+): Promise<SnapshotScheduleResource> {
+  return catalog.transaction(async (session) => {
+    const project = await lockProject(session, path, {
+      caller,
+      needs: 'CAN_MANAGE', // what it takes stays as long as it says
+      to: 'change snapshot schedules',
+    })
+    const branch = await session.branches.byId(project.uid, path.branch)
+    if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
+    if (cadences !== undefined) {
+      const nextTime = nextMoment(cadences, clock.now())
+      await session.snapshotSchedules.set({ branchUid: branch.uid, cadences, nextTime })
+    }
+    const schedule = await session.snapshotSchedules.of(branch.uid)
+    return render(project.projectId, branch.branchId, schedule?.cadences ?? [])
+  })
+}
+
+const render = (
+  project: ProjectId,
+  branch: BranchPath['branch'],
+  cadences: readonly Cadence[],
+): SnapshotScheduleResource => ({
+  name: `${branchName(project, branch)}/snapshot-schedule`,
+  schedule: cadences.map(renderCadence),
+})
