@@ -89,8 +89,6 @@ describe('the API document', () => {
     }
     expect([...new Set(open)].sort()).toEqual([
       'AccessControlRequest',
-      'JsonWebKeySet',
-      'OAuthServerMetadata',
       'ServerStatus',
     ])
   })
