@@ -120,6 +120,17 @@ export async function mayChange(
   if (branch.createdBy !== access.caller.identity.uid) await mustManage(session, project, access)
 }
 
+/** For what takes more than CAN_USE inside a branch: rights for roles, and what others made. */
+export async function mustRunDdl(
+  session: CatalogSession,
+  project: Project,
+  branch: Branch,
+  { caller, to }: Pick<Access, 'caller' | 'to'>,
+): Promise<void> {
+  if (await mayRunDdl(session, project, branch, caller.identity)) return
+  await mustManage(session, project, { caller, to })
+}
+
 /** For what concerns the whole workspace: identities, other people's tokens. */
 export function mustAdminister({ identity }: Caller, act: string): void {
   if (identity.isAdmin) return

@@ -4,6 +4,7 @@
  */
 import type { BranchResource } from '../domain/branch.ts'
 import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
+import type { DatabaseResource } from '../domain/database.ts'
 import type { EndpointResource, EndpointType } from '../domain/endpoint.ts'
 import type { Expiration } from '../domain/expiration.ts'
 import type { Identity, IdentityKind, PermissionLevel } from '../domain/identity.ts'
@@ -11,27 +12,33 @@ import type { Lsn } from '../domain/lsn.ts'
 import type {
   BranchId,
   BranchPath,
+  DatabaseId,
+  DatabasePath,
   EndpointId,
   EndpointPath,
   OperationUid,
   ProjectId,
   ProjectPath,
+  RoleId,
+  RolePath,
   SnapshotId,
   SnapshotPath,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
+import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.ts'
 import type { SnapshotResource } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
 import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
+import type { RoleChanges } from '../ports/role-resources.ts'
 import type { Narrowing } from '../ports/roles.ts'
 import type { AuditFilter } from './read-audit.ts'
 import type { SetupLink } from './sign-in.ts'
-import type { SnapshotScheduleResource } from './snapshot-schedule.ts'
+import type { ChangedSchedule, SnapshotScheduleResource } from './snapshot-schedule.ts'
 
 /** Who calls, and what is known of the call for logs. */
 export interface Caller {
@@ -138,6 +145,32 @@ export interface CreateEndpoint {
   readonly replaceExisting: boolean
 }
 
+export interface CreateRole {
+  readonly branch: BranchPath
+  /** Default: taken from the name. */
+  readonly roleId: RoleId | undefined
+  readonly spec: RoleChanges & {
+    readonly postgresRole?: string
+    readonly identityType?: RoleIdentityType | 'IDENTITY_TYPE_UNSPECIFIED'
+    readonly authMethod?: AuthMethod
+  }
+  readonly replaceExisting: boolean
+}
+
+export interface DatabaseSpec {
+  readonly postgresDatabase?: string
+  /** Full name of a role of the same branch, or its bare id. */
+  readonly role?: string
+}
+
+export interface CreateDatabase {
+  readonly branch: BranchPath
+  /** Default: taken from the name. */
+  readonly databaseId: DatabaseId | undefined
+  readonly spec: DatabaseSpec
+  readonly replaceExisting: boolean
+}
+
 export interface CreateCredential {
   /** Full endpoint name as sent; refused with a hint when it is not one. */
   readonly endpoint: string
@@ -206,6 +239,30 @@ export interface Actions {
     id: string,
   ): Promise<ComputeInstanceResource>
 
+  createRole(caller: Caller, input: CreateRole): Promise<OperationResource>
+  getRole(caller: Caller, path: RolePath): Promise<RoleResource>
+  listRoles(caller: Caller, path: BranchPath, page: Page): Promise<Listing<RoleResource>>
+  updateRole(caller: Caller, path: RolePath, changes: RoleChanges): Promise<OperationResource>
+  deleteRole(
+    caller: Caller,
+    path: RolePath,
+    options: {
+      /** Full name of a role of the same branch, its bare id, or its name in Postgres. */
+      readonly reassignOwnedTo: string | undefined
+    },
+  ): Promise<OperationResource>
+  /** A new password for a role that logs in by one, shown once. */
+  renewRolePassword(
+    caller: Caller,
+    path: RolePath,
+  ): Promise<{ readonly postgresRole: string; readonly password: Secret }>
+
+  createDatabase(caller: Caller, input: CreateDatabase): Promise<OperationResource>
+  getDatabase(caller: Caller, path: DatabasePath): Promise<DatabaseResource>
+  listDatabases(caller: Caller, path: BranchPath, page: Page): Promise<Listing<DatabaseResource>>
+  updateDatabase(caller: Caller, path: DatabasePath, spec: DatabaseSpec): Promise<OperationResource>
+  deleteDatabase(caller: Caller, path: DatabasePath): Promise<OperationResource>
+
   createSnapshot(caller: Caller, input: CreateSnapshot): Promise<OperationResource>
   getSnapshot(caller: Caller, path: SnapshotPath): Promise<SnapshotResource>
   listSnapshots(caller: Caller, path: ProjectPath, page: Page): Promise<Listing<SnapshotResource>>
@@ -216,7 +273,7 @@ export interface Actions {
     caller: Caller,
     path: BranchPath,
     cadences: readonly Cadence[] | undefined,
-  ): Promise<SnapshotScheduleResource>
+  ): Promise<ChangedSchedule>
 
   /** Waits up to 2 s for an operation that is about to finish. `resource` is the name before `/operations/`. */
   getOperation(caller: Caller, resource: string, uid: OperationUid): Promise<OperationResource>

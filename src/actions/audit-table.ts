@@ -3,7 +3,18 @@
  * added is either a read or says here what it is called and what it is about.
  */
 import { changedFields } from '../domain/audit.ts'
-import { branchName, endpointName, printable, projectName, snapshotName } from '../domain/names.ts'
+import {
+  branchName,
+  type DatabaseId,
+  databaseName,
+  endpointName,
+  printable,
+  projectName,
+  type RoleId,
+  roleName,
+  snapshotName,
+} from '../domain/names.ts'
+import type { OperationResource } from '../domain/operation.ts'
 import { rfc3339 } from '../lib/time.ts'
 import type { Actions } from './actions.ts'
 import type { About } from './audit-entry.ts'
@@ -20,6 +31,12 @@ export interface Audited<R extends readonly unknown[], T> {
   /** What is known only when it is done. */
   readonly told?: (result: T) => Partial<About>
 }
+
+/** An id that the server chooses is known by the operation. */
+const namedBy = ({ name }: OperationResource): Partial<About> => ({
+  resource: name.split('/operations/')[0] ?? name,
+})
+const chosen = '-'
 
 export const auditTable: {
   readonly [K in keyof Actions]: 'read' | Audited<Rest<K>, Result<K>>
@@ -109,6 +126,62 @@ export const auditTable: {
     action: 'delete-endpoint',
     about: ({ project, branch, endpoint }) => ({
       resource: endpointName(project, branch, endpoint),
+    }),
+  },
+
+  createRole: {
+    action: 'create-role',
+    about: ({ branch: { project, branch }, roleId, spec, replaceExisting }) => ({
+      resource: roleName(project, branch, roleId ?? (chosen as RoleId)),
+      changed: changedFields(spec),
+      details: replaceExisting ? { replace_existing: true } : {},
+    }),
+    told: namedBy,
+  },
+  getRole: 'read',
+  listRoles: 'read',
+  updateRole: {
+    action: 'update-role',
+    about: ({ project, branch, role }, changes) => ({
+      resource: roleName(project, branch, role),
+      changed: changedFields(changes),
+    }),
+  },
+  deleteRole: {
+    action: 'delete-role',
+    about: ({ project, branch, role }, { reassignOwnedTo }) => ({
+      resource: roleName(project, branch, role),
+      details:
+        reassignOwnedTo === undefined ? {} : { reassign_owned_to: printable(reassignOwnedTo) },
+    }),
+  },
+  renewRolePassword: {
+    action: 'renew-role-password',
+    about: ({ project, branch, role }) => ({ resource: roleName(project, branch, role) }),
+  },
+
+  createDatabase: {
+    action: 'create-database',
+    about: ({ branch: { project, branch }, databaseId, spec, replaceExisting }) => ({
+      resource: databaseName(project, branch, databaseId ?? (chosen as DatabaseId)),
+      changed: changedFields(spec),
+      details: replaceExisting ? { replace_existing: true } : {},
+    }),
+    told: namedBy,
+  },
+  getDatabase: 'read',
+  listDatabases: 'read',
+  updateDatabase: {
+    action: 'update-database',
+    about: ({ project, branch, database }, spec) => ({
+      resource: databaseName(project, branch, database),
+      changed: changedFields(spec),
+    }),
+  },
+  deleteDatabase: {
+    action: 'delete-database',
+    about: ({ project, branch, database }) => ({
+      resource: databaseName(project, branch, database),
     }),
   },
 

@@ -14,6 +14,7 @@ import { type AuditNotes, auditNotes } from './audit-notes.ts'
 import { auditTable } from './audit-table.ts'
 import { audited } from './audited.ts'
 import { createActions } from './create-actions.ts'
+import type { Prepared } from './fleet.ts'
 import type { Services } from './services.ts'
 
 let database: TestCatalog
@@ -51,7 +52,7 @@ beforeEach(async () => {
   const policy = { maxBranchLogicalSize: 1 }
   const some = { catalog, clock: systemClock, log: database.log, auditNotes: notes, policy }
   // What these actions need of the services; the whole is tested with a server.
-  actions = createActions(some as unknown as Services, {} as Engine)
+  actions = createActions(some as unknown as Services, {} as Prepared, {} as Engine)
   await catalog.identities.insert(owner)
 })
 afterAll(async () => {

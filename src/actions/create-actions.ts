@@ -29,6 +29,13 @@ import { createEndpoint, createEndpointKind } from './create-endpoint.ts'
 import { createProject, createProjectKind } from './create-project.ts'
 import { createSnapshot, createSnapshotKind } from './create-snapshot.ts'
 import { createCredential } from './credentials.ts'
+import {
+  createDatabase,
+  deleteDatabase,
+  getDatabase,
+  listDatabases,
+  updateDatabase,
+} from './databases.ts'
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
 import { deleteEndpoint, deleteEndpointKind } from './delete-endpoint.ts'
 import { deleteSnapshot, deleteSnapshotKind } from './delete-snapshot.ts'
@@ -46,6 +53,15 @@ import {
 } from './read.ts'
 import { listAudit, verifyAudit } from './read-audit.ts'
 import { getSnapshot, listSnapshots } from './read-snapshots.ts'
+import { roleAndDatabaseKinds } from './role-kinds.ts'
+import {
+  createRole,
+  deleteRole,
+  getRole,
+  listRoles,
+  renewRolePassword,
+  updateRole,
+} from './roles.ts'
 import type { Services } from './services.ts'
 import { createSetupLink } from './sign-in.ts'
 import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule.ts'
@@ -65,11 +81,12 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   createSnapshotKind(services),
   deleteSnapshotKind(services),
   deleteEndpointKind(services),
+  ...roleAndDatabaseKinds(services),
 ]
 
 /** Each verb, audited as its line in the table says. */
-export function createActions(services: Services, engine: Engine): Actions {
-  const plain = bind(services, engine)
+export function createActions(services: Services, prepared: Prepared, engine: Engine): Actions {
+  const plain = bind(services, prepared, engine)
   const verbs = Object.keys(plain) as (keyof Actions)[]
   return Object.fromEntries(
     verbs.map((verb) => {
@@ -80,7 +97,9 @@ export function createActions(services: Services, engine: Engine): Actions {
         const begun = begin(spec.action, spec.about(...asked), who)
         const act = spec.told === undefined ? { begun } : { begun, told: spec.told }
         return audited(services, act, (own) => {
-          const run = bind(own, engine)[verb] as (...args: readonly unknown[]) => Promise<unknown>
+          const run = bind(own, prepared, engine)[verb] as (
+            ...args: readonly unknown[]
+          ) => Promise<unknown>
           return run(caller, ...asked)
         })
       }
@@ -89,7 +108,7 @@ export function createActions(services: Services, engine: Engine): Actions {
   ) as unknown as Actions
 }
 
-const bind = (services: Services, engine: Engine): Actions => ({
+const bind = (services: Services, prepared: Prepared, engine: Engine): Actions => ({
   authenticate: (token) => authenticate(services, token),
   verifyClientSecret: (clientId, secret) => verifyClientSecret(services, clientId, secret),
 
@@ -114,6 +133,19 @@ const bind = (services: Services, engine: Engine): Actions => ({
   deleteEndpoint: (caller, path) => deleteEndpoint(services, caller, path),
   listComputeInstances: (caller, path, page) => listComputeInstances(services, caller, path, page),
   getComputeInstance: (caller, path, id) => getComputeInstance(services, caller, path, id),
+
+  createRole: (caller, input) => createRole(services, prepared, caller, input),
+  getRole: (caller, path) => getRole(services, prepared, caller, path),
+  listRoles: (caller, path, page) => listRoles(services, prepared, caller, path, page),
+  updateRole: (caller, path, changes) => updateRole(services, prepared, caller, path, changes),
+  deleteRole: (caller, path, options) => deleteRole(services, prepared, caller, path, options),
+  renewRolePassword: (caller, path) => renewRolePassword(services, prepared, caller, path),
+
+  createDatabase: (caller, input) => createDatabase(services, prepared, caller, input),
+  getDatabase: (caller, path) => getDatabase(services, prepared, caller, path),
+  listDatabases: (caller, path, page) => listDatabases(services, prepared, caller, path, page),
+  updateDatabase: (caller, path, spec) => updateDatabase(services, prepared, caller, path, spec),
+  deleteDatabase: (caller, path) => deleteDatabase(services, prepared, caller, path),
 
   createSnapshot: (caller, input) => createSnapshot(services, caller, input),
   getSnapshot: (caller, path) => getSnapshot(services, caller, path),

@@ -17,6 +17,7 @@ import type { DraftId } from '../ports/storage.ts'
 import { lockProject, mustManage } from './access.ts'
 import type { Caller, CreateBranch } from './actions.ts'
 import { mayWakeOneMore } from './active-limit.ts'
+import { settleBranch } from './branch-contents.ts'
 import { findOrigin, mustKeepSource, sourceOf } from './branch-origin.ts'
 import { computeSpec, volumeOf } from './compute-spec.ts'
 import type { Prepared } from './fleet.ts'
@@ -251,8 +252,9 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
           await roles.renewPasswords(computes.socketDirectory(endpoint.uid))
         }
       }
-      // Nobody waits for this but the creator's first login, which asks for it too.
       const creator = await catalog.identities.byUid(branch.createdBy)
+      if (isUnknown) await settleBranch(services, prepared, { branch, endpoint }, creator)
+      // Nobody waits for this but the creator's first login, which asks for it too.
       if (creator === undefined || computes.state(endpoint.uid).kind !== 'ready') return
       prepared
         .manager(services, endpoint.uid, creator)

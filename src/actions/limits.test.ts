@@ -11,6 +11,8 @@ const limits: Limits = {
   maxProtectedBranchesPerProject: 1,
   maxSnapshotsPerProject: 1,
   maxBranchLogicalSize: 1024 ** 3,
+  maxRolesPerBranch: 1,
+  maxDatabasesPerBranch: 1,
   historyRetention: { min: days(2), max: days(35) },
   suspendTimeout: { min: minutes(1), max: days(7) },
   cu: { max: 8, spread: 4 },

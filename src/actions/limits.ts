@@ -22,6 +22,8 @@ export interface Limits {
   /** Those of schedules not counted. */
   readonly maxSnapshotsPerProject: number
   readonly maxBranchLogicalSize: number
+  readonly maxRolesPerBranch: number
+  readonly maxDatabasesPerBranch: number
   readonly historyRetention: LengthRange
   readonly suspendTimeout: LengthRange
   readonly cu: CuLimits
@@ -89,6 +91,21 @@ export async function mayAddProtected(
       .join(', '),
     limit,
     setting: '--max-protected-branches-per-project',
+  })
+}
+
+/** Counted are those that the API shows, and those that wait to be made. */
+export function mayAddRole(branch: Branch, count: number, limits: Limits): void {
+  mustBeBelow(count, limits.maxRolesPerBranch, {
+    what: `roles of branch ${branch.branchId}`,
+    setting: '--max-roles-per-branch',
+  })
+}
+
+export function mayAddDatabase(branch: Branch, count: number, limits: Limits): void {
+  mustBeBelow(count, limits.maxDatabasesPerBranch, {
+    what: `databases of branch ${branch.branchId}`,
+    setting: '--max-databases-per-branch',
   })
 }
 

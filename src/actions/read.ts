@@ -99,6 +99,21 @@ export async function listEndpoints(
 export const afterOf = (list: string, { token }: Page): string | undefined =>
   token === undefined ? undefined : decodePageToken(list, token)
 
+/** A page of what is in memory as a whole, in the order of its keys. */
+export function pageOf<Item>(
+  list: string,
+  items: readonly Item[],
+  page: Page,
+  key: (item: Item) => string,
+): Listing<Item> {
+  const from = afterOf(list, page)
+  const rest = items
+    .filter((item) => from === undefined || key(item) > from)
+    .sort((a, b) => (key(a) < key(b) ? -1 : 1))
+  const { shown, nextPageToken } = cut(list, rest, page.size, key)
+  return { items: shown, nextPageToken }
+}
+
 /** One row more than the page was read: it says whether there is a next page. */
 export function cut<Row>(
   list: string,

@@ -165,19 +165,6 @@ describe('paths that are not ours', () => {
     })
     expect(calls).toEqual([])
   })
-
-  test.each(['roles', 'databases', 'roles/x', 'databases/x'])(
-    '%s of a branch say what to use in their place',
-    async (path) => {
-      const { send } = recordedApi()
-      const { status, json } = await send('GET', `${base}/projects/p/branches/b/${path}`)
-      expect(status).toBe(501)
-      expect(json).toMatchObject({
-        error_code: 'NOT_IMPLEMENTED',
-        message: expect.stringContaining('Use SQL'),
-      })
-    },
-  )
 })
 
 describe('every answer', () => {

@@ -15,6 +15,7 @@ import { auditRoutes } from './audit.ts'
 import { branchRoutes } from './branches.ts'
 import { computeInstanceRoutes } from './compute-instances.ts'
 import { credentialRoutes } from './credentials.ts'
+import { databaseRoutes } from './databases.ts'
 import { type ApiDocument, describeApi } from './document.ts'
 import { documentRoutes } from './document-routes.ts'
 import { endpointRoutes } from './endpoints.ts'
@@ -25,6 +26,7 @@ import { operationRoutes } from './operations.ts'
 import { permissionRoutes } from './permissions.ts'
 import { projectRoutes } from './projects.ts'
 import { renderFault, statusOf } from './render-fault.ts'
+import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
 import { callerOf, type Edge, type RequestOrigin, serveRoute, userAgentOf } from './serve-route.ts'
@@ -68,6 +70,8 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
+    ...roleRoutes(actions),
+    ...databaseRoutes(actions),
     ...snapshotRoutes(actions, { isStrict: contract === 'strict' }),
     ...snapshotScheduleRoutes(actions),
     ...computeInstanceRoutes(actions),

@@ -87,10 +87,7 @@ describe('the API document', () => {
     for (const [name, schema] of Object.entries(document.components.schemas)) {
       if (!requests.has(name)) visit(schema, name)
     }
-    expect([...new Set(open)].sort()).toEqual([
-      'AccessControlRequest',
-      'ServerStatus',
-    ])
+    expect([...new Set(open)].sort()).toEqual(['AccessControlRequest', 'ServerStatus'])
   })
 
   test('says of every refusal what it is, and knows every code', () => {

@@ -7,7 +7,7 @@ import { defaultCuLimits, smallestCu } from '../domain/cu.ts'
 import { parseTolerantDuration, sayDuration } from '../domain/duration.ts'
 import { Fault } from '../domain/faults.ts'
 import { type Lsn, parseLsn } from '../domain/lsn.ts'
-import { ID_PATTERN } from '../domain/names.ts'
+import { CHILD_ID_PATTERN, ID_PATTERN } from '../domain/names.ts'
 import { parseTimestamp } from '../domain/timestamp.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 
@@ -111,6 +111,11 @@ export const reference = (example: string) =>
       : value
   })
 
+/** A name in Postgres as it stands; which ones may be, the action decides. */
+export const sqlName = (example: string) =>
+  field<string>({ type: 'string', maxLength: 63, examples: [example] }, (value) =>
+    typeof value === 'string' ? value : wrong('it must be a string'),
+  )
 /** The id that a create gives to what it makes: required, and judged before the body. */
 export const newId = <Id>(what: string, example: string, parse: (text: string | undefined) => Id) =>
   z
@@ -122,6 +127,19 @@ export const newId = <Id>(what: string, example: string, parse: (text: string | 
       description: `Id of the new ${what}.`,
       examples: [example],
     })
+
+/** The same for a role or database: the server chooses when there is none. */
+export const newChildId = <Id>(
+  what: string,
+  example: string,
+  parse: (text: string | undefined) => Id,
+) =>
+  z
+    .unknown()
+    .transform((value) => (typeof value === 'string' && value !== '' ? parse(value) : undefined))
+    .meta({ type: 'string', pattern: CHILD_ID_PATTERN, examples: [example] })
+    .optional()
+    .describe(`Id of the new ${what}. Default: taken from its name in Postgres.`)
 
 const SETTING_NAME = /^[a-z_][a-z0-9_.]{0,127}$/
 

@@ -6,21 +6,27 @@ import type { Actions, Caller } from '../actions/actions.ts'
 import { Fault } from '../domain/faults.ts'
 import {
   branchName,
+  databaseName,
   endpointName,
   type OperationUid,
   projectName,
+  roleName,
   snapshotName,
 } from '../domain/names.ts'
 import { base } from './base-path.ts'
 import { branchOperation } from './branch-resource.ts'
+import { databaseOperation } from './database-resource.ts'
 import { endpointOperation } from './endpoint-resource.ts'
 import { projectOperation } from './project-resource.ts'
+import { roleOperation } from './role-resource.ts'
 import { ok, type Reply, type Route, route } from './route.ts'
-import { snapshotOperation } from './snapshot-resource.ts'
+import { snapshotOperation, snapshotScheduleOperation } from './snapshot-resource.ts'
 
 const project = `${base}/projects/{project}` as const
 const branch = `${project}/branches/{branch}` as const
 const endpoint = `${branch}/endpoints/{endpoint}` as const
+const role = `${branch}/roles/{role}` as const
+const database = `${branch}/databases/{database}` as const
 
 export const operationRoutes = (actions: Actions): readonly Route[] => {
   const poll = async (caller: Caller, resource: string, id: string): Promise<Reply> => {
@@ -65,6 +71,22 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
     }),
     route({
       method: 'GET',
+      path: `${branch}/snapshot-schedule/operations/{+operation}`,
+      summary: 'Get an operation on a snapshot schedule',
+      operationId: 'getSnapshotScheduleOperation',
+      tag: 'Operations',
+      reply: { 200: snapshotScheduleOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
+      access: 'identity',
+      handle: ({ caller, params }) =>
+        poll(
+          caller,
+          `${branchName(params.project, params.branch)}/snapshot-schedule`,
+          params.operation,
+        ),
+    }),
+    route({
+      method: 'GET',
       path: `${endpoint}/operations/{+operation}`,
       summary: 'Get an operation on an endpoint',
       operationId: 'getEndpointOperation',
@@ -76,6 +98,34 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
         poll(
           caller,
           endpointName(params.project, params.branch, params.endpoint),
+          params.operation,
+        ),
+    }),
+    route({
+      method: 'GET',
+      path: `${role}/operations/{+operation}`,
+      summary: 'Get an operation on a role',
+      operationId: 'getRoleOperation',
+      tag: 'Operations',
+      reply: { 200: roleOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
+      access: 'identity',
+      handle: ({ caller, params }) =>
+        poll(caller, roleName(params.project, params.branch, params.role), params.operation),
+    }),
+    route({
+      method: 'GET',
+      path: `${database}/operations/{+operation}`,
+      summary: 'Get an operation on a database',
+      operationId: 'getDatabaseOperation',
+      tag: 'Operations',
+      reply: { 200: databaseOperation },
+      refusals: ['OPERATION_NOT_FOUND'],
+      access: 'identity',
+      handle: ({ caller, params }) =>
+        poll(
+          caller,
+          databaseName(params.project, params.branch, params.database),
           params.operation,
         ),
     }),

@@ -15,10 +15,12 @@ import { type Clock, epochMs, millis } from '../lib/time.ts'
 import { apiDocument, createApi } from './create-api.ts'
 import {
   sampleBranch,
+  sampleDatabase,
   sampleEndpoint,
   sampleInstance,
   sampleOperation,
   sampleProject,
+  sampleRole,
   sampleSnapshot,
   sampleSnapshotSchedule,
 } from './sample-resources.fixture.ts'
@@ -63,6 +65,10 @@ const ofKind = (kind: unknown): Identity => (kind === 'USER' ? owner : robot)
 
 const subjectOf = (resource: string): OperationSubject => {
   if (resource.includes('/endpoints/')) return 'Endpoint'
+  if (resource.includes('/roles/')) return 'Role'
+  if (resource.includes('/databases/')) return 'Database'
+  if (resource.endsWith('/snapshot-schedule')) return 'SnapshotSchedule'
+  if (resource.includes('/snapshots/')) return 'Snapshot'
   return resource.includes('/branches/') ? 'Branch' : 'Project'
 }
 
@@ -96,6 +102,17 @@ export function recordedApi(answers: Answers = {}) {
     createEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),
     updateEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),
     deleteEndpoint: () => sampleOperation('Endpoint'),
+    getRole: () => sampleRole,
+    createRole: () => sampleOperation('Role', sampleRole),
+    updateRole: () => sampleOperation('Role', sampleRole),
+    deleteRole: () => sampleOperation('Role'),
+    renewRolePassword: () => ({ postgresRole: 'app', password: new Secret('shown once') }),
+    getDatabase: () => sampleDatabase,
+    createDatabase: () => sampleOperation('Database', sampleDatabase),
+    updateDatabase: () => sampleOperation('Database', sampleDatabase),
+    deleteDatabase: () => sampleOperation('Database'),
+    listRoles: () => ({ items: [sampleRole], nextPageToken: undefined }),
+    listDatabases: () => ({ items: [sampleDatabase], nextPageToken: undefined }),
     listProjects: () => ({ items: [], nextPageToken: undefined }),
     listBranches: () => ({ items: [], nextPageToken: undefined }),
     listEndpoints: () => ({ items: [], nextPageToken: undefined }),
@@ -104,7 +121,10 @@ export function recordedApi(answers: Answers = {}) {
     listSnapshots: () => ({ items: [sampleSnapshot], nextPageToken: undefined }),
     deleteSnapshot: () => sampleOperation('Snapshot'),
     getSnapshotSchedule: () => sampleSnapshotSchedule,
-    updateSnapshotSchedule: () => sampleSnapshotSchedule,
+    updateSnapshotSchedule: () => ({
+      operation: sampleOperation('SnapshotSchedule', sampleSnapshotSchedule),
+      schedule: sampleSnapshotSchedule,
+    }),
     listComputeInstances: () => ({ items: [sampleInstance], nextPageToken: undefined }),
     getComputeInstance: () => sampleInstance,
     createCredential: () => ({

@@ -10,6 +10,8 @@ const absent: Readonly<Record<string, Reason>> = {
   project: 'PROJECT_NOT_FOUND',
   branch: 'BRANCH_NOT_FOUND',
   endpoint: 'ENDPOINT_NOT_FOUND',
+  role: 'ROLE_NOT_FOUND',
+  database: 'DATABASE_NOT_FOUND',
   snapshot: 'SNAPSHOT_NOT_FOUND',
 }
 

@@ -3,7 +3,7 @@
  * mistake of ours, and the tests refuse it.
  */
 import { z } from 'zod'
-import { ID_PATTERN } from '../domain/names.ts'
+import { CHILD_ID_PATTERN, ID_PATTERN } from '../domain/names.ts'
 import { durationShape } from './fields.ts'
 
 /** UTC, as every answer has it. */
@@ -26,6 +26,7 @@ export const uuid = z
 export const int64 = z.int().min(0).meta({ format: 'int64' })
 
 export const resourceId = z.string().regex(new RegExp(ID_PATTERN))
+export const childId = z.string().regex(new RegExp(CHILD_ID_PATTERN))
 
 export const resourceName = (example: string) =>
   z

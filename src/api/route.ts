@@ -7,7 +7,14 @@ import type { Caller } from '../actions/actions.ts'
 import type { Tolerance } from '../domain/body-tolerance.ts'
 import type { Reason } from '../domain/faults.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
-import type { BranchId, EndpointId, ProjectId, SnapshotId } from '../domain/names.ts'
+import type {
+  BranchId,
+  DatabaseId,
+  EndpointId,
+  ProjectId,
+  RoleId,
+  SnapshotId,
+} from '../domain/names.ts'
 import type { Tag } from './tags.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -60,6 +67,8 @@ interface ParsedIds {
   readonly project: ProjectId
   readonly branch: BranchId
   readonly endpoint: EndpointId
+  readonly role: RoleId
+  readonly database: DatabaseId
   readonly snapshot: SnapshotId
 }
 

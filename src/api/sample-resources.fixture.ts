@@ -1,22 +1,26 @@
 /** One of each resource, rendered by the product: what recording actions answer. */
 import { renderBranch } from '../domain/branch.ts'
 import { renderComputeInstance } from '../domain/compute-instance.ts'
+import { renderDatabase } from '../domain/database.ts'
 import { type EndpointView, renderEndpoint } from '../domain/endpoint.ts'
 import { lsn } from '../domain/lsn.ts'
 import type {
   BranchId,
   BranchUid,
+  DatabaseId,
   EndpointId,
   EndpointUid,
   IdentityUid,
   OperationUid,
   ProjectId,
   ProjectUid,
+  RoleId,
   SnapshotId,
   SnapshotUid,
 } from '../domain/names.ts'
 import { empty, type OperationSubject, renderOperation } from '../domain/operation.ts'
 import { projectDefaults, renderProject } from '../domain/project.ts'
+import { renderRole } from '../domain/role.ts'
 import { renderSnapshot } from '../domain/snapshot.ts'
 import { renderCadence } from '../domain/snapshot-cadence.ts'
 import { epochMs } from '../lib/time.ts'
@@ -105,6 +109,33 @@ const endpointView: EndpointView = {
 }
 export const sampleEndpoint = renderEndpoint(endpointView)
 export const sampleInstance = renderComputeInstance(endpointView, moment)
+
+const path = { project: projectId, branch: branchId }
+const made = { createdBy: undefined, madeBy: undefined, createTime: moment, updateTime: moment }
+export const sampleRole = renderRole(
+  {
+    oid: 16384,
+    roleId: 'jane-doe' as RoleId,
+    postgresRole: 'jane.doe@example.com',
+    identityType: 'USER',
+    canLogin: true,
+    attributes: { createdb: true, createrole: true, bypassrls: true },
+    isSuperuserMember: true,
+    isManager: true,
+    ...made,
+  },
+  path,
+)
+export const sampleDatabase = renderDatabase(
+  {
+    oid: 16385,
+    databaseId: 'databricks-postgres' as DatabaseId,
+    postgresDatabase: 'databricks_postgres',
+    ownerId: 'jane-doe' as RoleId,
+    ...made,
+  },
+  path,
+)
 
 export const sampleSnapshot = renderSnapshot({
   snapshot: {

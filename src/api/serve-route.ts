@@ -14,8 +14,10 @@ import { pickLeaves, resolveMask } from '../domain/field-mask.ts'
 import type { Identity } from '../domain/identity.ts'
 import {
   parseBranchId,
+  parseDatabaseId,
   parseEndpointId,
   parseProjectId,
+  parseRoleId,
   parseSnapshotId,
   printable,
 } from '../domain/names.ts'
@@ -51,6 +53,8 @@ const idParsers: Readonly<Record<string, (text: string | undefined) => string>> 
   project: parseProjectId,
   branch: parseBranchId,
   endpoint: parseEndpointId,
+  role: parseRoleId,
+  database: parseDatabaseId,
   snapshot: parseSnapshotId,
 }
 

@@ -51,3 +51,13 @@ export const snapshotScheduleResource = z
     schedule: z.array(cadence),
   })
   .meta({ id: 'SnapshotSchedule', description: 'When automatic snapshots of a branch are taken.' })
+
+export const snapshotScheduleOperation = operationOn('SnapshotSchedule', snapshotScheduleResource)
+
+export const snapshotScheduleChanged = snapshotScheduleOperation
+  .extend({ schedule: z.array(cadence) })
+  .meta({
+    id: 'SnapshotScheduleChanged',
+    description:
+      'A finished operation, with the schedule beside it for SDKs that expect just that.',
+  })

@@ -9,7 +9,7 @@ import { hours } from '../lib/time.ts'
 import { base } from './base-path.ts'
 import { duration, integer, maskQuery } from './fields.ts'
 import { ok, type Route, route } from './route.ts'
-import { snapshotScheduleResource } from './snapshot-resource.ts'
+import { snapshotScheduleChanged, snapshotScheduleResource } from './snapshot-resource.ts'
 
 const path = `${base}/projects/{project}/branches/{branch}/snapshot-schedule` as const
 
@@ -54,7 +54,7 @@ export const snapshotScheduleRoutes = (actions: Actions): readonly Route[] => [
       'At once, and as a whole: an empty `schedule` ends automatic snapshots. When several cadences have a moment together, one snapshot is taken and kept for the longest of their retentions; what the server missed while it was down is made good by one.',
     operationId: 'updateSnapshotSchedule',
     tag: 'Snapshots',
-    reply: { 200: snapshotScheduleResource },
+    reply: { 200: snapshotScheduleChanged },
     refusals: ['MASK_UNKNOWN_PATH'],
     access: 'identity',
     query: maskQuery,
@@ -69,7 +69,9 @@ export const snapshotScheduleRoutes = (actions: Actions): readonly Route[] => [
       const cadences = body.schedule ?? []
       const [leaf] = resolveMask(query.update_mask, { schedule: cadences }, scheduleMask)
       const set = leaf === undefined ? undefined : cadences.map(readCadence)
-      return ok(await actions.updateSnapshotSchedule(caller, params, set))
+      const changed = await actions.updateSnapshotSchedule(caller, params, set)
+      // Older SDKs read the schedule from this answer, newer ones a finished operation that they poll once.
+      return ok({ ...changed.operation, schedule: changed.schedule.schedule })
     },
   }),
 ]

@@ -130,6 +130,13 @@ export const workIn = (db: Kysely<Schema>): Work => ({
       .executeTakeFirst()
     return Number(result.numDeletedRows)
   },
+  async unfinished(key) {
+    const { rows } = await sql<Pick<WorkRow, 'kind' | 'input'>>`
+      select kind, input from operations
+      where state in ('pending', 'running', 'undoing') and keys && array[${key}]
+      order by seq`.execute(db)
+    return rows
+  },
   async isBusy(key) {
     const { rows } = await sql`
       select 1 from operations

@@ -15,19 +15,22 @@ import { fillSnapshotSchedule } from './snapshot-schedule-commands.ts'
 import { printJson } from './terminal.ts'
 
 interface Kind {
-  readonly noun: 'project' | 'branch' | 'endpoint' | 'snapshot'
-  readonly plural: 'projects' | 'branches' | 'endpoints' | 'snapshots'
+  readonly noun: 'project' | 'branch' | 'endpoint' | 'role' | 'database' | 'snapshot'
+  readonly plural: 'projects' | 'branches' | 'endpoints' | 'roles' | 'databases' | 'snapshots'
   readonly form: string
   /** Form of the parent's name; `undefined` for what has none. */
   readonly parent: string | undefined
   /** Deleted softly: may be purged, undeleted and listed while deleted. */
   readonly isRestorable: boolean
+  /** The server chooses an id when none is given, so it is a flag, not an argument. */
+  readonly hasOwnId?: true
   /** What never changes is neither updated nor replaced. */
   readonly isFixed?: true
   readonly example: string
 }
 
 const branchForm = 'projects/PROJECT/branches/BRANCH'
+const roleForm = `${branchForm}/roles/ROLE`
 const operationForm = '…/operations/ID'
 
 const kinds: readonly Kind[] = [
@@ -57,6 +60,24 @@ const kinds: readonly Kind[] = [
     example: `lakelet postgres create-endpoint projects/app/branches/dev reader --json '{"spec": {"endpoint_type": "ENDPOINT_TYPE_READ_ONLY"}}'`,
   },
   {
+    noun: 'role',
+    plural: 'roles',
+    form: roleForm,
+    parent: branchForm,
+    isRestorable: false,
+    hasOwnId: true,
+    example: `lakelet postgres create-role projects/app/branches/dev --json '{"spec": {"postgres_role": "app"}}'`,
+  },
+  {
+    noun: 'database',
+    plural: 'databases',
+    form: `${branchForm}/databases/DATABASE`,
+    parent: branchForm,
+    isRestorable: false,
+    hasOwnId: true,
+    example: `lakelet postgres create-database projects/app/branches/dev --database-id shop --json '{"spec": {"postgres_database": "shop", "role": "projects/app/branches/dev/roles/jane-doe"}}'`,
+  },
+  {
     noun: 'snapshot',
     plural: 'snapshots',
     form: 'projects/PROJECT/snapshots/SNAPSHOT',
@@ -77,6 +98,7 @@ export const fillPostgres: FillCommand = (group, context) => {
     addDelete(group, kind, context)
     if (kind.isRestorable) addUndelete(group, kind, context)
   }
+  addRenewPassword(group, context)
   fillSnapshotSchedule(group, context)
   addGetOperation(group, context)
   addCredential(group, context)
@@ -88,6 +110,8 @@ interface BodyFlags extends WaitFlags {
   readonly replaceExisting?: boolean
   readonly ttl?: string
   readonly expiry?: boolean
+  readonly roleId?: string
+  readonly databaseId?: string
   readonly sourceBranch?: string
 }
 
@@ -95,7 +119,9 @@ function addCreate(group: Command, kind: Kind, context: CommandContext): void {
   const { noun, parent, isFixed = false } = kind
   const command = group.command(`create-${noun}`).description(`Create ${article(noun)}.`)
   if (parent !== undefined) command.argument('<PARENT>', `where to create it: ${parent}`)
-  command.argument(`<${noun.toUpperCase()}_ID>`, `id of the new ${noun}`)
+  if (kind.hasOwnId)
+    command.option(`--${noun}-id <id>`, `id of the new ${noun}; chosen if left out`)
+  else command.argument(`<${noun.toUpperCase()}_ID>`, `id of the new ${noun}`)
   withBody(command, noun)
   if (parent !== undefined && !isFixed) {
     command.option('--replace-existing', `update the ${noun} when it exists already`)
@@ -111,14 +137,21 @@ function addCreate(group: Command, kind: Kind, context: CommandContext): void {
   }
   command.addHelpText('after', `\nExample:\n  ${kind.example}`)
   withWaitFlags(command).action(async (...given: unknown[]) => {
-    const [parentName = '', id = ''] = parent === undefined ? ['', ...command.args] : command.args
     const flags = given.at(-2) as BodyFlags
+    const [parentName = '', argument] = parent === undefined ? ['', ...command.args] : command.args
+    const id = argument ?? flags.roleId ?? flags.databaseId ?? ''
     if (parent !== undefined) checkName('PARENT', parentName, parent)
     const body = await requestBody(flags, hasEnd ? specOf(flags) : undefined, context.io)
     const client = await clientOf(command, context)
     const { replaceExisting = false } = flags
     const operation = await pick(client, kind).create(parentName, id, body, { replaceExisting })
-    await finish(client, operation, flags, { say: `Creating ${noun} ${id}` }, context)
+    await finish(
+      client,
+      operation,
+      flags,
+      { say: `Creating ${id === '' ? article(noun) : `${noun} ${id}`}` },
+      context,
+    )
   })
 }
 
@@ -195,12 +228,18 @@ function addDelete(group: Command, kind: Kind, context: CommandContext): void {
     `Delete ${article(noun)}.`,
   )
   if (isRestorable) command.option('--purge', 'for good: it cannot be undeleted')
+  if (noun === 'role') {
+    command.option('--reassign-owned-to <role>', `who owns from then on what it owned: ${roleForm}`)
+  }
   withWaitFlags(command).action(
-    async (name: string, flags: WaitFlags & { readonly purge?: boolean }) => {
+    async (
+      name: string,
+      flags: WaitFlags & { readonly purge?: boolean; readonly reassignOwnedTo?: string },
+    ) => {
       checkName('NAME', name, kind.form)
       const client = await clientOf(command, context)
-      const { purge = false } = flags
-      const operation = await pick(client, kind).delete(name, { purge })
+      const { purge = false, reassignOwnedTo } = flags
+      const operation = await pick(client, kind).delete(name, { purge, reassignOwnedTo })
       await finish(client, operation, flags, { say: `Deleting ${name}`, isSilent: true }, context)
     },
   )
@@ -215,6 +254,18 @@ function addUndelete(group: Command, kind: Kind, context: CommandContext): void 
     const client = await clientOf(command, context)
     const operation = await pick(client, kind).undelete(name)
     await finish(client, operation, flags, { say: `Undeleting ${name}` }, context)
+  })
+}
+
+/** Ours beside the official verbs, which have no way to a role's password. */
+function addRenewPassword(group: Command, context: CommandContext): void {
+  const command = group
+    .command('renew-role-password')
+    .description('Give a role a new password, which is shown this once.')
+    .argument('<NAME>', roleForm)
+  command.action(async (name: string) => {
+    checkName('NAME', name, roleForm)
+    printJson(await (await clientOf(command, context)).renewRolePassword(name), context.io)
   })
 }
 

@@ -1,11 +1,21 @@
 /** `get-snapshot-schedule` and `update-snapshot-schedule`: one schedule a branch, changed in place and at once. */
 import type { Command } from 'commander'
+import type { Operation, SnapshotSchedule } from '../client/resources.ts'
 import { requestBody } from './body-flags.ts'
 import { type CommandContext, clientOf } from './command-context.ts'
+import { finishOperation, type WaitFlags, withWaitFlags } from './operation-output.ts'
 import { checkName } from './resource-name.ts'
 import { printJson } from './terminal.ts'
 
 const form = 'projects/PROJECT/branches/BRANCH/snapshot-schedule'
+
+interface UpdateFlags extends WaitFlags {
+  readonly json?: string
+}
+
+/** An earlier contract answered with the schedule itself, which has no `done`. */
+const isOperation = (answer: Operation | SnapshotSchedule): answer is Operation =>
+  typeof answer.done === 'boolean'
 
 export function fillSnapshotSchedule(group: Command, context: CommandContext): void {
   const get = group
@@ -32,10 +42,12 @@ Examples:
   lakelet postgres update-snapshot-schedule projects/app/branches/production/snapshot-schedule schedule \\
     --json '{"schedule": []}'`,
     )
-  update.action(async (name: string, mask: string, flags: { readonly json?: string }) => {
+  withWaitFlags(update).action(async (name: string, mask: string, flags: UpdateFlags) => {
     checkName('NAME', name, form)
     const body = await requestBody(flags, undefined, context.io)
     const client = await clientOf(update, context)
-    printJson(await client.updateSnapshotSchedule(name, mask, body), context.io)
+    const answer = await client.updateSnapshotSchedule(name, mask, body)
+    if (!isOperation(answer)) return printJson(answer, context.io)
+    await finishOperation(client, answer, flags, { say: `Updating ${name}` }, context.io)
   })
 }

@@ -16,10 +16,13 @@ import {
 import type {
   Branch,
   CurrentUser,
+  Database,
   DatabaseCredential,
   Endpoint,
   Operation,
   Project,
+  Role,
+  RolePassword,
   Snapshot,
   SnapshotSchedule,
 } from './resources.ts'
@@ -47,6 +50,8 @@ export class LakeletClient {
   readonly projects: ResourceCollection<Project>
   readonly branches: ResourceCollection<Branch>
   readonly endpoints: ResourceCollection<Endpoint>
+  readonly roles: ResourceCollection<Role>
+  readonly databases: ResourceCollection<Database>
   readonly snapshots: ResourceCollection<Snapshot>
   readonly #transport: Transport
 
@@ -63,6 +68,8 @@ export class LakeletClient {
     this.projects = new ResourceCollection(transport, 'projects', 'project_id')
     this.branches = new ResourceCollection(transport, 'branches', 'branch_id')
     this.endpoints = new ResourceCollection(transport, 'endpoints', 'endpoint_id')
+    this.roles = new ResourceCollection(transport, 'roles', 'role_id')
+    this.databases = new ResourceCollection(transport, 'databases', 'database_id')
     this.snapshots = new ResourceCollection(transport, 'snapshots', 'snapshot_id')
   }
 
@@ -86,12 +93,22 @@ export class LakeletClient {
     return asResource<DatabaseCredential>(reply.json)
   }
 
+  /** A new password for a role that logs in by one. `name` is the role's full name. */
+  async renewRolePassword(name: string): Promise<RolePassword> {
+    const path = `${pathOf(name)}/renew-password`
+    return asResource<RolePassword>((await this.send({ method: 'POST', path, body: {} })).json)
+  }
+
   async getSnapshotSchedule(name: string): Promise<SnapshotSchedule> {
     return asResource((await this.send({ method: 'GET', path: pathOf(name) })).json)
   }
 
-  /** At once: no operation. */
-  async updateSnapshotSchedule(name: string, mask: string, body: Body): Promise<SnapshotSchedule> {
+  /** An operation or, from servers of an earlier contract, the schedule itself. */
+  async updateSnapshotSchedule(
+    name: string,
+    mask: string,
+    body: Body,
+  ): Promise<Operation | SnapshotSchedule> {
     const query = { update_mask: mask }
     return asResource((await this.send({ method: 'PATCH', path: pathOf(name), query, body })).json)
   }

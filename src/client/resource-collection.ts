@@ -1,6 +1,6 @@
 /**
  * The standard methods of one kind of resource (Google AIP-131 to 135 and 164): the same shape for
- * projects, branches and endpoints, so written once.
+ * each kind, so written once.
  */
 import type { Operation } from './resources.ts'
 import type { Body, Transport } from './transport.ts'
@@ -14,6 +14,12 @@ export interface ListOptions {
   readonly showDeleted?: boolean
 }
 
+export interface DeleteOptions {
+  readonly purge?: boolean
+  /** Of a role: who owns what it owned. */
+  readonly reassignOwnedTo?: string | undefined
+}
+
 export class ResourceCollection<T> {
   readonly #transport: Transport
   readonly #plural: string
@@ -25,7 +31,7 @@ export class ResourceCollection<T> {
     this.#idField = idField
   }
 
-  /** `parent` is empty for what has none. The body is the bare resource. */
+  /** `parent` is empty for what has none, `id` where the server chooses. The body is the bare resource. */
   async create(
     parent: string,
     id: string,
@@ -80,12 +86,12 @@ export class ResourceCollection<T> {
 
   async delete(
     name: string,
-    { purge = false }: { readonly purge?: boolean } = {},
+    { purge = false, reassignOwnedTo }: DeleteOptions = {},
   ): Promise<Operation> {
     const reply = await this.#transport.send({
       method: 'DELETE',
       path: pathOf(name),
-      query: { purge },
+      query: { purge, reassign_owned_to: reassignOwnedTo },
     })
     return asOperation(reply.json)
   }

@@ -43,6 +43,19 @@ export interface Endpoint extends Resource {
   }
 }
 
+export interface Role extends Resource {
+  readonly role_id?: string
+  readonly parent?: string
+  readonly status?: {
+    readonly postgres_role?: string
+    readonly identity_type?: string
+    readonly auth_method?: string
+    readonly membership_roles?: readonly string[]
+    readonly attributes?: Readonly<Record<string, boolean>>
+    readonly [field: string]: unknown
+  }
+}
+
 export interface Snapshot extends Resource {
   readonly snapshot_id?: string
   readonly status?: {
@@ -52,6 +65,23 @@ export interface Snapshot extends Resource {
     readonly diff_size_bytes?: number
     readonly [field: string]: unknown
   }
+}
+
+export interface Database extends Resource {
+  readonly database_id?: string
+  readonly parent?: string
+  readonly status?: {
+    readonly postgres_database?: string
+    readonly role?: string
+    readonly [field: string]: unknown
+  }
+}
+
+/** Shown once: the server keeps what proves it, not the password. */
+export interface RolePassword {
+  readonly postgres_role: string
+  readonly password: string
+  readonly [field: string]: unknown
 }
 
 export interface SnapshotSchedule extends Resource {

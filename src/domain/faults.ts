@@ -61,6 +61,12 @@ export const reasons = {
     say: "Field {field} must match pattern {pattern}, got '{value}'.",
     next: 'Use 1 to 63 lower case letters, digits and hyphens, starting with a letter.',
   },
+  CHILD_ID_INVALID: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: "Field {field} must match pattern {pattern}, got '{value}'.",
+    next: 'Use 1 to 63 lower case letters, digits and hyphens, from a letter to a letter or digit, or leave the id out.',
+    recorded: true,
+  },
   NAME_INVALID: {
     code: 'INVALID_PARAMETER_VALUE',
     say: "'{name}' is not a resource name.",
@@ -172,6 +178,27 @@ export const reasons = {
     traced: true,
     sqlstate: '08004',
   },
+  ROLE_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: 'role id not found',
+    next: 'List the roles of the branch; a role is named by its id, not by its name in Postgres.',
+    recorded: true,
+    traced: true,
+  },
+  DATABASE_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: 'database id not found',
+    next: 'List the databases of the branch; a database is named by its id, not by its name in Postgres.',
+    recorded: true,
+    traced: true,
+  },
+  ROLE_REFERENCE_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: 'role not found; role_id:"{role}"',
+    next: 'List the roles of the branch, or create this one first.',
+    recorded: true,
+    traced: true,
+  },
   SNAPSHOT_NOT_FOUND: {
     code: 'NOT_FOUND',
     say: 'snapshot id not found',
@@ -239,6 +266,18 @@ export const reasons = {
     code: 'ALREADY_EXISTS',
     say: 'read_write endpoint already exists',
     next: 'A branch has one read-write endpoint, made with it: use primary.',
+    recorded: true,
+  },
+  ROLE_EXISTS: {
+    code: 'BAD_REQUEST',
+    say: 'role with that name already exists',
+    next: "The role '{name}' has the id '{id}' here. Choose another, or send replace_existing=true with that id.",
+    recorded: true,
+  },
+  DATABASE_EXISTS: {
+    code: 'BAD_REQUEST',
+    say: 'database with that name already exists',
+    next: "The database '{name}' has the id '{id}' here. Choose another, or send replace_existing=true with that id.",
     recorded: true,
   },
   IDENTITY_EXISTS: { code: 'ALREADY_EXISTS', say: "identity '{name}' already exists" },
@@ -326,8 +365,8 @@ export const reasons = {
   },
   PROTECTED_LIMIT: {
     code: 'BAD_REQUEST',
-    say: 'Project already has the protected branch {branches}; the limit is {limit}.',
-    next: 'Clear spec.is_protected there first, or start the server with a higher {setting}.',
+    say: 'Project already has the protected branch {branches}.',
+    next: 'Clear spec.is_protected there first, or start the server with a higher {setting}: the limit is {limit}.',
   },
   BRANCH_TOO_LARGE: {
     code: 'QUOTA_EXCEEDED',
@@ -401,6 +440,49 @@ export const reasons = {
     code: 'INVALID_PARAMETER_VALUE',
     say: 'The lifetime of a credential must be between {minimum} and {maximum}.',
     next: 'Send ttl as seconds, for example "3600s".',
+  },
+
+  // Roles and databases
+  ROLE_OWNS_OBJECTS: {
+    code: 'BAD_REQUEST',
+    say: "cannot delete role '{role}': it owns {what}",
+    next: 'Name a role in reassign_owned_to that owns all of it from then on.',
+  },
+  OWNER_ROLE_STAYS: {
+    code: 'BAD_REQUEST',
+    say: "cannot delete owner role '{role}' of the branch: it owns {what}",
+    next: 'It is deleted with its branch. To delete it before, name a role in reassign_owned_to.',
+    managedByParent: true,
+  },
+  ROLE_REASSIGN_SELF: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'reassign_owned_to names the role that is to be deleted.',
+    next: 'Name another role of the branch.',
+  },
+  ROLE_HAS_NO_PASSWORD: {
+    code: 'BAD_REQUEST',
+    say: "The role '{role}' does not log in by password: its auth_method is {auth}.",
+    next: 'Identities log in with a token: lakelet postgres generate-database-credential.',
+  },
+  ROLE_OTHER_BRANCH: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: "Field '{field}' must name a role of the same branch, got '{value}'.",
+    next: 'Roles of the branch look like {form}.',
+  },
+  ROLE_KIND_MIXED: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'identity_type {identity} and auth_method {auth} do not go together.',
+    next: 'Identities log in by LAKEBASE_OAUTH_V1 or not at all (NO_LOGIN); roles without identity_type by PG_PASSWORD_SCRAM_SHA_256 or not at all.',
+  },
+  DATABASE_IN_USE: {
+    code: 'BAD_REQUEST',
+    say: "Postgres keeps the database '{database}' as it is: {problem}.",
+    next: 'End what uses it (prepared transactions, replication slots, subscriptions) and try again.',
+  },
+  DATABASE_CLOSED: {
+    code: 'BAD_REQUEST',
+    say: "The database '{database}' allows no connections, and the role '{role}' has rights or objects in it.",
+    next: 'Open it first: ALTER DATABASE … ALLOW_CONNECTIONS true.',
   },
 
   // The machine

@@ -114,6 +114,15 @@ describe('an update mask', () => {
     expect(fault.next).toContain('spec.display_name')
   })
 
+  test.each([
+    ['*', { spec: 7 }, 'spec'],
+    [undefined, { spec: { defaults: 'large' } }, 'spec.defaults'],
+    ['spec.defaults.min_cu', { spec: { defaults: ['large'] } }, 'spec.defaults'],
+  ])('what is no object has no leaves below it, with mask %s on %o', (mask, body, field) => {
+    const fault = faultOf(mask, body)
+    expect([fault.reason, fault.facts.field]).toEqual(['FIELD_INVALID', field])
+  })
+
   test('the allowed paths name groups, not their members', () => {
     const next = faultOf('nonsense').next ?? ''
     expect(next).toContain('spec.expiration')

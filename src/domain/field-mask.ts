@@ -112,10 +112,15 @@ function allowedPaths(fields: MaskFields): readonly string[] {
 
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0
 
+/** What stands on the way must be an object: below a text, a leaf would only seem to be absent. */
 function valueAt(body: JsonObject, path: string): unknown {
   let value: unknown = body
-  for (const segment of path.split('.')) {
-    if (!isJsonObject(value) || !Object.hasOwn(value, segment)) return undefined
+  for (const [depth, segment] of path.split('.').entries()) {
+    if (!isJsonObject(value)) {
+      const field = path.split('.').slice(0, depth).join('.')
+      throw new Fault('FIELD_INVALID', { field, problem: 'it must be an object' })
+    }
+    if (!Object.hasOwn(value, segment)) return undefined
     value = value[segment]
   }
   return value

@@ -8,6 +8,8 @@ import { Fault } from './faults.ts'
 export type ProjectId = Brand<string, 'ProjectId'>
 export type BranchId = Brand<string, 'BranchId'>
 export type EndpointId = Brand<string, 'EndpointId'>
+export type RoleId = Brand<string, 'RoleId'>
+export type DatabaseId = Brand<string, 'DatabaseId'>
 export type SnapshotId = Brand<string, 'SnapshotId'>
 
 export type ProjectUid = Brand<string, 'ProjectUid'>
@@ -23,16 +25,36 @@ export type EndpointName = Brand<
   `projects/${string}/branches/${string}/endpoints/${string}`,
   'EndpointName'
 >
+export type RoleName = Brand<`projects/${string}/branches/${string}/roles/${string}`, 'RoleName'>
+export type DatabaseName = Brand<
+  `projects/${string}/branches/${string}/databases/${string}`,
+  'DatabaseName'
+>
 export type SnapshotName = Brand<`projects/${string}/snapshots/${string}`, 'SnapshotName'>
 
 /** Of the ids that callers choose: projects, branches, endpoints. */
 export const ID_PATTERN = '^[a-z][a-z0-9-]{0,62}$'
 const ID = new RegExp(ID_PATTERN)
+/** Of roles and databases: the service's own pattern, as its refusals print it. */
+export const CHILD_ID_PATTERN = '^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+const CHILD_ID = new RegExp(CHILD_ID_PATTERN)
 
 function parseId(field: string, text: string | undefined): string {
   if (text === undefined || text === '') throw new Fault('FIELD_REQUIRED', { field })
   if (!ID.test(text)) {
     throw new Fault('ID_INVALID', { field, pattern: ID_PATTERN, value: printable(text) })
+  }
+  return text
+}
+
+function parseChildId(field: string, text: string | undefined): string {
+  if (text === undefined || text === '') throw new Fault('FIELD_REQUIRED', { field })
+  if (!CHILD_ID.test(text)) {
+    throw new Fault('CHILD_ID_INVALID', {
+      field,
+      pattern: CHILD_ID_PATTERN,
+      value: printable(text),
+    })
   }
   return text
 }
@@ -47,6 +69,11 @@ export const parseBranchId = (text: string | undefined): BranchId =>
   parseId('branch_id', text) as BranchId
 export const parseEndpointId = (text: string | undefined): EndpointId =>
   parseId('endpoint_id', text) as EndpointId
+export const parseRoleId = (text: string | undefined): RoleId =>
+  parseChildId('role_id', text) as RoleId
+export const parseDatabaseId = (text: string | undefined): DatabaseId =>
+  parseChildId('database_id', text) as DatabaseId
+export const isChildId = (text: string): boolean => CHILD_ID.test(text)
 export const parseSnapshotId = (text: string | undefined): SnapshotId =>
   parseId('snapshot_id', text) as SnapshotId
 
@@ -58,6 +85,13 @@ export const endpointName = (
   branch: BranchId,
   endpoint: EndpointId,
 ): EndpointName => `projects/${project}/branches/${branch}/endpoints/${endpoint}` as EndpointName
+export const roleName = (project: ProjectId, branch: BranchId, role: RoleId): RoleName =>
+  `projects/${project}/branches/${branch}/roles/${role}` as RoleName
+export const databaseName = (
+  project: ProjectId,
+  branch: BranchId,
+  database: DatabaseId,
+): DatabaseName => `projects/${project}/branches/${branch}/databases/${database}` as DatabaseName
 export const snapshotName = (project: ProjectId, snapshot: SnapshotId): SnapshotName =>
   `projects/${project}/snapshots/${snapshot}` as SnapshotName
 
@@ -69,6 +103,12 @@ export interface BranchPath extends ProjectPath {
 }
 export interface EndpointPath extends BranchPath {
   readonly endpoint: EndpointId
+}
+export interface RolePath extends BranchPath {
+  readonly role: RoleId
+}
+export interface DatabasePath extends BranchPath {
+  readonly database: DatabaseId
 }
 export interface SnapshotPath extends ProjectPath {
   readonly snapshot: SnapshotId
@@ -95,6 +135,16 @@ export function parseEndpointName(text: string): EndpointPath {
     project: parseProjectId(match[1]),
     branch: parseBranchId(match[2]),
     endpoint: parseEndpointId(match[3]),
+  }
+}
+
+export function parseRoleName(text: string): RolePath {
+  const match = /^projects\/([^/]*)\/branches\/([^/]*)\/roles\/([^/]*)$/.exec(text)
+  if (match === null) throw nameInvalid(text, 'projects/PROJECT/branches/BRANCH/roles/ROLE')
+  return {
+    project: parseProjectId(match[1]),
+    branch: parseBranchId(match[2]),
+    role: parseRoleId(match[3]),
   }
 }
 

@@ -6,7 +6,14 @@ import { type Fault, type FaultRecord, fromRecord } from './faults.ts'
 import type { OperationUid } from './names.ts'
 
 /** What an operation works on: decides the metadata type that clients see. */
-export type OperationSubject = 'Project' | 'Branch' | 'Endpoint' | 'Snapshot'
+export type OperationSubject =
+  | 'Project'
+  | 'Branch'
+  | 'Endpoint'
+  | 'Role'
+  | 'Database'
+  | 'Snapshot'
+  | 'SnapshotSchedule'
 
 export type OperationOutcome =
   | { readonly kind: 'pending' }

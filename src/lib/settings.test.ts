@@ -32,6 +32,8 @@ describe('settings', () => {
       contract: 'generous',
       maxProjects: 1000,
       maxBranchesPerProject: 500,
+      maxRolesPerBranch: 500,
+      maxDatabasesPerBranch: 500,
       maxRootBranchesPerProject: 3,
       maxProtectedBranchesPerProject: 1,
       maxSnapshotsPerProject: 10,
@@ -58,6 +60,8 @@ describe('settings', () => {
       defaultBranchTtl: 6 * 3_600_000,
       maxProjects: 3,
       maxBranchesPerProject: 20,
+      maxRolesPerBranch: 500,
+      maxDatabasesPerBranch: 500,
     })
     const wrong = {
       contract: 'lax',

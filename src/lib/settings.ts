@@ -42,6 +42,8 @@ export interface Settings {
   readonly publicUrl: string | undefined
   /** File that lists issuers whose tokens are exchanged for ours. */
   readonly trustedIssuers: string | undefined
+  readonly maxRolesPerBranch: number
+  readonly maxDatabasesPerBranch: number
   readonly maxRootBranchesPerProject: number
   readonly maxProtectedBranchesPerProject: number
   readonly maxSnapshotsPerProject: number
@@ -232,6 +234,22 @@ export const settingsTable: Table = {
       resolve(cwd, text.startsWith('~/') ? join(home, text.slice(2)) : text),
     fallback: () => undefined,
   },
+  maxRolesPerBranch: {
+    name: 'max-roles-per-branch',
+    value: 'COUNT',
+    say: 'How many roles a branch may have when the API is asked for another.',
+    otherwise: '500',
+    parse: parseCount,
+    fallback: () => 500,
+  },
+  maxDatabasesPerBranch: {
+    name: 'max-databases-per-branch',
+    value: 'COUNT',
+    say: 'How many databases a branch may have when the API is asked for another.',
+    otherwise: '500',
+    parse: parseCount,
+    fallback: () => 500,
+  },
   maxRootBranchesPerProject: {
     name: 'max-root-branches-per-project',
     value: 'COUNT',
@@ -388,6 +406,8 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxBranchesPerProject: read(table.maxBranchesPerProject),
     publicUrl: read(table.publicUrl),
     trustedIssuers: read(table.trustedIssuers),
+    maxRolesPerBranch: read(table.maxRolesPerBranch),
+    maxDatabasesPerBranch: read(table.maxDatabasesPerBranch),
     maxRootBranchesPerProject: read(table.maxRootBranchesPerProject),
     maxProtectedBranchesPerProject: read(table.maxProtectedBranchesPerProject),
     maxSnapshotsPerProject: read(table.maxSnapshotsPerProject),

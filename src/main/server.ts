@@ -206,7 +206,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   }
   const prepared = new Prepared(services)
   const engine = createEngine({ catalog, kinds: createKinds(services, prepared), clock, log })
-  const actions = createActions(services, engine)
+  const actions = createActions(services, prepared, engine)
 
   onStop(() => {
     stopping.abort()
@@ -327,6 +327,8 @@ const policyOf = (settings: Settings): Policy => ({
   contract: settings.contract,
   maxProjects: settings.maxProjects,
   maxBranchesPerProject: settings.maxBranchesPerProject,
+  maxRolesPerBranch: settings.maxRolesPerBranch,
+  maxDatabasesPerBranch: settings.maxDatabasesPerBranch,
   maxRootBranchesPerProject: settings.maxRootBranchesPerProject,
   maxProtectedBranchesPerProject: settings.maxProtectedBranchesPerProject,
   maxSnapshotsPerProject: settings.maxSnapshotsPerProject,

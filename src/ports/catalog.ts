@@ -218,6 +218,8 @@ export interface Work {
   releaseAll(except?: readonly OperationUid[]): Promise<number>
   /** Forgets operations that ended before this moment. */
   forget(before: EpochMs): Promise<number>
+  /** What waits or runs under this key, in the order in which it was accepted. */
+  unfinished(key: string): Promise<readonly Pick<WorkRow, 'kind' | 'input'>[]>
   /** Whether an unfinished row holds this key. */
   isBusy(key: string): Promise<boolean>
 }

@@ -3,6 +3,7 @@
  * the compute's Unix socket as the superuser `cloud_admin`.
  */
 import type { IdentityKind } from '../domain/identity.ts'
+import type { RoleResources } from './role-resources.ts'
 
 /** SCRAM-SHA-256 verifier of a password role (RFC 5803), as `pg_authid.rolpassword` holds it. */
 export interface PasswordVerifier {
@@ -21,7 +22,7 @@ export interface Narrowing {
   readonly tables: readonly string[] | undefined
 }
 
-export interface Roles {
+export interface Roles extends RoleResources {
   /**
    * Makes a fresh cluster ours (or an older one up to date): `databricks_superuser`, the owner role,
    * the ownership triggers in every database and both templates, the database `databricks_postgres`

@@ -16,7 +16,16 @@ export interface AdminSession {
   alone<T>(work: () => Promise<T>): Promise<T>
 }
 
-const patience: Millis = seconds(30)
+const usualPatience: Millis = seconds(30)
+
+const optionsFor = (patience: Millis): string =>
+  Object.entries({
+    ...settings,
+    statement_timeout: String(patience),
+    idle_in_transaction_session_timeout: String(patience),
+  })
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(' ')
 
 const settings: Readonly<Record<string, string>> = {
   search_path: 'pg_catalog,pg_temp',
@@ -26,13 +35,8 @@ const settings: Readonly<Record<string, string>> = {
   row_security: 'off',
   quote_all_identifiers: 'off',
   standard_conforming_strings: 'on',
-  statement_timeout: String(patience),
   lock_timeout: '10s',
-  idle_in_transaction_session_timeout: String(patience),
 }
-const options = Object.entries(settings)
-  .map(([name, value]) => `-c ${name}=${value}`)
-  .join(' ')
 
 export class AdminDoor {
   readonly #log: Log
@@ -57,20 +61,21 @@ export class AdminDoor {
     }
   }
 
-  /** Opens a session, does the work, closes it. */
+  /** Opens a session, does the work, closes it. `patience` is for each statement. */
   async visit<T>(
     socketDirectory: string,
     work: (session: AdminSession) => Promise<T>,
     database: string = adminDatabase,
+    patience: Millis = usualPatience,
   ): Promise<T> {
     const client = new pg.Client({
       host: socketDirectory,
       port: 5432,
       user: superuser,
       database,
-      options,
+      options: optionsFor(patience),
       application_name: 'lakelet roles',
-      connectionTimeoutMillis: patience,
+      connectionTimeoutMillis: usualPatience,
       query_timeout: patience + seconds(5), // when Postgres itself does not answer any more
     })
     // A connection that breaks between two queries must not take the server down.

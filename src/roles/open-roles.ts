@@ -5,16 +5,33 @@ import type { Clock } from '../lib/time.ts'
 import type { LoginIdentity, Narrowing, PasswordVerifier, Roles } from '../ports/roles.ts'
 import { AdminDoor, type AdminSession, settle } from './admin-session.ts'
 import { adoptionPlan } from './adoption-plan.ts'
+import { inspect } from './inspect.ts'
 import { managerEndPlan } from './manager-end-plan.ts'
 import { managerPlan } from './manager-plan.ts'
 import { narrowedPlan } from './narrowed-plan.ts'
 import { narrowedRoleName, parseTableName } from './narrowed-role.ts'
 import { prepareCluster } from './prepare-cluster.ts'
 import { renewPasswords } from './renew-passwords.ts'
+import { writeSettledFor } from './resource-label.ts'
 import { adminDatabase, checkLoginName, markers, narrowedMarker } from './role-names.ts'
+import {
+  createDatabase,
+  deleteDatabase,
+  undoCreateDatabase,
+  updateDatabase,
+} from './write-database.ts'
+import {
+  createRole,
+  deleteRole,
+  holdings,
+  renewPassword,
+  undoCreateRole,
+  updateRole,
+} from './write-role.ts'
 
 export function openRoles({ clock, log }: { readonly clock: Clock; readonly log: Log }): Roles {
   const door = new AdminDoor(log)
+  const writing = { door, clock }
 
   /** Says in the log what was changed and how long it took; silent when nothing was. */
   const settled = async (
@@ -97,6 +114,30 @@ export function openRoles({ clock, log }: { readonly clock: Clock; readonly log:
       )
       return found.length > 0
     },
+
+    inspect: (socketDirectory, { creator }) =>
+      door.visit(socketDirectory, (session) => inspect(session, { now: clock.now(), creator })),
+    settle: (socketDirectory, branch) =>
+      door.visit(socketDirectory, (session) =>
+        session.alone(() => writeSettledFor(session, branch)),
+      ),
+    createRole: (socketDirectory, role) => createRole(writing, socketDirectory, role),
+    undoCreateRole: (socketDirectory, operation) =>
+      undoCreateRole(writing, socketDirectory, operation),
+    updateRole: (socketDirectory, role, changes) =>
+      updateRole(writing, socketDirectory, role, changes),
+    deleteRole: (socketDirectory, role, { reassignTo }) =>
+      deleteRole(writing, socketDirectory, role, reassignTo),
+    holdings: (socketDirectory, role) => holdings(writing, socketDirectory, role),
+    renewPassword: (socketDirectory, role) => renewPassword(writing, socketDirectory, role),
+    createDatabase: (socketDirectory, database) =>
+      createDatabase(writing, socketDirectory, database),
+    undoCreateDatabase: (socketDirectory, operation) =>
+      undoCreateDatabase(writing, socketDirectory, operation),
+    updateDatabase: (socketDirectory, database, changes) =>
+      updateDatabase(writing, socketDirectory, database, changes),
+    deleteDatabase: (socketDirectory, database) =>
+      deleteDatabase(writing, socketDirectory, database),
   }
 }
 

@@ -19,7 +19,7 @@ SELECT format('ALTER ROLE %I PASSWORD %L', r, v) AS statement
 FROM unnest($1::text[], $2::text[]) w (r, v)`
 
 /** Whatever the endpoint's owner made Postgres log, these statements stay out of it. */
-const silence = [
+export const silence = [
   "SET LOCAL log_statement = 'none'",
   'SET LOCAL log_min_duration_statement = -1',
   'SET LOCAL log_min_duration_sample = -1',

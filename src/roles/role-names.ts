@@ -5,6 +5,7 @@
 import { Fault } from '../domain/faults.ts'
 import type { IdentityKind } from '../domain/identity.ts'
 import { printable } from '../domain/names.ts'
+import { roleNameProblem } from '../domain/sql-name.ts'
 
 /** The one true superuser. */
 export const superuser = 'cloud_admin'
@@ -28,26 +29,21 @@ export const narrowedMarker = 'databricks_identity_narrowed'
 /** Where `cloud_admin` works: the only database besides the templates that no member can drop. */
 export const adminDatabase = 'postgres'
 
+/** Every role that is ours alone: none of them is a resource. */
+export const serviceRoles: readonly string[] = [
+  superuser,
+  broadRole,
+  ownerRole,
+  narrowedMarker,
+  ...Object.values(markers),
+]
+
 /** Advisory lock of every change that this room makes: "lakelet" in ASCII. */
 export const lockKey = '30506411375748468'
 
-const RESERVED = /^(pg_|databricks_)|^(cloud_admin|public|none|postgres)$/i
-
-/** Postgres truncates longer names silently, and two identities could then be one role. */
-const longestName = 63
-
 /** Refuses names that are, or could become, somebody else's role. */
 export function checkLoginName(name: string): void {
-  const problem =
-    name === ''
-      ? 'it is empty'
-      : Buffer.byteLength(name) > longestName
-        ? `Postgres role names have at most ${longestName} bytes`
-        : name.includes('\0')
-          ? 'it holds a NUL byte'
-          : RESERVED.test(name)
-            ? 'the name is reserved'
-            : undefined
+  const problem = roleNameProblem(name)
   if (problem !== undefined) {
     throw new Fault('FIELD_INVALID', {
       field: 'login_name',

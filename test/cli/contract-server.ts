@@ -75,8 +75,8 @@ function usual(method: string, path: string, { searchParams }: URL) {
   if (method === 'GET')
     return ok(/(^|\/)[a-z]+s$/.test(name) ? pages(name, searchParams) : { name })
   const target = name.replace(/\/undelete$/, '')
-  const made = ['project_id', 'branch_id', 'endpoint_id', 'snapshot_id'].map(
-    (key) => searchParams.get(key) ?? '',
+  const made = ['project', 'branch', 'endpoint', 'role', 'database', 'snapshot'].map(
+    (kind) => searchParams.get(`${kind}_id`) ?? '',
   )
   const resource = method === 'POST' && target === name ? `${name}/${made.join('')}` : target
   return ok({ name: `${resource}/operations/${method.toLowerCase()}`, done: false, metadata: {} })

@@ -31,6 +31,55 @@ const lakelet = (args: readonly string[], stdin?: string) =>
   })
 const lines = () => server.asked.map(({ line }) => line.replace('/api/2.0/postgres', ''))
 
+describe('roles and databases', () => {
+  const dev = 'projects/app/branches/dev'
+
+  test('are created with an id, or leave it to the server', async () => {
+    const body = '{"spec": {"postgres_role": "app"}}'
+    await lakelet(['create-role', dev, '--role-id', 'app', '--json', body])
+    await lakelet(['create-role', dev, '--json', body, '--replace-existing', '--no-wait'])
+    await lakelet(['create-database', dev, '--database-id=shop', '--json', '{}', '--no-wait'])
+    expect(lines()).toEqual([
+      `POST /${dev}/roles?role_id=app`,
+      `GET /${dev}/roles/app/operations/post`,
+      `POST /${dev}/roles?replace_existing=true`,
+      `POST /${dev}/databases?database_id=shop`,
+    ])
+    expect(server.asked[0]?.body).toBe(body)
+  })
+
+  test('are shown, listed, changed and deleted by their names', async () => {
+    await lakelet(['get-role', `${dev}/roles/app`])
+    await lakelet(['list-databases', dev, '--limit=1'])
+    const spec = '{"spec": {"role": "x"}}'
+    await lakelet([
+      'update-database',
+      `${dev}/databases/shop`,
+      'spec.role',
+      '--json',
+      spec,
+      '--no-wait',
+    ])
+    const heir = `${dev}/roles/heir`
+    await lakelet(['delete-role', `${dev}/roles/app`, '--reassign-owned-to', heir, '--no-wait'])
+    await lakelet(['delete-database', `${dev}/databases/shop`, '--no-wait'])
+    expect(lines().map(decodeURIComponent)).toEqual([
+      `GET /${dev}/roles/app`,
+      `GET /${dev}/databases?page_size=1`,
+      `PATCH /${dev}/databases/shop?update_mask=spec.role`,
+      `DELETE /${dev}/roles/app?reassign_owned_to=${heir}`,
+      `DELETE /${dev}/databases/shop`,
+    ])
+  })
+
+  test('a new password is asked for by a verb of our own', async () => {
+    await lakelet(['renew-role-password', `${dev}/roles/app`])
+    expect(lines()).toEqual([`POST /${dev}/roles/app/renew-password`])
+    const { code, stderr } = await lakelet(['renew-role-password', dev])
+    expect([code, stderr]).toEqual([1, expect.stringContaining('/roles/ROLE')])
+  })
+})
+
 describe('create-branch', () => {
   test('a body of another time reaches the server as it was typed', async () => {
     const body = '{"spec": {"source_branch_id": "production",  "ttl": {"seconds": 21600}}}'
@@ -269,7 +318,11 @@ describe('snapshots', () => {
     await lakelet(['get-snapshot-schedule', name])
     const ended = await lakelet(['update-snapshot-schedule', name, 'schedule', '--json', body])
     expect(ended.code).toBe(0)
-    expect(lines()).toEqual([`GET /${name}`, `PATCH /${name}?update_mask=schedule`])
+    expect(lines()).toEqual([
+      `GET /${name}`,
+      `PATCH /${name}?update_mask=schedule`,
+      `GET /${name}/operations/patch`,
+    ])
     expect(server.asked[1]?.body).toBe(body)
   })
 })

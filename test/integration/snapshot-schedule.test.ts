@@ -19,8 +19,14 @@ afterAll(async () => {
 })
 
 const get = async (path: string) => (await server.api('GET', `/api/2.0/postgres/${path}`)).body
-const patch = async (body: object, mask = '?update_mask=schedule', of = name) =>
-  (await server.api('PATCH', `/api/2.0/postgres/${of}${mask}`, body)).body
+/** What GET answers afterwards; the answer itself says the same to SDKs of either kind. */
+async function patch(body: object, mask = '?update_mask=schedule', of = name) {
+  const { body: answer } = await server.api('PATCH', `/api/2.0/postgres/${of}${mask}`, body)
+  const seen = await get(of)
+  expect(answer).toMatchObject({ done: true, response: seen, schedule: seen.schedule })
+  expect(await server.follow(answer.name)).toEqual(seen)
+  return seen
+}
 const taken = async () => (await get(`${store}/snapshots`)).snapshots
 
 /** The server's own records, as nobody but a test touches them: schedules go by the hour. */

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -12,16 +13,30 @@ class NotRun(Exception):
     """The reason why something cannot run here; no failure."""
 
 
+PATIENCE = 120
+"""Seconds for one row: the SDK's waiters wait for ever, and so does its login at a browser."""
+
+
+def give_up(*_: Any) -> None:
+    raise TimeoutError(f"not done after {PATIENCE} s")
+
+
+signal.signal(signal.SIGALRM, give_up)
+
+
 def row(what: str, work: Callable[[], Any]) -> Any:
     """Does the work and answers with its result; a failure is a row, and the program goes on."""
     line: dict[str, str] = {"what": what, "result": "pass"}
     answer = None
+    signal.alarm(PATIENCE)
     try:
         answer = work()
     except NotRun as reason:
         line |= {"result": "skip", "reason": str(reason)}
     except Exception as error:  # the SDK and protobuf raise many kinds; each is a failed row
         line |= {"result": "fail", "reason": f"{type(error).__name__}: {error}"}
+    finally:
+        signal.alarm(0)
     with open(os.environ["ROWS_FILE"], "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     return answer

@@ -75,7 +75,7 @@ export const endpointStatusKeys = [
   'suspend_timeout_duration',
 ]
 
-type Subject = 'Project' | 'Branch' | 'Endpoint'
+type Subject = 'Project' | 'Branch' | 'Endpoint' | 'Role' | 'Database'
 
 /** The first answer of a write: an operation, by its own name below the resource (contract 2.1). */
 export function expectOperation(reply: Reply, resource: string, subject: Subject): string {
@@ -113,7 +113,9 @@ export function expectRefusal(reply: Reply, { status, code, message }: Refusal):
   expect(request.serving_data).toBe('')
 }
 
-export const notFound = (kind: 'project' | 'branch' | 'endpoint' | 'operation'): Refusal => ({
+export const notFound = (
+  kind: 'project' | 'branch' | 'endpoint' | 'role' | 'database' | 'operation',
+): Refusal => ({
   status: 404,
   code: 'NOT_FOUND',
   message: new RegExp(`^${kind} id not found \\[TraceId: [0-9a-f]{32}\\]$`),
