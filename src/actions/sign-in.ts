@@ -18,6 +18,7 @@ import {
 import { Secret } from '../lib/secret.ts'
 import { after, before, days, type EpochMs, hours } from '../lib/time.ts'
 import type { OAuthRecord, OAuthRecords } from '../ports/sign-in.ts'
+import { mustBeAllowed } from './access.ts'
 import type { Caller } from './actions.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import {
@@ -167,16 +168,10 @@ export interface SetupLink {
 /** For a user, by an administrator. */
 export async function createSetupLink(
   services: Parts,
-  { identity: caller }: Caller,
+  caller: Caller,
   loginName: string,
 ): Promise<SetupLink> {
-  if (!caller.isAdmin) {
-    throw new Fault('PERMISSION_DENIED', {
-      who: caller.loginName,
-      act: 'make links that set a password',
-      permission: 'the administrator role',
-    })
-  }
+  mustBeAllowed(caller, 'createSetupLink')
   const identity = await services.catalog.identities.byLoginName(loginName)
   if (identity === undefined || !identity.isActive) {
     throw new Fault('IDENTITY_NOT_FOUND', { name: printable(loginName) })

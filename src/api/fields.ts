@@ -169,6 +169,16 @@ export const pgSettings = field<Readonly<Record<string, string>>>(
 /** Which fields an update changes; the API document lists the paths of the route's mask. */
 export const maskQuery = z.object({ update_mask: z.string().optional() })
 
+/** One of these words, in lower or upper case. */
+export const word = <const Words extends readonly string[]>(words: Words) =>
+  field<Words[number]>({ type: 'string', pattern: inAnyCase(words) }, (value) => {
+    const known = words.find((one) => typeof value === 'string' && one === value.toLowerCase())
+    return known ?? wrong(`it must be one of ${words.join(', ')}`)
+  })
+
+const inAnyCase = (words: readonly string[]): string =>
+  `^(${words.map((one) => one.replace(/[a-z]/g, (c) => `[${c}${c.toUpperCase()}]`)).join('|')})$`
+
 /** A boolean in a query: `true` or `false`, nothing else. */
 export const queryFlag = field({ type: 'boolean' }, (value) => {
   if (value === 'true') return true

@@ -32,7 +32,7 @@ export const setupLinkRoutes = (options: SetupLinkOptions): readonly Route[] => 
     operationId: 'createSetupLink',
     tag: 'Identities',
     reply: { 200: setupLink },
-    refusals: ['PERMISSION_DENIED', 'IDENTITY_NOT_FOUND'],
+    refusals: ['ADMINISTRATORS_ONLY', 'IDENTITY_NOT_FOUND'],
     access: 'identity',
     body: { schema: body, example: { user_name: 'jane.doe@example.com' } },
     async handle({ caller, body: { user_name: userName }, host }) {

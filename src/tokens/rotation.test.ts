@@ -53,6 +53,7 @@ test('a new key signs, the old one verifies what is in circulation, then it goes
       branch: 'b',
       endpoint: 'e',
       tables: undefined,
+      group: undefined,
       tokenId: 't',
       issuedAt: clock.now(),
       expiresAt: epochMs(clock.now() + days(1)),

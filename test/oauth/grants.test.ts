@@ -506,6 +506,7 @@ describe('access tokens', () => {
       branch: 'projects/p/branches/b',
       endpoint: 'projects/p/branches/b/endpoints/e',
       tables: undefined,
+      group: undefined,
       tokenId: 'x',
       issuedAt: Date.now() as never,
       expiresAt: (Date.now() + 60_000) as never,

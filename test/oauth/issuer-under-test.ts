@@ -113,7 +113,7 @@ export async function startIssuerUnderTest(
     await signIn.redeemLink(new Secret(await linkFor(who)), new Secret(password), origin)
   }
   const owner = await identity('USER', 'owner@example.com', true)
-  const { token } = await issueAccessToken(services, owner.uid, { comment: 'test' })
+  const { token } = await issueAccessToken(services, owner, { comment: 'test' })
   const robot = await identity('SERVICE_PRINCIPAL', '0b7c1f6e-1111-4222-8333-444455556666')
   const robotSecret = await secretOf(robot)
   await setPassword(owner, ownersPassword)

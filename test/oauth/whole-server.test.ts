@@ -1,11 +1,9 @@
 /** Signing in against the whole server: its first start, the command line, and the Python SDK. */
 import { execFile, spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../../src/lib/subprocess.ts'
 import { minutes } from '../../src/lib/time.ts'
@@ -273,19 +271,8 @@ print(sorted(p.name for p in w.postgres.list_projects()))
     const { body } = await server.api('POST', '/api/2.0/preview/scim/v2/ServicePrincipals', {
       displayName: 'robot',
     })
-    const secret = randomBytes(32).toString('hex')
-    const hash = createHash('sha256').update(secret).digest('base64url')
-    const client = new pg.Client({
-      host: join(server.stateDir, 'run/catalog'),
-      user: 'cloud_admin',
-      database: 'lakelet',
-    })
-    await client.connect()
-    await client.query(
-      'insert into client_secrets (secret_id, hash, identity_uid, create_time) values ($1, $2, $3, now())',
-      [randomBytes(8).toString('hex'), hash, body.id],
-    )
-    await client.end()
+    const path = `/api/2.0/accounts/servicePrincipals/${body.id}/credentials/secrets`
+    const secret = (await server.api('POST', path, {})).body.secret as string
     return { id: body.applicationId as string, secret }
   }
 
