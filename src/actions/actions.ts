@@ -39,6 +39,7 @@ import type { Narrowing } from '../ports/roles.ts'
 import type { GroupChanges, NewGroup } from './groups.ts'
 import type { IdentityChanges, NewIdentity } from './identities.ts'
 import type { AuditFilter } from './read-audit.ts'
+import type { SetupLink } from './sign-in.ts'
 import type { ChangedSchedule, SnapshotScheduleResource } from './snapshot-schedule.ts'
 
 /** Who calls, and what is known of the call for logs. */
@@ -340,6 +341,9 @@ export interface Actions {
     servicePrincipal: string,
   ): Promise<readonly (ClientSecret & { readonly isExpired: boolean })[]>
   deleteClientSecret(caller: Caller, servicePrincipal: string, secretId: string): Promise<void>
+
+  /** With it a user sets a password, once, within a day; for administrators. */
+  createSetupLink(caller: Caller, loginName: string): Promise<SetupLink>
 
   getAccess(caller: Caller, project: ProjectId): Promise<readonly AccessEntry[]>
   /** `replace` drops entries that are not named. Nobody locks himself out: a caller who could not manage any more keeps CAN_MANAGE. */

@@ -329,6 +329,15 @@ export const auditTable: {
     }),
   },
 
+  createSetupLink: {
+    action: 'create-setup-link',
+    about: (loginName) => ({ resource: `identities/${printable(loginName)}` }),
+    told: ({ identity, expireTime }) => ({
+      resourceUid: identity.uid,
+      details: { expire_time: rfc3339(expireTime) },
+    }),
+  },
+
   getAccess: 'read',
   setAccess: {
     action: 'set-access',

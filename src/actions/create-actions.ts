@@ -2,7 +2,6 @@
 import type { Engine } from '../operations/engine.ts'
 import type { Kind } from '../operations/kind.ts'
 import {
-  authenticate,
   createAccessToken,
   createClientSecret,
   deleteAccessToken,
@@ -16,6 +15,7 @@ import type { Actions, Caller } from './actions.ts'
 import { actorOf, begin, originOf } from './audit-entry.ts'
 import { type Audited, auditTable } from './audit-table.ts'
 import { audited } from './audited.ts'
+import { authenticate } from './authenticate.ts'
 import {
   deleteProject,
   deleteProjectKind,
@@ -71,6 +71,7 @@ import {
   updateRole,
 } from './roles.ts'
 import type { Services } from './services.ts'
+import { createSetupLink } from './sign-in.ts'
 import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule.ts'
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
@@ -190,6 +191,8 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
     listClientSecrets(services, caller, servicePrincipal),
   deleteClientSecret: (caller, servicePrincipal, secretId) =>
     deleteClientSecret(services, caller, servicePrincipal, secretId),
+
+  createSetupLink: (caller, loginName) => createSetupLink(services, caller, loginName),
 
   getAccess: (caller, project) => getAccess(services, caller, project),
   setAccess: (caller, project, entries, options) =>

@@ -32,6 +32,7 @@ import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
 import { callerOf, type Edge, type RequestOrigin, serveRoute, userAgentOf } from './serve-route.ts'
+import { setupLinkRoutes } from './setup-links.ts'
 import { snapshotScheduleRoutes } from './snapshot-schedule.ts'
 import { snapshotRoutes } from './snapshots.ts'
 import { statusRoutes } from './status.ts'
@@ -44,10 +45,9 @@ export interface ApiOptions {
   readonly actions: Actions
   /** Digits, the same for ever. */
   readonly workspaceId: string
-  /** `iss` of our tokens, when it is not `{apiUrl}/oidc`. */
-  readonly issuer?: string
+  /** The setting `public-url`. */
+  readonly publicUrl?: string | undefined
   readonly status: () => Promise<Record<string, unknown>>
-  readonly jwks: () => Promise<unknown>
   readonly apiUrl: () => string
   readonly log: Log
   readonly version: string
@@ -65,9 +65,9 @@ export interface Api {
 }
 
 export function allRoutes(options: ApiOptions): readonly Route[] {
-  const { actions, workspaceId, issuer, apiUrl, jwks, contract } = options
+  const { actions, workspaceId, publicUrl, apiUrl, contract } = options
   const routes: Route[] = [
-    ...wellKnownRoutes({ workspaceId, issuer, apiUrl, jwks }),
+    ...wellKnownRoutes({ workspaceId, publicUrl, apiUrl }),
     ...operationRoutes(actions), // before resources: they hang below them
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
@@ -81,6 +81,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...scimRoutes(actions, workspaceId),
     ...tokenRoutes(actions),
     ...clientSecretRoutes(actions),
+    ...setupLinkRoutes({ actions, apiUrl, publicUrl }),
     ...permissionRoutes(actions),
     ...telemetryRoutes,
     ...statusRoutes(options.status),
@@ -97,7 +98,6 @@ export const declaredRoutes = (version: string): readonly Route[] =>
     actions: {} as Actions, // handlers use it, and nobody calls them
     workspaceId: '0',
     status: async () => ({}),
-    jwks: async () => ({}),
     apiUrl: () => 'http://localhost',
     log: createLog('declared'),
     version,

@@ -239,7 +239,6 @@ export function recordedApi(answers: Answers = {}) {
     keepExchange: (exchange) => problems.push(...checker.check(exchange)),
     workspaceId,
     status: async () => ({ version: '0.1.0' }),
-    jwks: async () => ({ keys: [{ kty: 'EC', kid: 'one' }] }),
     apiUrl: () => 'http://127.0.0.1:8080',
     log,
     version: '0.1.0',

@@ -18,6 +18,7 @@ import { migrations } from './migrations.ts'
 import { permissionsIn, projectsIn } from './projects.ts'
 import type { Schema } from './schema.ts'
 import { type CatalogHeld, takeServerLock } from './server-lock.ts'
+import { oauthRecordsIn, passwordsIn, setupLinksIn, signInAttemptsIn } from './sign-in.ts'
 import { snapshotSchedulesIn } from './snapshot-schedules.ts'
 import { snapshotsIn } from './snapshots.ts'
 import { workIn } from './work.ts'
@@ -122,6 +123,10 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   directory: directoryIn(db),
   permissions: permissionsIn(db),
   work: workIn(db),
+  oauthRecords: oauthRecordsIn(db),
+  passwords: passwordsIn(db),
+  setupLinks: setupLinksIn(db),
+  signInAttempts: signInAttemptsIn(db),
   audit: auditIn(db),
 })
 

@@ -53,6 +53,17 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./postgres-commands.ts')).fillPostgres,
   },
   {
+    name: 'auth',
+    describe: 'Sign in, and show who is signed in where.',
+    isGroup: true,
+    load: async () => (await import('./auth-command.ts')).fillAuth,
+  },
+  {
+    name: 'setup-link',
+    describe: 'Make a link with which a user sets a password.',
+    load: async () => (await import('./setup-link-command.ts')).fillSetupLink,
+  },
+  {
     name: 'current-user',
     describe: 'Who the access token belongs to.',
     isGroup: true,
@@ -129,7 +140,7 @@ const connectionHelp = `
 Where commands go, the first that applies:
   1. --profile NAME                  a profile of ~/.databrickscfg, or DATABRICKS_CONFIG_FILE
   2. DATABRICKS_HOST                 with DATABRICKS_TOKEN, or with DATABRICKS_CLIENT_ID
-                                     and DATABRICKS_CLIENT_SECRET
+                                     and DATABRICKS_CLIENT_SECRET, or after "lakelet auth login"
   3. DATABRICKS_CONFIG_PROFILE=NAME  a profile, as above
   4. the server of this machine      found by --state-dir, LAKELET_STATE_DIR or the default place
   5. profile DEFAULT
@@ -197,7 +208,7 @@ function rootCommand(io: CliIo): Command {
     })
 }
 
-const takesValue = /^(-p|-o|--profile|--output|--state-dir|--config)$/
+const takesValue = /^(-p|-o|--profile|--output|--state-dir|--config|--host)$/
 
 /** The top command that the line names, and whether it is a group with nothing behind it. */
 function readWords(argv: readonly string[]): { asked: string | undefined; isBare: boolean } {

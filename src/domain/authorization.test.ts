@@ -105,6 +105,8 @@ const table: Readonly<Record<Deed, string>> = {
   getAccessToken: '+..+.++.',
   deleteAccessToken: '+..+.++.',
 
+  createSetupLink: '+-------',
+
   createClientSecret: '+--+-++-',
   listClientSecrets: '+--+-++-',
   deleteClientSecret: '+--+-++-',

@@ -145,6 +145,8 @@ export const rules = {
   getAccessToken: hidden('see the tokens of others'),
   deleteAccessToken: hidden('delete the tokens of others'),
 
+  createSetupLink: administrators('make links that set a password'),
+
   createClientSecret: owner('manage the secrets of others'),
   listClientSecrets: owner('manage the secrets of others'),
   deleteClientSecret: owner('manage the secrets of others'),

@@ -5,6 +5,8 @@
  * do about them (`next`) travels beside them, in the error's details and in the SQL HINT.
  */
 
+import { signInReasons } from './sign-in-faults.ts'
+
 /** Databricks error codes and the HTTP status each travels with. */
 export const codes = {
   BAD_REQUEST: 400,
@@ -152,7 +154,7 @@ export const reasons = {
   UNAUTHENTICATED: {
     code: 'UNAUTHENTICATED',
     say: 'The request has no valid access token: {problem}.',
-    next: 'Send "Authorization: Bearer <personal access token>"; "lakelet env" prints one on the machine of the server.',
+    next: 'Send "Authorization: Bearer <token>": from "lakelet auth login", or a personal access token, which "lakelet env" prints on the machine of the server.',
   },
   PERMISSION_DENIED: {
     code: 'PERMISSION_DENIED',
@@ -650,6 +652,7 @@ export const reasons = {
     say: 'terminating connection due to administrator command',
     sqlstate: '57P01',
   },
+  ...signInReasons,
 } as const satisfies Record<string, ReasonSpec>
 
 export type Reason = keyof typeof reasons

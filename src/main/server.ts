@@ -48,6 +48,7 @@ import { createGatewayHost } from './gateway-host.ts'
 import { choosePort, freePort, type PortChoice } from './gateway-port.ts'
 import { certificateNames, findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
 import { sameCatalog, startCatalog } from './server-catalog.ts'
+import { ownersLink, startIssuer } from './sign-in.ts'
 import { prepareStateDirectory, tellWhereWeAre } from './state-directory.ts'
 import { writeTrustFiles } from './trust-files.ts'
 
@@ -61,6 +62,8 @@ export interface ServerFacts {
   readonly hostStyle: HostStyle
   readonly port: PortChoice
   readonly owner: string
+  /** Where the owner sets a password; a secret. `undefined`: there is one. */
+  readonly setupLink: string | undefined
   readonly caFile: string
   readonly nodeCaFile: string
   readonly status: () => Promise<Record<string, unknown>>
@@ -169,7 +172,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   const apiPort = settings.apiPort === 0 ? await freePort(settings.apiHost) : settings.apiPort
   const apiUrl = `http://${settings.apiHost.includes(':') ? `[${settings.apiHost}]` : settings.apiHost}:${apiPort}`
   const [tokens, authority, roles] = [
-    await openTokens({ layout, issuer: `${apiUrl}/oidc`, clock }),
+    await openTokens({ layout, issuer: `${settings.publicUrl ?? apiUrl}/oidc`, clock }),
     await openCertificateAuthority({ layout, clock }),
     openRoles({ clock, log }),
   ]
@@ -242,6 +245,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     hostStyle,
     port,
     owner: '',
+    setupLink: undefined,
     ...trust,
     status: async () => ({
       version,
@@ -265,15 +269,26 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     actions,
     workspaceId: catalog.workspaceId,
     status: facts.status,
-    jwks: () => tokens.jwks(),
     apiUrl: () => apiUrl,
+    publicUrl: settings.publicUrl,
     log,
     version,
     contract: settings.contract,
     noteRefusal: (refused) => noteRefusedRequest(services, refused),
     keepExchange: keepInFile(process.env.LAKELET_TRAFFIC_TRACE),
   })
-  const api = await serveApi(app, { host: settings.apiHost, port: apiPort })
+  const address = { apiUrl, publicUrl: settings.publicUrl }
+  const { issuer, loop: signInLoop } = await startIssuer({
+    ...address,
+    services,
+    tokens,
+    layout,
+    settings,
+  })
+  onStop(() => signInLoop.stop())
+  const api = await serveApi(app, { host: settings.apiHost, port: apiPort }, [
+    { prefix: '/oidc/', handle: (request, response) => issuer.handle(request, response) },
+  ])
   onStop(() => api.close())
 
   const owner = await ensureOwner(services, layout)
@@ -281,7 +296,11 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   await tellWhereWeAre(layout, facts)
   onStop(() => rm(layout.serverFile, { force: true }))
   log.info({ api: apiUrl, port: port.port }, 'server is ready')
-  return { ...facts, owner: owner.loginName }
+  return {
+    ...facts,
+    owner: owner.loginName,
+    setupLink: await ownersLink(services, owner, address),
+  }
 }
 
 /**

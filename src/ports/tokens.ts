@@ -28,6 +28,8 @@ export type Verification =
   | { readonly kind: 'invalid' }
 
 export interface Tokens {
+  /** `iss` of what we sign. */
+  readonly issuer: string
   /** ES256. */
   sign(claims: CredentialClaims): Promise<Secret>
   /** Signature, issuer, algorithm and times; audience and identity are the caller's to check. */
