@@ -5,6 +5,7 @@ import { deriveRoleId } from '../domain/derived-id.ts'
 import { Fault } from '../domain/faults.ts'
 import {
   type BranchPath,
+  isChildId,
   parseRoleName,
   printable,
   type RoleId,
@@ -184,6 +185,10 @@ export function findRole(
   const id = named?.role ?? (text as RoleId)
   if (roles.has(id)) return id
   const namesake = isName ? undefined : [...roles].find(([, name]) => name === text)
+  if (namesake === undefined && !isChildId(id)) {
+    const problem = 'it must be the full name of a role of the branch, or its id'
+    throw new Fault('FIELD_INVALID', { field, problem })
+  }
   if (namesake === undefined) throw new Fault('ROLE_REFERENCE_NOT_FOUND', { role: printable(id) })
   return namesake[0]
 }

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod'
 import type { Actions } from '../actions/actions.ts'
+import { Fault } from '../domain/faults.ts'
+import { printable } from '../domain/names.ts'
 import { days, rfc3339, seconds } from '../lib/time.ts'
 import { defined, duration, line } from './fields.ts'
 import { moment } from './reply-fields.ts'
@@ -41,9 +43,9 @@ const createReply = z
   .meta({ id: 'CreatedClientSecret' })
 const listReply = z.strictObject({ secrets: z.array(reply) }).meta({ id: 'ClientSecretList' })
 const nothing = z.strictObject({})
-const refusals = ['ADMINISTRATORS_ONLY', 'IDENTITY_NOT_FOUND'] as const
+const refusals = ['ADMINISTRATORS_ONLY', 'IDENTITY_NOT_FOUND', 'ID_INVALID'] as const
 
-/** All fit on one page. */
+/** All fit on one page, so no token was ever given out. */
 const query = z.object({
   page_size: line(0, 20).optional(),
   page_token: line(0, 200).optional(),
@@ -64,6 +66,7 @@ export const clientSecretRoutes = (actions: Actions): readonly Route[] =>
       access: 'identity',
       body: { schema: body, example: { lifetime: '86400s' } },
       handle: async ({ caller, params, body: { lifetime } }) => {
+        checkAccount(params)
         const made = await actions.createClientSecret(
           caller,
           params.principal,
@@ -79,10 +82,12 @@ export const clientSecretRoutes = (actions: Actions): readonly Route[] =>
       operationId: `listClientSecrets${suffix}`,
       tag: 'Identities',
       reply: { 200: listReply },
-      refusals: refusals,
+      refusals: [...refusals, 'PAGE_TOKEN_UNKNOWN'],
       access: 'identity',
       query,
-      handle: async ({ caller, params }) => {
+      handle: async ({ caller, params, query: { page_token: token } }) => {
+        checkAccount(params)
+        if (token !== undefined && token !== '') throw new Fault('PAGE_TOKEN_UNKNOWN')
         const secrets = await actions.listClientSecrets(caller, params.principal)
         return ok({ secrets: secrets.map(render) })
       },
@@ -97,11 +102,22 @@ export const clientSecretRoutes = (actions: Actions): readonly Route[] =>
       refusals: [...refusals, 'SECRET_NOT_FOUND'],
       access: 'identity',
       handle: async ({ caller, params }) => {
+        checkAccount(params)
         await actions.deleteClientSecret(caller, params.principal, params.secret)
         return ok({})
       },
     }),
   ])
+
+const ACCOUNT = /^[A-Za-z0-9-]{1,64}$/
+
+/** Any account is this one, but its id must be one. */
+function checkAccount(params: Readonly<Record<string, string>>): void {
+  const { account } = params
+  if (account === undefined || ACCOUNT.test(account)) return
+  const pattern = ACCOUNT.source
+  throw new Fault('ID_INVALID', { field: 'account_id', pattern, value: printable(account) })
+}
 
 const render = ({ secretId, hash, createTime, expireTime, lastUsedTime, isExpired }: Listed) => ({
   id: secretId,

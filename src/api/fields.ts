@@ -3,7 +3,7 @@
  * carries the JSON Schema of its contract form for the API document.
  */
 import { z } from 'zod'
-import { defaultCuLimits, smallestCu } from '../domain/cu.ts'
+import { smallestCu } from '../domain/cu.ts'
 import { parseTolerantDuration, sayDuration } from '../domain/duration.ts'
 import { Fault } from '../domain/faults.ts'
 import { type Lsn, parseLsn } from '../domain/lsn.ts'
@@ -60,7 +60,7 @@ export const integer = (min: number, max: number) =>
   })
 
 export const computeUnits = field(
-  { type: 'number', minimum: smallestCu, maximum: defaultCuLimits.max },
+  { type: 'number', minimum: smallestCu }, // the largest is a setting
   (value) => {
     if (typeof value !== 'number' || !Number.isFinite(value)) return wrong('it must be a number')
     return value < smallestCu ? wrong(`it must be at least ${smallestCu}`) : value

@@ -95,21 +95,23 @@ const common = {
   groups: values(1000),
 } as const
 
-/** What a client may send of an identity, in POST and PUT; the rest is ignored. */
-const identityBody = z.object({
+const ofIdentity = {
   ...common,
-  userName: line(0, 10_000).optional(),
-  applicationId: line(0, 10_000).optional(),
   active: flag.optional(),
   name: z
     .object({ givenName: line(0, 256).optional(), familyName: line(0, 256).optional() })
     .optional(),
-})
+} as const
 
-export const userBody = identityBody.meta({ id: 'UserChange' })
+/** What a client may send, in POST and PUT; the rest is ignored. */
+export const userBody = z
+  .object({ ...ofIdentity, userName: line(0, 10_000).optional() })
+  .meta({ id: 'UserChange' })
 export const servicePrincipalBody = z
-  .object(identityBody.shape)
+  .object({ ...ofIdentity, applicationId: line(0, 10_000).optional() })
   .meta({ id: 'ServicePrincipalChange' })
+export type IdentityBody = z.output<typeof userBody> &
+  Pick<z.output<typeof servicePrincipalBody>, 'applicationId'>
 
 export const groupBody = z
   .object({
@@ -139,9 +141,7 @@ export const patchBody = z
 
 /** Everything that is kept without a meaning here; what is absent is forgotten. */
 export const profileOf = (
-  body: Partial<
-    Pick<z.output<typeof identityBody>, 'externalId' | 'entitlements' | 'roles' | 'name'>
-  >,
+  body: Partial<Pick<IdentityBody, 'externalId' | 'entitlements' | 'roles' | 'name'>>,
 ): Profile => ({
   ...defined({
     externalId: body.externalId === '' ? undefined : body.externalId,

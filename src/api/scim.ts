@@ -17,6 +17,7 @@ import { listReplies, meReply, replies } from './scim-replies.ts'
 import {
   collections,
   groupBody,
+  type IdentityBody,
   mustStay,
   patchBody,
   profileOf,
@@ -33,7 +34,6 @@ const bases = [
 ] as const
 type Base = (typeof bases)[number]
 
-type IdentityBody = z.output<typeof userBody>
 type GroupBody = z.output<typeof groupBody>
 
 export const scimRoutes = (actions: Actions, workspaceId: string): readonly Route[] =>
@@ -59,7 +59,7 @@ export const scimRoutes = (actions: Actions, workspaceId: string): readonly Rout
   ])
 
 function identityRoutes(at: Base, actions: Actions, kind: IdentityKind): readonly Route[] {
-  const body = kind === 'USER' ? userBody : servicePrincipalBody
+  const schema: z.ZodType<IdentityBody> = kind === 'USER' ? userBody : servicePrincipalBody
   const read = (caller: Caller, id: string) => actions.getIdentity(caller, kind, id)
   const put = async (caller: Caller, before: DirectoryEntry, body: IdentityBody) => {
     mustStay(before, kind === 'USER' ? body.userName : body.applicationId)
@@ -71,7 +71,7 @@ function identityRoutes(at: Base, actions: Actions, kind: IdentityKind): readonl
       profile: profileOf(body),
     })
   }
-  return resourceRoutes(at, kind, body, {
+  return resourceRoutes(at, kind, schema, {
     list: (caller) => actions.listIdentities(caller, kind),
     read,
     async create(caller, body) {
@@ -90,7 +90,7 @@ function identityRoutes(at: Base, actions: Actions, kind: IdentityKind): readonl
     },
     async patch(caller, id, operations) {
       const before = await read(caller, id)
-      return put(caller, before, readWith(userBody, applyPatch(render(before), operations)))
+      return put(caller, before, readWith(schema, applyPatch(render(before), operations)))
     },
     remove: (caller, id) => actions.deleteIdentity(caller, kind, id),
   })
