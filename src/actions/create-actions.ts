@@ -40,7 +40,15 @@ import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
 import { deleteEndpoint, deleteEndpointKind } from './delete-endpoint.ts'
 import { deleteSnapshot, deleteSnapshotKind } from './delete-snapshot.ts'
 import type { Prepared } from './fleet.ts'
-import { createIdentity, deleteIdentity, getIdentity } from './identities.ts'
+import { createGroup, deleteGroup, getGroup, listGroups, updateGroup } from './groups.ts'
+import {
+  createIdentity,
+  deleteIdentity,
+  getIdentity,
+  getMe,
+  listIdentities,
+  updateIdentity,
+} from './identities.ts'
 import { getAccess, setAccess } from './permissions.ts'
 import {
   getBranch,
@@ -157,10 +165,20 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
   createCredential: (caller, input) => createCredential(services, caller, input),
 
+  getMe: (caller) => getMe(services, caller),
   createIdentity: (caller, input) => createIdentity(services, caller, input),
-  getIdentity: (caller, uid) => getIdentity(services, caller, uid),
-  listIdentities: (_caller, kind) => services.catalog.identities.list(kind),
-  deleteIdentity: (caller, uid) => deleteIdentity(services, caller, uid),
+  getIdentity: (caller, kind, uid) => getIdentity(services, caller, kind, uid),
+  listIdentities: (caller, kind) => listIdentities(services, caller, kind),
+  updateIdentity: (caller, kind, uid, changes) =>
+    updateIdentity(services, caller, kind, uid, changes),
+  deleteIdentity: (caller, kind, uid) => deleteIdentity(services, caller, kind, uid),
+
+  createGroup: (caller, input) => createGroup(services, caller, input),
+  getGroup: (caller, uid) => getGroup(services, caller, uid),
+  listGroups: (caller) => listGroups(services, caller),
+  updateGroup: (caller, uid, changes) => updateGroup(services, caller, uid, changes),
+  deleteGroup: (caller, uid) => deleteGroup(services, caller, uid),
+
   createAccessToken: (caller, input) => createAccessToken(services, caller, input),
   listAccessTokens: (caller, options) => listAccessTokens(services, caller, options),
   getAccessToken: (caller, tokenId) => getAccessToken(services, caller, tokenId),

@@ -13,6 +13,7 @@ import { createLog, type Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
 import { auditRoutes } from './audit.ts'
 import { branchRoutes } from './branches.ts'
+import { clientSecretRoutes } from './client-secrets.ts'
 import { computeInstanceRoutes } from './compute-instances.ts'
 import { credentialRoutes } from './credentials.ts'
 import { databaseRoutes } from './databases.ts'
@@ -26,6 +27,7 @@ import { operationRoutes } from './operations.ts'
 import { permissionRoutes } from './permissions.ts'
 import { projectRoutes } from './projects.ts'
 import { renderFault, statusOf } from './render-fault.ts'
+import { isScimPath, renderScimFault } from './render-scim-fault.ts'
 import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
@@ -63,7 +65,7 @@ export interface Api {
 }
 
 export function allRoutes(options: ApiOptions): readonly Route[] {
-  const { actions, workspaceId, issuer, apiUrl, jwks, contract, clock = systemClock } = options
+  const { actions, workspaceId, issuer, apiUrl, jwks, contract } = options
   const routes: Route[] = [
     ...wellKnownRoutes({ workspaceId, issuer, apiUrl, jwks }),
     ...operationRoutes(actions), // before resources: they hang below them
@@ -77,7 +79,8 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...computeInstanceRoutes(actions),
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
-    ...tokenRoutes(actions, clock),
+    ...tokenRoutes(actions),
+    ...clientSecretRoutes(actions),
     ...permissionRoutes(actions),
     ...telemetryRoutes,
     ...statusRoutes(options.status),
@@ -204,7 +207,8 @@ function refuse(context: Context<Edge>, fault: Fault): Response {
   const status = statusOf(fault)
   if (status === 401) context.header('www-authenticate', 'Bearer realm="lakelet"')
   if (status === 429 || status === 503) context.header('retry-after', '1')
-  return context.json(renderFault(fault, context.get('trace')), status)
+  const render = isScimPath(context.req.path) ? renderScimFault : renderFault
+  return context.json(render(fault, context.get('trace')), status)
 }
 
 /** The service's own texts leave the version prefix out. */

@@ -89,9 +89,13 @@ describe('the API document', () => {
     }
     expect([...new Set(open)].sort()).toEqual([
       'AccessControlRequest',
+      'Group', // these for `$ref`, a property that programs take for a reference
       'JsonWebKeySet',
+      'Me',
       'OAuthServerMetadata',
       'ServerStatus',
+      'ServicePrincipal',
+      'User',
     ])
   })
 

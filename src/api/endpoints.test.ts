@@ -6,7 +6,7 @@ const endpoints = '/api/2.0/postgres/projects/app/branches/dev/endpoints'
 const branch = { project: 'app', branch: 'dev' }
 const { inputsOf, refusalOf, send } = recordedApi()
 
-/** Each field of a spec, wrong in each way that needs no setting to be judged. */
+/** Each field of a spec, wrong in each way that needs no limit of the server's (actions/limits.ts) to see. */
 const readOnlyRefusals = (
   [
     [

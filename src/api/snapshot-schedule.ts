@@ -32,7 +32,7 @@ export const scheduleMask: MaskFields = {
   leaves: ['schedule'],
   groups: {},
   immutable: [],
-  ignored: ['name'],
+  ignored: [],
 }
 
 export const snapshotScheduleRoutes = (actions: Actions): readonly Route[] => [

@@ -73,7 +73,7 @@ export async function openCatalog(
       clock,
       log,
       onNotification(payload) {
-        if (payload === 'work' || payload === 'due') tell({ kind: payload })
+        if (payload === 'work' || payload === 'due' || payload === 'access') tell({ kind: payload })
         else if (payload.startsWith('done ')) {
           tell({ kind: 'done', operation: payload.slice(5) as OperationUid })
         }
@@ -81,6 +81,7 @@ export async function openCatalog(
       onResumed() {
         tell({ kind: 'work' })
         tell({ kind: 'due' })
+        tell({ kind: 'access' })
       },
       onTaken,
     })
@@ -197,7 +198,11 @@ function asFault(error: unknown): unknown {
   const reason = taken[error.constraint as keyof typeof taken]
   if (reason !== undefined) return new Fault(reason, {}, { cause: error })
   if (error.constraint === 'identities_login_name_key') {
-    return new Fault('IDENTITY_EXISTS', { name: 'of this name' }, { cause: error })
+    return new Fault(
+      'IDENTITY_EXISTS',
+      { noun: 'A principal of', name: 'that name' },
+      { cause: error },
+    )
   }
   return error
 }

@@ -59,6 +59,48 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./current-user-command.ts')).fillCurrentUser,
   },
   {
+    name: 'users',
+    describe: 'People who call and log in.',
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillUsers,
+  },
+  {
+    name: 'service-principals',
+    describe: 'Programs that call and log in.',
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillServicePrincipals,
+  },
+  {
+    name: 'service-principal-secrets',
+    describe: 'What service principals get tokens with.',
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillServicePrincipalSecrets,
+  },
+  {
+    name: 'groups',
+    describe: 'Who belongs together.',
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillGroups,
+  },
+  {
+    name: 'tokens',
+    describe: 'Your personal access tokens.',
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillTokens,
+  },
+  {
+    name: 'token-management',
+    describe: "Everybody's personal access tokens.",
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillTokenManagement,
+  },
+  {
+    name: 'permissions',
+    describe: 'Who may do what with a project.',
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillPermissions,
+  },
+  {
     name: 'audit',
     describe: 'Show the audit log: who did what, when and with what result.',
     load: async () => (await import('./audit-command.ts')).fillAudit,

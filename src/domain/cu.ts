@@ -58,8 +58,10 @@ export function cuProblem(
   { max, spread }: CuLimits = defaultCuLimits,
 ): string | undefined {
   if (minCu < smallestCu) return `autoscaling_limit_min_cu must be at least ${smallestCu}`
-  if (maxCu > max)
-    return `autoscaling_limit_max_cu must be at most ${max} (--max-cu); there are no larger fixed sizes here`
+  const above = minCu > max ? 'min' : maxCu > max ? 'max' : undefined
+  if (above !== undefined) {
+    return `autoscaling_limit_${above}_cu must be at most ${max} (--max-cu); there are no larger fixed sizes here`
+  }
   if (maxCu < minCu) return 'autoscaling_limit_max_cu must not be below autoscaling_limit_min_cu'
   if (maxCu - minCu > spread) {
     return `autoscaling_limit_max_cu may be at most ${spread} above autoscaling_limit_min_cu (--max-cu-spread)`

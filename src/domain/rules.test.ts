@@ -100,7 +100,8 @@ describe('compute units', () => {
     expect(cuProblem(0.25, 2)).toContain('at least 0.5')
     expect(cuProblem(4, 2)).toContain('must not be below')
     expect(cuProblem(1, 18)).toContain('at most 16 above')
-    expect(cuProblem(60, 65)).toContain('at most 64')
+    expect(cuProblem(60, 65)).toContain('limit_max_cu must be at most 64')
+    expect(cuProblem(65, 65)).toContain('limit_min_cu must be at most 64')
   })
 })
 

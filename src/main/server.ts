@@ -29,6 +29,7 @@ import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
+import { accessGuard } from '../reconcile/end-sessions.ts'
 import { readerKeeper } from '../reconcile/keep-readers.ts'
 import { startLoop } from '../reconcile/loop.ts'
 import { measureSnapshots } from '../reconcile/measure-snapshots.ts'
@@ -230,7 +231,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   onStop(() => engine.stop())
   await engine.start()
-  await startLoops(services, { noter, auditRetention: settings.auditRetention }, onStop)
+  await startLoops(services, prepared, { noter, auditRetention: settings.auditRetention }, onStop)
 
   const facts: ServerFacts = {
     version,
@@ -371,6 +372,7 @@ async function stopComputes(services: Services): Promise<void> {
 
 async function startLoops(
   services: Services,
+  prepared: Prepared,
   { noter, auditRetention }: { readonly noter: AwakeNoter; readonly auditRetention: Millis },
   onStop: (ending: Ending) => void,
 ): Promise<void> {
@@ -410,6 +412,14 @@ async function startLoops(
     clock,
     log,
   })
+  const guard = accessGuard(services, prepared)
+  const access = startLoop({
+    name: 'access',
+    run: () => guard.run(),
+    slowest: seconds(5),
+    clock,
+    log,
+  })
   const keeper = startLoop({
     name: 'keep-readers',
     run: readerKeeper(services),
@@ -437,13 +447,18 @@ async function startLoops(
     keeper.poke() // readers follow a writer that has just woken
   })
   const unlisten = catalog.onEvent((event) => {
-    if (event.kind !== 'due') return
-    deadlines.poke()
-    snapshots.poke()
+    if (event.kind === 'due') {
+      deadlines.poke()
+      snapshots.poke()
+    }
+    if (event.kind === 'access') {
+      guard.lowered()
+      access.poke()
+    }
   })
   onStop(async () => {
     unlisten()
-    const loops = [deadlines, snapshots, measures, suspender, keeper, notes, audit, sweeper]
+    const loops = [deadlines, snapshots, measures, suspender, keeper, notes, audit, sweeper, access]
     await Promise.all(loops.map((loop) => loop.stop()))
   })
 }
@@ -453,6 +468,8 @@ const withoutAddresses = (door: Services['door']): Services['door'] => ({
   listen: () => Promise.resolve([]),
   unlisten: () => Promise.resolve(),
   endSessions: (endpoint) => door.endSessions(endpoint),
+  heldSessions: () => door.heldSessions(),
+  endHeld: (ids, why) => door.endHeld(ids, why),
 })
 
 async function listenAddresses(

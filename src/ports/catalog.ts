@@ -252,6 +252,8 @@ export type CatalogEvent =
   | { readonly kind: 'done'; readonly operation: OperationUid }
   /** An end or purge time was set. */
   | { readonly kind: 'due' }
+  /** Somebody may do less than before. */
+  | { readonly kind: 'access' }
 
 export interface Catalog extends CatalogSession {
   transaction<T>(work: (session: CatalogSession) => Promise<T>): Promise<T>

@@ -14,6 +14,8 @@ export interface CredentialClaims {
   readonly endpoint: string
   /** Tables that a narrowed credential may read. */
   readonly tables: readonly string[] | undefined
+  /** Name of the group as whose role the session runs. */
+  readonly group: string | undefined
   readonly tokenId: string
   readonly issuedAt: EpochMs
   readonly expiresAt: EpochMs

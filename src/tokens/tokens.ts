@@ -24,6 +24,7 @@ const payloadSchema = z.object({
   branch: z.string(),
   endpoint: z.string(),
   tables: z.array(z.string()).optional(),
+  group: z.string().optional(),
   jti: z.string().min(1),
   iat: z.number().int(),
   exp: z.number().int(),
@@ -43,12 +44,13 @@ export async function openTokens({ layout, issuer, clock }: TokensOptions): Prom
 
   return {
     async sign(claims) {
-      const { subject, audience, scope, branch, endpoint, tables, tokenId } = claims
+      const { subject, audience, scope, branch, endpoint, tables, group, tokenId } = claims
       const token = await new SignJWT({
         scope,
         branch,
         endpoint,
         ...(tables === undefined ? {} : { tables: [...tables] }),
+        ...(group === undefined ? {} : { group }),
       })
         .setProtectedHeader({ alg: signingAlgorithm, kid: current.id, typ: tokenType })
         .setIssuer(issuer)
@@ -92,6 +94,7 @@ const toClaims = (payload: z.infer<typeof payloadSchema>): CredentialClaims => (
   branch: payload.branch,
   endpoint: payload.endpoint,
   tables: payload.tables,
+  group: payload.group,
   tokenId: payload.jti,
   issuedAt: epochMs(payload.iat * seconds(1)),
   expiresAt: epochMs(payload.exp * seconds(1)),

@@ -19,7 +19,6 @@ import {
 } from './bad-input/calls.ts'
 import { fieldsOf, resolver, type Schema, withValue } from './bad-input/request-fields.ts'
 import { everything, localNames, populate } from './bad-input/world.ts'
-import { keysOf } from './contract/shapes.ts'
 
 const postgres = '/api/2.0/postgres'
 const primary = 'branches/production/endpoints/primary'
@@ -35,15 +34,24 @@ const resolve = resolver(apiDocument('0').components.schemas as Readonly<Record<
 let server: TestServer
 let served: ApiDocument
 let places: Places
+let seen: unknown
 
 beforeAll(async () => {
   server = await TestServer.start()
   served = (await server.api('GET', '/api/openapi.json')).body
   places = await populate(server)
+  seen = await everything(server)
 })
 afterAll(async () => {
   await server?.dispose()
 })
+
+/** Compared after each operation, and so read once for each. */
+async function expectNothingNew(): Promise<void> {
+  const before = seen
+  seen = await everything(server)
+  expect(seen).toEqual(before)
+}
 
 function operationsOf({ paths }: ApiDocument): readonly Operation[] {
   return Object.entries(paths).flatMap(([path, methods]) =>
@@ -68,14 +76,13 @@ test.each(operations.map((operation) => [operation.operationId, operation] as co
       ...badCalls(operation, resolve, good),
       ...badMasks(operation, good, fixedAtCreation(operation)),
     ]
-    const before = calls.length === 0 ? undefined : await everything(server)
     const wrong = await inLanes(calls, async (call) => {
       const reply = await server.api(operation.method, call.path, call.body)
       const problem = problemOf(operation, call, reply)
       return problem && `${call.told}: ${problem}: ${JSON.stringify(reply.body)?.slice(0, 300)}`
     })
     expect(wrong.filter((problem) => problem !== undefined)).toEqual([])
-    if (before !== undefined) expect(await everything(server)).toEqual(before)
+    if (calls.length > 0) await expectNothingNew()
   },
 )
 
@@ -109,7 +116,7 @@ test('pages: none is negative, and one of any size is at most what there is', as
     const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => found[name] ?? '')
     const whole = await server.api('GET', path)
     const huge = await server.api('GET', `${path}?page_size=2147483647&page_token=`)
-    expect([huge.status, keysOf(huge.body)], path).toEqual([whole.status, keysOf(whole.body)])
+    expect([huge.status, huge.body.error_code], path).toEqual([whole.status, whole.body.error_code])
   }
 })
 
@@ -118,6 +125,7 @@ test('null is the same as absent, in every field that may be', async () => {
   for (const operation of operations) {
     const schema = bodySchema(operation)
     if (schema === undefined || !operation.path.startsWith(postgres)) continue
+    if (operation.responses[501] !== undefined) continue
     const { places: found, body } = goodOf(operation)
     const nulled = fieldsOf(schema, resolve)
       .filter(({ path }) => path.every((step) => typeof step === 'string'))
@@ -133,7 +141,7 @@ test('null is the same as absent, in every field that may be', async () => {
     const told = `${operation.operationId} ${JSON.stringify(sent)}: ${JSON.stringify(reply.body)}`
     if (id === undefined) expect(reply.status, told).toBe(200)
     else expect(reply.body.message, told).toMatch(/already exists/)
-    if (isUpdate && reply.body.name !== undefined) await server.follow(reply.body.name)
+    if (reply.body.metadata !== undefined) await server.follow(reply.body.name)
   }
   expect(withoutTimes(await everything(server))).toEqual(withoutTimes(before))
 })

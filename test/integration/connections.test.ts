@@ -110,7 +110,7 @@ describe('a stranger', () => {
     }
   })
 
-  test('without TLS is told to use it', async () => {
+  test('without TLS is told to use it (row 26)', async () => {
     const plain = new Stranger()
     plain.socket.write(startup)
     expect(await plain.lastWords()).toMatch(/28000.*connection is insecure.*sslmode=require/s)

@@ -42,7 +42,7 @@ test('contract 10, strict: an end in another form than "<n>s" is refused as the 
     expectRefusal(await create('form', { spec: { ttl } }), invalid(/^The expiration is not valid/))
 })
 
-test('contract 3.1, strict: a maximum that was set is named beside the recorded text', async () => {
+test('contract 3.1, row 30, strict: a maximum that was set is named beside the recorded text', async () => {
   const reply = await create('long', { spec: { ttl: '172801s' } })
   expectRefusal(reply, invalid(/^expiration time exceeds the maximum expiration time \[TraceId: /))
   expect(JSON.stringify(reply.body.details)).toContain('The maximum is 2 days from now.')

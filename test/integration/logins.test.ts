@@ -74,7 +74,7 @@ const notAuthenticated = {
 }
 
 describe('a token', () => {
-  test('that has expired says so', async () => {
+  test('that has expired says so (row 25)', async () => {
     const now = systemClock.now()
     const issuedAt = before(now, minutes(61))
     const claims = { ...(await goodClaims()), issuedAt, expiresAt: later(issuedAt, minutes(60)) }
@@ -325,7 +325,7 @@ describe('a password', () => {
   }
   const me = [{ me: user }]
 
-  test('is refused in words while the project does not allow it', async () => {
+  test('is refused in words while the project does not allow it (row 27)', async () => {
     await server.sql(production, `create role ${user} login password '${password}'`)
     expect(await refused(password, { user })).toEqual({
       code: '28000',

@@ -268,7 +268,7 @@ describe('roles', () => {
     for (const name of made) await server.write('DELETE', name)
   })
 
-  test('rows 8 to 12, contract 11.3: parents, then existence, then body, then limits', async () => {
+  test('rows 9, 10, contract 11.3: parents, then existence, then body, then limits', async () => {
     const body = { spec: { postgres_role: 'plain' } }
     expectRefusal(await post('projects/absent/branches/b/roles', {}), notFound('project'))
     expectRefusal(await post(`${store}/branches/absent/roles`, { spec: 7 }), notFound('branch'))

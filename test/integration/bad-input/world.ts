@@ -22,6 +22,9 @@ export async function populate(server: TestServer): Promise<Places> {
     ServicePrincipals: await make('ServicePrincipals', { displayName: 'robot' }),
     Groups: await make('Groups', { displayName: 'crew' }),
   }
+  await server.write('POST', 'projects/store/snapshots?snapshot_id=kept', {
+    spec: { source_branch: branch, no_expiry: true },
+  })
   const { body } = await server.api('GET', `${postgres}/${branch}/roles`)
   const role = body.roles?.[0]?.role_id ?? 'absent'
   return ({ path }: Operation) => ({
@@ -33,7 +36,7 @@ export async function populate(server: TestServer): Promise<Places> {
     resource: 'absent',
     operation: 'absent',
     instance: 'absent',
-    snapshot: 'absent',
+    snapshot: 'kept',
     token: 'absent',
     secret: 'absent',
     account: 'absent',

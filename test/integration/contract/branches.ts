@@ -120,7 +120,7 @@ export const branchContract = (server: ServerOf) =>
       await Promise.all(made.map(([form]) => purge(`form-${form}`)))
     })
 
-    test('contract 3.1, 7.2: an end that is missing, doubled, passed or too far is refused', async () => {
+    test('contract 3.1, 7.2, row 30: an end that is missing, doubled, passed or too far is refused', async () => {
       const required = invalid('Expiration must be specified when creating a branch')
       for (const body of [
         {},
@@ -462,7 +462,7 @@ export const branchContract = (server: ServerOf) =>
         code: '28P01',
       })
 
-      // Row 27: without native login a password is told so, not that it is wrong.
+      // Without native login a password is told so, not that it is wrong.
       await server().write('PATCH', `${store}?update_mask=spec.enable_pg_native_login`, {
         spec: { enable_pg_native_login: false },
       })

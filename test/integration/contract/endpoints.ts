@@ -34,7 +34,7 @@ export const endpointContract = (server: ServerOf) =>
       expect(await read(primary)).toEqual(first)
     })
 
-    test('contract 1.10, row 5: sizes and suspension are echoed as they were sent', async () => {
+    test('contract 1.10, rows 5 and 16: sizes and suspension are echoed as they were sent', async () => {
       const { read, patch: raw } = ask(server())
       const before = await read(primary)
       const reply = await raw(`${primary}?update_mask=spec`, {
@@ -137,7 +137,7 @@ export const endpointContract = (server: ServerOf) =>
         })
     })
 
-    test('contract 1.10, 5.5, row 5: a read-only endpoint is made, read and deleted', async () => {
+    test('contract 1.10, 5.5, rows 5 and 16: a read-only endpoint is made, read and deleted', async () => {
       const { read, post, remove, get } = ask(server())
       const reader = `${endpoints}/reader`
       const reply = await post(`${endpoints}?endpoint_id=reader`, {

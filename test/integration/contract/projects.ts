@@ -23,7 +23,7 @@ export const projectContract = (server: ServerOf) =>
   describe('projects', () => {
     const app = 'projects/app'
 
-    test('contract 1.8, 1.13, rows 1 and 4: a bare create materialises every default', async () => {
+    test('contract 1.8, 1.13, rows 1, 4 and 22: a bare create materialises every default', async () => {
       const { post, read } = ask(server())
       const started = await post('projects?project_id=app', {
         // Terraform and the CLI may send what only answers hold (row 22).
@@ -165,7 +165,7 @@ export const projectContract = (server: ServerOf) =>
       expect(await server().write('DELETE', 'projects/sized?purge=true')).toEqual(empty)
     })
 
-    test('contract 1.6, row 13: a leaf mask leaves its siblings alone, a wide one absent fields', async () => {
+    test('contract 1.6, rows 13 and 22: a leaf mask leaves its siblings alone, a wide one absent fields', async () => {
       const { read } = ask(server())
       const before = await read(app)
       const spec = {
@@ -274,22 +274,6 @@ export const projectContract = (server: ServerOf) =>
           message: 'project with such id already exists in the workspace',
         },
       )
-    })
-
-    test('contract 2.3: of two creates at once, one wins and the other hears why', async () => {
-      const { post } = ask(server())
-      const replies = await Promise.all([
-        post('projects?project_id=twice'),
-        post('projects?project_id=twice'),
-      ])
-      const [won, lost] = replies.sort((a, b) => a.status - b.status)
-      expectRefusal(lost as NonNullable<typeof lost>, {
-        status: 409,
-        code: 'ALREADY_EXISTS',
-        message: 'project with such id already exists in the workspace',
-      })
-      await server().follow(won?.body.name)
-      await server().write('DELETE', 'projects/twice?purge=true')
     })
 
     test('contract 1.5: lists go by name, page by page, and end without a token', async () => {

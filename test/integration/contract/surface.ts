@@ -156,6 +156,13 @@ export const surfaceContract = (server: ServerOf) =>
       )
     })
 
+    test('contract 4.5, row 31: who has no rights in schema public makes nothing there', async () => {
+      const token = await server().identity('guest@example.com', 'CAN_USE')
+      await expect(
+        server().sql(`${store}/branches/production`, 'create table public.mine ()', { token }),
+      ).rejects.toMatchObject({ code: '42501', message: 'permission denied for schema public' })
+    })
+
     test('contract 6.6, row 23: permissions name the bare project id and keep the caller', async () => {
       const path = '/api/2.0/permissions/database-projects/store'
       const owner = (await server().api('GET', me)).body.userName

@@ -1,0 +1,157 @@
+/** Many at once: of one id one wins and the others hear why; of many writes on a branch none is lost. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Reply, TestServer } from '../fixtures/server.ts'
+import {
+  ask,
+  empty,
+  expectRefusal,
+  notFound,
+  production,
+  type Refusal,
+  store,
+} from './contract/shapes.ts'
+
+let server: TestServer
+let owner: string
+
+beforeAll(async () => {
+  server = await TestServer.start()
+  owner = (await ask(server).read(`${production}/roles`)).roles[0].name
+})
+afterAll(async () => {
+  await server?.dispose()
+})
+
+const exists = (message: string): Refusal => ({ status: 409, code: 'ALREADY_EXISTS', message })
+const taken = (message: string): Refusal => ({ status: 400, code: 'BAD_REQUEST', message })
+
+describe('eight creates of one id at once: one wins', () => {
+  test.each<[string, string, string, () => object, Refusal]>([
+    [
+      'project',
+      'projects',
+      'projects',
+      () => ({}),
+      exists('project with such id already exists in the workspace'),
+    ],
+    [
+      'branch',
+      `${store}/branches`,
+      'branches',
+      () => ({ spec: { ttl: '3600s' } }),
+      exists('branch with such id already exists'),
+    ],
+    [
+      'endpoint',
+      `${production}/endpoints`,
+      'endpoints',
+      () => ({ spec: { endpoint_type: 'ENDPOINT_TYPE_READ_ONLY' } }),
+      exists('endpoint with such id already exists'),
+    ],
+    [
+      'role',
+      `${production}/roles`,
+      'roles',
+      () => ({ spec: { postgres_role: 'contested' } }),
+      taken('role with that name already exists'),
+    ],
+    [
+      'database',
+      `${production}/databases`,
+      'databases',
+      () => ({ spec: { postgres_database: 'contested', role: owner } }),
+      taken('database with that name already exists'),
+    ],
+  ])('%s', async (kind, collection, key, body, refusal) => {
+    const { post, read } = ask(server)
+    const replies = await Promise.all(
+      Array.from({ length: 8 }, () => post(`${collection}?${kind}_id=contested`, body())),
+    )
+    const [won, ...others] = replies.filter(({ status }) => status === 200)
+    expect(others).toEqual([])
+    for (const reply of replies) if (reply !== won) expectRefusal(reply, refusal)
+    const made = await server.follow(won?.body.name)
+    expect(await read(made.name)).toMatchObject({ name: made.name, create_time: made.create_time })
+    const listed = (await read(collection))[key].filter(
+      (one: Reply['body']) => one.name === made.name,
+    )
+    expect(listed).toHaveLength(1)
+    const purge = ['project', 'branch'].includes(kind) ? '?purge=true' : ''
+    expect(await server.write('DELETE', `${made.name}${purge}`)).toEqual(empty)
+  })
+})
+
+describe('on one branch', () => {
+  const busy = `${store}/branches/busy`
+
+  beforeAll(async () => {
+    await server.write('POST', `${store}/branches?branch_id=busy`, { spec: { no_expiry: true } })
+  })
+
+  test('fifty writes at once are queued, none is lost, and every operation ends', async () => {
+    const { post, patch, read } = ask(server)
+    const turns = Array.from({ length: 10 }, (_, n) => n)
+    const seconds = (n: number): string => `${600 + n}s`
+    const sent = turns.flatMap((n) => [
+      post(`${busy}/roles?role_id=role-${n}`, { spec: { postgres_role: `role-${n}` } }),
+      post(`${busy}/databases?database_id=db-${n}`, {
+        spec: { postgres_database: `db_${n}`, role: owner.replace(production, busy) },
+      }),
+      patch(`${busy}/endpoints/primary?update_mask=spec.suspension`, {
+        spec: { suspend_timeout_duration: seconds(n) },
+      }),
+      patch(`${busy}?update_mask=spec.is_protected`, { spec: { is_protected: n % 2 === 0 } }),
+      patch(`${busy}/roles/${owner.split('/').at(-1)}?update_mask=spec.attributes.bypassrls`, {
+        spec: { attributes: { bypassrls: n % 2 === 0 } },
+      }),
+    ])
+    expect(sent).toHaveLength(50)
+    const accepted = await Promise.all(sent)
+    for (const { status, body } of accepted)
+      expect([status, body.error_code]).toEqual([200, undefined])
+    const names = accepted.map(({ body }) => body.name)
+    expect(new Set(names).size).toBe(50)
+    const ended = await Promise.all(names.map((name) => server.follow(name)))
+
+    const ids = (kind: 'roles' | 'databases', one: string) => async () =>
+      (await read(`${busy}/${kind}?page_size=1000`))[kind].map((it: Reply['body']) => it[one])
+    const made = (prefix: string) => turns.map((n) => `${prefix}-${n}`)
+    expect(await ids('roles', 'role_id')()).toEqual(expect.arrayContaining(made('role')))
+    expect(await ids('databases', 'database_id')()).toEqual(expect.arrayContaining(made('db')))
+    // What was accepted last holds: the latest time of all that was said of the endpoint.
+    const said = ended.filter(({ endpoint_id }) => endpoint_id === 'primary')
+    expect(said).toHaveLength(10)
+    const { status, update_time } = await read(`${busy}/endpoints/primary`)
+    expect(turns.map(seconds)).toContain(status.suspend_timeout_duration)
+    const times = said.map((one) => Date.parse(one.update_time))
+    expect(Date.parse(update_time)).toBe(Math.max(...times))
+    expect((await read(busy)).status).toMatchObject({ current_state: 'READY' })
+    expect((await read(busy)).status).not.toHaveProperty('pending_state')
+    for (const name of names) expect((await read(name)).done).toBe(true)
+  }, 120_000)
+
+  test('a delete right behind a create and an update waits for them', async () => {
+    const { post, patch, remove, get } = ask(server)
+    const reader = `${busy}/endpoints/reader`
+    const started = [
+      await post(`${busy}/endpoints?endpoint_id=reader`, {
+        spec: { endpoint_type: 'ENDPOINT_TYPE_READ_ONLY' },
+      }),
+      await patch(`${reader}?update_mask=spec.suspension`, { spec: { no_suspension: true } }),
+      await remove(reader),
+    ]
+    expect(started.map(({ status }) => status)).toEqual([200, 200, 200])
+    expectRefusal(await get(reader), notFound('endpoint'))
+    const [, , last] = await Promise.all(started.map(({ body }) => over(body.name)))
+    expect(last.response).toEqual(empty)
+    expectRefusal(await get(reader), notFound('endpoint'))
+  })
+
+  /** However it ends: what is deleted meanwhile may fail to be made. */
+  async function over(name: string): Promise<Reply['body']> {
+    for (;;) {
+      const operation = await ask(server).read(name)
+      if (operation.done) return operation
+    }
+  }
+})
