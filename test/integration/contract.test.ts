@@ -4,7 +4,6 @@
  */
 import { afterAll, beforeAll } from 'vitest'
 import { TestServer } from '../fixtures/server.ts'
-import { branchModelAgreement } from './contract/branch-model-agreement.ts'
 import { branchContract } from './contract/branches.ts'
 import { endpointContract } from './contract/endpoints.ts'
 import { projectContract } from './contract/projects.ts'
@@ -24,4 +23,3 @@ surfaceContract(serverOf)
 projectContract(serverOf)
 branchContract(serverOf)
 endpointContract(serverOf)
-branchModelAgreement(serverOf)

@@ -9,7 +9,7 @@ import { issueAccessToken, verifyClientSecret } from '../../src/actions/access-t
 import type { Actions, Caller } from '../../src/actions/actions.ts'
 import { type AuditNotes, auditNotes } from '../../src/actions/audit-notes.ts'
 import { authenticate } from '../../src/actions/authenticate.ts'
-import { insertIdentity } from '../../src/actions/identities.ts'
+import { getMe, insertIdentity } from '../../src/actions/identities.ts'
 import { createSetupLink, createSignIn, issueSetupLink } from '../../src/actions/sign-in.ts'
 import { createApi } from '../../src/api/create-api.ts'
 import { serveApi } from '../../src/api/listen.ts'
@@ -84,6 +84,7 @@ export async function startIssuerUnderTest(
   })
   const actions: Partial<Actions> = {
     authenticate: (token) => authenticate(services, token),
+    getMe: (caller) => getMe(services, caller),
     createSetupLink: (caller: Caller, login) => createSetupLink(services, caller, login),
   }
   const app = createApi({

@@ -103,7 +103,7 @@ export function badCalls(
         })),
         ...(texts ?? [tooLong, 'a\u0000b', '"', '%00', 'é']).map((text) => ({
           told: `?${name}: ${say(text)}`,
-          names: [name],
+          names: texts === undefined ? [name, 'not found'] : [name],
           path: url({ ...required, [name]: text }),
           body: good.body,
           ...(texts === undefined ? { mayPass: true as const } : {}),
