@@ -58,14 +58,23 @@ function terraformBuilds() {
     const versionOf = (directory, module) => moduleVersion(directory, module)
     const version = [
       versionOf(tofu, 'github.com/opentofu/opentofu'),
-      `with databricks/databricks ${versionOf(provider, 'github.com/databricks/terraform-provider-databricks')},`,
-      `${goes}`,
+      `with databricks/databricks ${versionOf(provider, 'github.com/databricks/terraform-provider-databricks')}`,
+      `on databricks-sdk-go ${versionOf(provider, 'github.com/databricks/databricks-sdk-go')}, ${goes}`,
     ].join(' ')
     return { tofuBinary, providerBinary, version }
   })()
   built.catch(() => undefined) // its reader meets the reason; until then it is nobody's
   return built
 }
+
+/** A client that we may not or cannot run, and why. */
+const notRun = (name, title, reason) => ({
+  name,
+  title,
+  prepare: async () => {
+    throw new Error(reason)
+  },
+})
 
 /** `say` prints progress; `only` is the one client that is wanted, or undefined. */
 export function conformanceClients(say, only) {
@@ -150,5 +159,15 @@ export function conformanceClients(say, only) {
         }
       },
     },
+    notRun(
+      'databricks-cli',
+      'The databricks command line, and bundles',
+      'licensed for use with Databricks services only; its arguments and requests are those of the SDK for Go',
+    ),
+    notRun(
+      'terraform',
+      'Terraform',
+      'since 1.6 under a licence that is not open; OpenTofu runs the same provider',
+    ),
   ]
 }
