@@ -33,7 +33,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'node:child_process': ['lib', 'compute', 'cli'],
   'node:net': ['gateway', 'compute'],
   'node:tls': ['gateway'],
-  'node:http': ['api', 'client'],
+  'node:http': ['api', 'client', 'cli', 'oauth'],
   'node:https': ['client'],
   'node:worker_threads': ['storage'],
   tinyexec: ['lib'],
@@ -41,6 +41,8 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   kysely: ['catalog'],
   hono: ['api', 'oauth'],
   jose: ['tokens', 'oauth'],
+  'oidc-provider': ['oauth'],
+  'openid-client': ['client'],
   '@peculiar/x509': ['tokens'],
   commander: ['cli'],
 }

@@ -6,7 +6,7 @@ import { type IdentityUid, printable } from '../domain/names.ts'
 import { Secret } from '../lib/secret.ts'
 import { after, type EpochMs, type Millis, minutes } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
-import { mustAdminister } from './access.ts'
+import { mustBeAllowed } from './access.ts'
 import type { Caller } from './actions.ts'
 import { newOperationUid } from './new-uid.ts'
 import type { Services } from './services.ts'
@@ -62,37 +62,35 @@ export async function createAccessToken(
   services: Stores,
   caller: Caller,
   input: NewAccessToken & { readonly forLogin?: string },
-): Promise<{ readonly tokenId: string; readonly token: Secret }> {
+): Promise<AccessToken & { readonly token: Secret }> {
   const { forLogin } = input
-  const own = caller.identity.uid
-  if (forLogin === undefined) return issueAccessToken(services, own, input)
-  mustAdminister(caller, 'create tokens on behalf of others')
+  mustBeAllowed(caller, forLogin === undefined ? 'createAccessToken' : 'createAccessToken/onBehalf')
+  if (forLogin === undefined) return issueAccessToken(services, caller.identity, input)
   const identity = await services.catalog.identities.byLoginName(forLogin)
   if (identity === undefined) throw new Fault('IDENTITY_NOT_FOUND', { name: printable(forLogin) })
-  return issueAccessToken(services, identity.uid, input, own)
+  return issueAccessToken(services, identity, input, caller.identity)
 }
 
 /** Without a caller: for the first start. */
 export async function issueAccessToken(
   { catalog, clock }: Stores,
-  identityUid: IdentityUid,
+  owner: Identity,
   { comment, lifetime }: NewAccessToken,
-  createdBy: IdentityUid = identityUid,
-): Promise<{ readonly tokenId: string; readonly token: Secret }> {
+  maker: Identity = owner,
+): Promise<AccessToken & { readonly token: Secret }> {
   const token = new Secret(`dapi${randomBytes(32).toString('hex')}`)
-  const tokenId = newOperationUid()
   const now = clock.now()
+  const row = {
+    tokenId: newOperationUid(),
+    identityUid: owner.uid,
+    comment,
+    createTime: now,
+    expireTime: lifetime === undefined ? undefined : after(now, lifetime),
+    createdBy: maker.uid,
+  }
   return catalog.transaction(async (session) => {
-    await session.accessTokens.insert({
-      tokenId,
-      hash: hashOf(token),
-      identityUid,
-      comment,
-      createTime: now,
-      expireTime: lifetime === undefined ? undefined : after(now, lifetime),
-      createdBy,
-    })
-    return { tokenId, token }
+    await session.accessTokens.insert({ ...row, hash: hashOf(token) })
+    return { ...row, createdByName: maker.loginName, lastUsedTime: undefined, token }
   })
 }
 
@@ -102,21 +100,17 @@ export async function listAccessTokens(
   caller: Caller,
   { ofAll }: { readonly ofAll: boolean },
 ): Promise<readonly AccessToken[]> {
-  if (ofAll) mustAdminister(caller, 'see the tokens of others')
+  mustBeAllowed(caller, ofAll ? 'listAccessTokens/ofAll' : 'listAccessTokens')
   return catalog.accessTokens.list(ofAll ? undefined : caller.identity.uid)
 }
 
 /** One's own, or anybody's for administrators; else it is not there. */
 export async function getAccessToken(
-  { catalog }: Pick<Services, 'catalog'>,
-  { identity }: Caller,
+  services: Pick<Services, 'catalog'>,
+  caller: Caller,
   tokenId: string,
 ): Promise<AccessToken> {
-  const token = await catalog.accessTokens.byId(tokenId)
-  if (token === undefined || !(identity.isAdmin || token.identityUid === identity.uid)) {
-    throw new Fault('TOKEN_NOT_FOUND', { token: printable(tokenId) })
-  }
-  return token
+  return findToken(services, caller, tokenId, 'getAccessToken')
 }
 
 /** From the next request on it is unknown. */
@@ -125,10 +119,25 @@ export async function deleteAccessToken(
   caller: Caller,
   tokenId: string,
 ): Promise<void> {
-  const token = await getAccessToken(services, caller, tokenId)
+  await findToken(services, caller, tokenId, 'deleteAccessToken')
   await services.catalog.transaction(async (session) => {
-    await session.accessTokens.remove(token.tokenId)
+    await session.accessTokens.remove(tokenId)
   })
+}
+
+async function findToken(
+  { catalog }: Pick<Services, 'catalog'>,
+  caller: Caller,
+  tokenId: string,
+  deed: 'getAccessToken' | 'deleteAccessToken',
+): Promise<AccessToken> {
+  const token = await catalog.accessTokens.byId(tokenId)
+  const absent = (): never => {
+    throw new Fault('TOKEN_NOT_FOUND', { token: printable(tokenId) })
+  }
+  if (token === undefined) return absent()
+  mustBeAllowed(caller, deed, { isOwn: token.identityUid === caller.identity.uid, absent })
+  return token
 }
 
 /** A service principal may hold this many, so that an old and a new one can overlap. */
@@ -141,9 +150,14 @@ export async function createClientSecret(
   caller: Caller,
   servicePrincipal: string,
   { lifetime = defaultSecretLifetime }: { readonly lifetime?: Millis },
-): Promise<ClientSecret & { readonly secret: Secret }> {
+): Promise<ListedSecret & { readonly secret: Secret }> {
   const { catalog, clock } = services
-  const identity = await findServicePrincipal(services, caller, servicePrincipal)
+  const identity = await findServicePrincipal(
+    services,
+    caller,
+    servicePrincipal,
+    'createClientSecret',
+  )
   const secret = new Secret(`dose${randomBytes(32).toString('hex')}`)
   const now = clock.now()
   const row = {
@@ -160,17 +174,29 @@ export async function createClientSecret(
       throw new Fault('SECRETS_TOO_MANY', { name: identity.loginName, limit: maxSecrets })
     }
     await session.clientSecrets.insert(row)
-    return { ...row, lastUsedTime: undefined, secret }
+    return { ...row, lastUsedTime: undefined, isExpired: false, secret }
   })
 }
 
+type ListedSecret = ClientSecret & { readonly isExpired: boolean }
+
 export async function listClientSecrets(
-  services: Pick<Services, 'catalog'>,
+  services: Stores,
   caller: Caller,
   servicePrincipal: string,
-): Promise<readonly ClientSecret[]> {
-  const { uid } = await findServicePrincipal(services, caller, servicePrincipal)
-  return services.catalog.clientSecrets.list(uid)
+): Promise<readonly ListedSecret[]> {
+  const { uid } = await findServicePrincipal(
+    services,
+    caller,
+    servicePrincipal,
+    'listClientSecrets',
+  )
+  const now = services.clock.now()
+  const secrets = await services.catalog.clientSecrets.list(uid)
+  return secrets.map((secret) => ({
+    ...secret,
+    isExpired: secret.expireTime !== undefined && secret.expireTime <= now,
+  }))
 }
 
 export async function deleteClientSecret(
@@ -179,7 +205,12 @@ export async function deleteClientSecret(
   servicePrincipal: string,
   secretId: string,
 ): Promise<void> {
-  const { uid } = await findServicePrincipal(services, caller, servicePrincipal)
+  const { uid } = await findServicePrincipal(
+    services,
+    caller,
+    servicePrincipal,
+    'deleteClientSecret',
+  )
   await services.catalog.transaction(async (session) => {
     if (!(await session.clientSecrets.remove(uid, secretId))) {
       throw new Fault('SECRET_NOT_FOUND', { secret: printable(secretId) })
@@ -191,8 +222,9 @@ async function findServicePrincipal(
   { catalog }: Pick<Services, 'catalog'>,
   caller: Caller,
   uid: string,
+  deed: 'createClientSecret' | 'listClientSecrets' | 'deleteClientSecret',
 ): Promise<Identity> {
-  if (uid !== caller.identity.uid) mustAdminister(caller, 'manage the secrets of others')
+  mustBeAllowed(caller, deed, { isOwn: uid === caller.identity.uid })
   const identity = await catalog.identities.byUid(uid as IdentityUid)
   if (identity?.kind === 'SERVICE_PRINCIPAL') return identity
   throw new Fault('IDENTITY_NOT_FOUND', { name: printable(uid) })

@@ -1,23 +1,34 @@
 /**
- * Who may do what with a project. An identity without any permission meets 404, as if the project
- * were not there; one with too little meets 403 that names what it lacks.
+ * The table of `domain/authorization.ts`, applied: finds out what the caller is to what it acts on,
+ * and turns the decision into the refusal that it should read.
  */
 
+import {
+  type Decision,
+  type Deed,
+  decide,
+  type ProjectDeed,
+  type ProjectRule,
+  rules,
+} from '../domain/authorization.ts'
 import type { Branch } from '../domain/branch.ts'
 import type { Endpoint } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
-import { atLeast, type Identity, type PermissionLevel } from '../domain/identity.ts'
 import type { BranchPath, EndpointPath, ProjectId, ProjectPath } from '../domain/names.ts'
 import type { Project } from '../domain/project.ts'
 import type { CatalogSession } from '../ports/catalog.ts'
-import type { Caller } from './actions.ts'
+import type { Actions, Caller } from './actions.ts'
 
-export interface Access {
+export interface Access extends Pick<ProjectRule, 'needs' | 'ifOwn' | 'to'> {
   readonly caller: Caller
-  readonly needs: PermissionLevel
-  /** A verb phrase for the refusal: `create branches`. */
-  readonly to: string
 }
+
+/** Every action of the product is in the table. */
+type InTable<D extends Deed> = D
+export type EveryActionHasARule = InTable<keyof Actions>
+
+/** What this caller needs for this deed, for the functions below. */
+export const may = (caller: Caller, deed: ProjectDeed): Access => ({ caller, ...rules[deed] })
 
 /** The live project, or the refusal that this caller should see. */
 export async function findProject(
@@ -36,15 +47,46 @@ export async function findProject(
 export async function allow(
   session: CatalogSession,
   project: Project,
-  { caller, needs, to }: Access,
+  { caller, ...rule }: Access,
+  isOwn = false,
 ): Promise<void> {
   const { identity } = caller
-  if (identity.isAdmin) return
-  const level = await session.permissions.levelOf(project.uid, identity.uid)
-  if (level === undefined) throw new Fault('PROJECT_NOT_FOUND')
-  if (!atLeast(level, needs)) {
-    throw new Fault('PERMISSION_DENIED', { who: identity.loginName, act: to, permission: needs })
+  const level = identity.isAdmin
+    ? undefined
+    : await session.permissions.levelOf(project.uid, identity.uid)
+  refuse(
+    caller,
+    decide({ on: 'project', ...rule }, { isAdmin: identity.isAdmin, level, isOwn }),
+    () => {
+      throw new Fault('PROJECT_NOT_FOUND')
+    },
+  )
+}
+
+/** Throws unless it is allowed; `absent` throws what somebody reads who may not know of it. */
+function refuse(caller: Caller, decision: Decision, absent: () => never): void {
+  if (decision.kind === 'hidden') absent()
+  if (decision.kind !== 'denied') return
+  const who = caller.identity.loginName
+  if (decision.lacks === 'the administrator role') {
+    throw new Fault('ADMINISTRATORS_ONLY', { who, act: decision.to })
   }
+  throw new Fault('PERMISSION_DENIED', { who, act: decision.to, permission: decision.lacks })
+}
+
+/** For what concerns the whole workspace. `isOwn`: it is the caller's own. */
+export function mustBeAllowed(
+  caller: Caller,
+  deed: Exclude<Deed, ProjectDeed>,
+  {
+    isOwn = false,
+    absent = () => {
+      throw new Error(`nothing says what ${deed} hides behind`)
+    },
+  }: { readonly isOwn?: boolean; readonly absent?: () => never } = {},
+): void {
+  const { isAdmin } = caller.identity
+  refuse(caller, decide(rules[deed], { isAdmin, isOwn }), absent)
 }
 
 /** Checked from the top: project, then branch. */
@@ -87,56 +129,25 @@ export async function lockProject(
   return project
 }
 
-/**
- * Whether this identity's credentials run DDL on every object of the branch: whoever may manage the
- * project, and whoever made the branch.
- */
-export async function mayRunDdl(
-  session: CatalogSession,
-  project: Project,
-  branch: Branch,
-  identity: Identity,
-): Promise<boolean> {
-  if (identity.isAdmin || branch.createdBy === identity.uid) return true
-  return atLeast(await session.permissions.levelOf(project.uid, identity.uid), 'CAN_MANAGE')
-}
-
-/** For what CAN_BRANCH does not cover: branches of others, branches without an end, protection. */
-export async function mustManage(
-  session: CatalogSession,
-  project: Project,
-  { caller, to }: Pick<Access, 'caller' | 'to'>,
-): Promise<void> {
-  await allow(session, project, { caller, needs: 'CAN_MANAGE', to })
-}
-
-/** CAN_BRANCH is for one's own branches. */
+/** CAN_BRANCH is for one's own branches: those of others need more. */
 export async function mayChange(
   session: CatalogSession,
   project: Project,
   branch: Branch,
-  access: Pick<Access, 'caller' | 'to'>,
+  access: Access,
 ): Promise<void> {
-  if (branch.createdBy !== access.caller.identity.uid) await mustManage(session, project, access)
+  if (branch.createdBy !== access.caller.identity.uid) await allow(session, project, access)
 }
 
-/** For what takes more than CAN_USE inside a branch: rights for roles, and what others made. */
+/**
+ * For what takes more than CAN_USE inside a branch: rights for roles, and what others made. Who made the
+ * branch may, as for DDL.
+ */
 export async function mustRunDdl(
   session: CatalogSession,
   project: Project,
   branch: Branch,
-  { caller, to }: Pick<Access, 'caller' | 'to'>,
+  access: Access,
 ): Promise<void> {
-  if (await mayRunDdl(session, project, branch, caller.identity)) return
-  await mustManage(session, project, { caller, to })
-}
-
-/** For what concerns the whole workspace: identities, other people's tokens. */
-export function mustAdminister({ identity }: Caller, act: string): void {
-  if (identity.isAdmin) return
-  throw new Fault('PERMISSION_DENIED', {
-    who: identity.loginName,
-    act,
-    permission: 'the administrator role',
-  })
+  await allow(session, project, access, branch.createdBy === access.caller.identity.uid)
 }

@@ -25,7 +25,7 @@ import type {
   SnapshotPath,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
-import type { Principal } from '../domain/principal.ts'
+import type { DirectoryEntry, Principal } from '../domain/principal.ts'
 import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
 import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.ts'
 import type { SnapshotResource } from '../domain/snapshot.ts'
@@ -36,7 +36,10 @@ import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
 import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
 import type { Narrowing } from '../ports/roles.ts'
+import type { GroupChanges, NewGroup } from './groups.ts'
+import type { IdentityChanges, NewIdentity } from './identities.ts'
 import type { AuditFilter } from './read-audit.ts'
+import type { SetupLink } from './sign-in.ts'
 import type { ChangedSchedule, SnapshotScheduleResource } from './snapshot-schedule.ts'
 
 /** Who calls, and what is known of the call for logs. */
@@ -177,6 +180,15 @@ export interface CreateCredential {
   readonly lifetime?: Millis
   readonly expireTime?: EpochMs
   readonly narrowing?: Narrowing
+  /** The session runs as the role of this group, of which the caller is a member. */
+  readonly groupName?: string
+}
+
+export interface SetAccessEntry {
+  /** Login name, or a group's name; upper and lower case do not count. */
+  readonly name: string
+  readonly isGroup: boolean
+  readonly level: PermissionLevel
 }
 
 export interface AccessEntry {
@@ -282,23 +294,31 @@ export interface Actions {
     input: CreateCredential,
   ): Promise<{ readonly token: Secret; readonly tokenId: string; readonly expireTime: EpochMs }>
 
-  createIdentity(
+  getMe(caller: Caller): Promise<DirectoryEntry>
+  createIdentity(caller: Caller, input: NewIdentity): Promise<DirectoryEntry>
+  getIdentity(caller: Caller, kind: IdentityKind, uid: string): Promise<DirectoryEntry>
+  listIdentities(caller: Caller, kind: IdentityKind): Promise<readonly DirectoryEntry[]>
+  updateIdentity(
     caller: Caller,
-    input: {
-      readonly kind: IdentityKind
-      readonly loginName: string
-      readonly displayName: string
-    },
-  ): Promise<Identity>
-  getIdentity(caller: Caller, uid: string): Promise<Identity>
-  listIdentities(caller: Caller, kind: IdentityKind): Promise<readonly Identity[]>
-  /** Answers with what it was. */
-  deleteIdentity(caller: Caller, uid: string): Promise<Identity>
+    kind: IdentityKind,
+    uid: string,
+    changes: IdentityChanges,
+  ): Promise<DirectoryEntry>
+  /** Its tokens, secrets, memberships and permissions go with it; its sessions end. */
+  deleteIdentity(caller: Caller, kind: IdentityKind, uid: string): Promise<DirectoryEntry>
+
+  createGroup(caller: Caller, input: NewGroup): Promise<DirectoryEntry>
+  getGroup(caller: Caller, uid: string): Promise<DirectoryEntry>
+  listGroups(caller: Caller): Promise<readonly DirectoryEntry[]>
+  updateGroup(caller: Caller, uid: string, changes: GroupChanges): Promise<DirectoryEntry>
+  /** Answers with what it was, like every deletion of a principal. */
+  deleteGroup(caller: Caller, uid: string): Promise<DirectoryEntry>
+
   /** A personal access token, shown once. `forLogin`: on behalf of that identity (admins only). */
   createAccessToken(
     caller: Caller,
     input: { readonly comment: string; readonly lifetime?: Millis; readonly forLogin?: string },
-  ): Promise<{ readonly tokenId: string; readonly token: Secret }>
+  ): Promise<AccessToken & { readonly token: Secret }>
 
   /** The caller's own; `ofAll`: everybody's, for administrators. */
   listAccessTokens(
@@ -315,16 +335,22 @@ export interface Actions {
     caller: Caller,
     servicePrincipal: string,
     input: { readonly lifetime?: Millis },
-  ): Promise<ClientSecret & { readonly secret: Secret }>
-  listClientSecrets(caller: Caller, servicePrincipal: string): Promise<readonly ClientSecret[]>
+  ): Promise<ClientSecret & { readonly secret: Secret; readonly isExpired: boolean }>
+  listClientSecrets(
+    caller: Caller,
+    servicePrincipal: string,
+  ): Promise<readonly (ClientSecret & { readonly isExpired: boolean })[]>
   deleteClientSecret(caller: Caller, servicePrincipal: string, secretId: string): Promise<void>
 
+  /** With it a user sets a password, once, within a day; for administrators. */
+  createSetupLink(caller: Caller, loginName: string): Promise<SetupLink>
+
   getAccess(caller: Caller, project: ProjectId): Promise<readonly AccessEntry[]>
-  /** `replace` drops entries that are not named; the caller keeps CAN_MANAGE either way. */
+  /** `replace` drops entries that are not named. Nobody locks himself out: a caller who could not manage any more keeps CAN_MANAGE. */
   setAccess(
     caller: Caller,
     project: ProjectId,
-    entries: readonly { readonly loginName: string; readonly level: PermissionLevel }[],
+    entries: readonly SetAccessEntry[],
     options: { readonly replace: boolean },
   ): Promise<readonly AccessEntry[]>
 

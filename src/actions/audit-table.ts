@@ -210,15 +210,17 @@ export const auditTable: {
   getOperation: 'read',
   createCredential: {
     action: 'create-credential',
-    about: ({ endpoint, narrowing }) => ({
+    about: ({ endpoint, narrowing, groupName }) => ({
       resource: printable(endpoint),
-      details:
-        narrowing === undefined
+      details: {
+        ...(groupName === undefined ? {} : { group: printable(groupName) }),
+        ...(narrowing === undefined
           ? {}
           : {
               permission: narrowing.permission,
               ...(narrowing.tables === undefined ? {} : { tables: narrowing.tables.slice(0, 100) }),
-            },
+            }),
+      },
     }),
     told: ({ tokenId, expireTime }) => ({
       details: { token_id: tokenId, expire_time: rfc3339(expireTime) },
@@ -227,19 +229,63 @@ export const auditTable: {
 
   createIdentity: {
     action: 'create-identity',
-    about: ({ kind, loginName }) => ({
-      resource: `identities/${loginName}`,
-      details: { kind },
+    about: ({ kind, loginName, isActive }) => ({
+      resource: `identities/${printable(loginName)}`,
+      details: { kind, ...(isActive === false ? { active: false } : {}) },
     }),
     told: ({ uid }) => ({ resourceUid: uid }),
   },
+  getMe: 'read',
   getIdentity: 'read',
   listIdentities: 'read',
   deleteIdentity: {
     action: 'delete-identity',
-    about: (uid) => ({ resource: `identities/${printable(uid)}`, resourceUid: printable(uid) }),
+    about: (_kind, uid) => ({
+      resource: `identities/${printable(uid)}`,
+      resourceUid: printable(uid),
+    }),
     told: (removed) => ({ resource: `identities/${removed.loginName}` }),
   },
+  updateIdentity: {
+    action: 'update-identity',
+    about: (_kind, uid, { profile, ...changes }) => ({
+      resource: `identities/${printable(uid)}`,
+      resourceUid: printable(uid),
+      changed: [...changedFields(changes), ...(profile === undefined ? [] : ['profile'])],
+      details: changes.isActive === undefined ? {} : { active: changes.isActive },
+    }),
+    told: ({ loginName }) => ({ resource: `identities/${loginName}` }),
+  },
+
+  createGroup: {
+    action: 'create-group',
+    about: ({ name, members }) => ({
+      resource: `groups/${printable(name)}`,
+      details: { members: members.slice(0, 100).map(printable) },
+    }),
+    told: ({ uid }) => ({ resourceUid: uid }),
+  },
+  getGroup: 'read',
+  listGroups: 'read',
+  updateGroup: {
+    action: 'update-group',
+    about: (uid, { profile, add, remove }) => ({
+      resource: `groups/${printable(uid)}`,
+      resourceUid: printable(uid),
+      changed: profile === undefined ? [] : ['profile'],
+      details: {
+        added: add.slice(0, 100).map(printable),
+        removed: remove.slice(0, 100).map(printable),
+      },
+    }),
+    told: ({ loginName }) => ({ resource: `groups/${loginName}` }),
+  },
+  deleteGroup: {
+    action: 'delete-group',
+    about: (uid) => ({ resource: `groups/${printable(uid)}`, resourceUid: printable(uid) }),
+    told: (removed) => ({ resource: `groups/${removed.loginName}` }),
+  },
+
   createAccessToken: {
     action: 'create-access-token',
     // Its comment is free text: somebody may have put a secret there.
@@ -283,6 +329,15 @@ export const auditTable: {
     }),
   },
 
+  createSetupLink: {
+    action: 'create-setup-link',
+    about: (loginName) => ({ resource: `identities/${printable(loginName)}` }),
+    told: ({ identity, expireTime }) => ({
+      resourceUid: identity.uid,
+      details: { expire_time: rfc3339(expireTime) },
+    }),
+  },
+
   getAccess: 'read',
   setAccess: {
     action: 'set-access',
@@ -290,9 +345,7 @@ export const auditTable: {
       resource: projectName(project),
       details: {
         replace,
-        access: entries
-          .slice(0, 100)
-          .map(({ loginName, level }) => `${printable(loginName)} ${level}`),
+        access: entries.slice(0, 100).map(({ name, level }) => `${printable(name)} ${level}`),
       },
     }),
   },

@@ -158,7 +158,7 @@ describe('an act', () => {
 
   test('names the uids of what it removes', async () => {
     const made = await actions.createIdentity(caller, user('bob'))
-    await actions.deleteIdentity(caller, made.uid)
+    await actions.deleteIdentity(caller, 'USER', made.uid)
     const [, line] = await lines()
     expect(line).toMatchObject({ resource: 'identities/bob@example.com', resource_uid: made.uid })
   })
@@ -182,8 +182,8 @@ describe('an act', () => {
       purgeTime: undefined,
     }
     await catalog.projects.insert(project)
-    const grant = (loginName: string) =>
-      actions.setAccess(caller, project.projectId, [{ loginName, level: 'CAN_USE' }], {
+    const grant = (name: string) =>
+      actions.setAccess(caller, project.projectId, [{ name, isGroup: false, level: 'CAN_USE' }], {
         replace: false,
       })
     await grant('ann@example.com')

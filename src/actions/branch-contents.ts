@@ -3,6 +3,8 @@
  * are judged here too, against what the branch holds and what waits to be done, one after another, and
  * are then queued like every write on the branch.
  */
+
+import type { ProjectDeed } from '../domain/authorization.ts'
 import { type Branch, isLive } from '../domain/branch.ts'
 import { Fault } from '../domain/faults.ts'
 import type { Identity } from '../domain/identity.ts'
@@ -16,7 +18,7 @@ import type { Project } from '../domain/project.ts'
 import type { StepContext } from '../operations/kind.ts'
 import type { EndpointContext, JsonObject } from '../ports/catalog.ts'
 import type { BranchContents } from '../ports/role-resources.ts'
-import { findBranch, lockProject } from './access.ts'
+import { findBranch, lockProject, may } from './access.ts'
 import type { Caller } from './actions.ts'
 import { type Prepared, wake } from './fleet.ts'
 import { type Foreseen, foresee } from './foresee.ts'
@@ -42,10 +44,10 @@ export async function lookInto(
   prepared: Prepared,
   caller: Caller,
   path: BranchPath,
-  to: string,
+  deed: ProjectDeed,
 ): Promise<Scene> {
   const { catalog } = services
-  const { project, branch } = await findBranch(catalog, path, { caller, needs: 'CAN_USE', to })
+  const { project, branch } = await findBranch(catalog, path, may(caller, deed))
   if (branch.state !== 'READY') {
     throw new Fault('SOURCE_NOT_READY', { branch: branch.branchId, state: branch.state })
   }
@@ -97,17 +99,17 @@ export async function acceptWrite(
   services: Services,
   prepared: Prepared,
   caller: Caller,
-  { path, to }: { readonly path: BranchPath; readonly to: string },
+  { path, deed }: { readonly path: BranchPath; readonly deed: ProjectDeed },
   decide: (scene: Scene, foreseen: Foreseen) => Promise<Accepted>,
 ): Promise<OperationResource> {
   const { catalog, clock, volumes } = services
-  const access = { caller, needs: 'CAN_USE', to } as const
+  const access = may(caller, deed)
   const { branch } = await findBranch(catalog, path, access)
   // One at a time: the next one must see what this one has queued.
   return volumes.run(`accept ${branch.uid}`, async () => {
     // What waits is read before Postgres: what is done in between is then seen twice, never missed.
     const waiting = await catalog.work.unfinished(branch.uid)
-    const scene = await lookInto(services, prepared, caller, path, to)
+    const scene = await lookInto(services, prepared, caller, path, deed)
     const { kind, subject, resource, input } = await decide(scene, foresee(scene.contents, waiting))
     const { endpoint } = await writerOf(services, branch)
     return catalog.transaction(async (session) => {

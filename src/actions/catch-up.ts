@@ -6,6 +6,7 @@ import type { Endpoint } from '../domain/endpoint.ts'
 import { isReader } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
 import type { EndpointUid } from '../domain/names.ts'
+import { type Standing, standingOf } from '../domain/standing.ts'
 import { type Millis, millis, seconds } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
 import type { ReplayGoal } from '../ports/compute.ts'
@@ -28,12 +29,6 @@ export const loginEffort: Effort = { patience: seconds(5), mayWake: true }
 const connected = millis(300)
 
 /**
- * `late`: on its way, or nobody can tell. `paused`: it needs to be started with the writer's settings
- * of today. `lost`: what it needs is nowhere any more.
- */
-type Standing = 'current' | 'late' | 'paused' | 'lost'
-
-/**
  * Brings a running reader up to everything that was committed before the call. One that cannot be is
  * restarted, or made anew, which ends its sessions; one that is merely late is left as it is.
  */
@@ -47,7 +42,7 @@ export async function catchUp(
   for (let tries = 0; tries < 3; tries += 1) {
     const before = computes.state(endpoint.uid)
     if (before.kind !== 'ready') return // whoever needs it starts it, and asks again
-    const standing = await standingOf(services, context, effort)
+    const standing = await lookAt(services, context, effort)
     if (standing === 'current') return
     if (standing === 'late') {
       if (effort.mayWake) log.warn({ endpoint: endpoint.uid }, 'a reader is behind its writer')
@@ -58,7 +53,7 @@ export async function catchUp(
   }
 }
 
-async function standingOf(
+async function lookAt(
   services: Services,
   { project, branch, endpoint }: EndpointContext,
   { patience, mayWake }: Effort,
@@ -92,10 +87,7 @@ async function compare(
   { uid }: Pick<Endpoint, 'uid'>,
   goal: ReplayGoal,
 ): Promise<Standing> {
-  const { replayed, received, isPaused } = await computes.awaitReplay(uid, goal)
-  if (replayed >= goal.through) return 'current'
-  if (isPaused) return 'paused'
-  return received < (goal.oldest ?? 0n) ? 'lost' : 'late'
+  return standingOf(await computes.awaitReplay(uid, goal), goal)
 }
 
 /** Unless somebody else has done so: it is another process then. */

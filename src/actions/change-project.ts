@@ -14,7 +14,7 @@ import { type Project, projectDefaults } from '../domain/project.ts'
 import { after } from '../lib/time.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
-import { type Access, allow, lockProject } from './access.ts'
+import { type Access, allow, lockProject, may } from './access.ts'
 import type { Caller, ProjectSpec } from './actions.ts'
 import { sizing } from './create-project.ts'
 import { closeBranch, eraseBranch } from './delete-branch.ts'
@@ -32,11 +32,7 @@ export async function updateProject(
   spec: ProjectSpec,
 ): Promise<OperationResource> {
   return catalog.transaction(async (session) => {
-    const project = await lockProject(session, path, {
-      caller,
-      needs: 'CAN_MANAGE',
-      to: 'change the project',
-    })
+    const project = await lockProject(session, path, may(caller, 'updateProject'))
     const now = clock.now()
     const { defaultBranch, endpointDefaults, ...plain } = spec
     if (plain.historyRetention !== undefined) {
@@ -93,7 +89,7 @@ export async function deleteProject(
   { purge }: { readonly purge: boolean },
 ): Promise<OperationResource> {
   return services.catalog.transaction(async (session) => {
-    const access = { caller, needs: 'CAN_MANAGE', to: 'delete the project' } as const
+    const access = may(caller, 'deleteProject')
     const project = purge
       ? await lockRestorable(session, path, access)
       : await lockProject(session, path, access)
@@ -199,11 +195,7 @@ export async function undeleteProject(
   path: ProjectPath,
 ): Promise<OperationResource> {
   return catalog.transaction(async (session) => {
-    const project = await lockRestorable(session, path, {
-      caller,
-      needs: 'CAN_MANAGE',
-      to: 'undelete the project',
-    })
+    const project = await lockRestorable(session, path, may(caller, 'undeleteProject'))
     if (project.deleteTime === undefined) throw new Fault('BRANCH_NOT_DELETED', { kind: 'project' })
     const now = clock.now()
     await session.projects.update(project.uid, {

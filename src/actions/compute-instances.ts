@@ -9,7 +9,7 @@ import type { EndpointPath } from '../domain/names.ts'
 import { decodePageToken } from '../domain/page.ts'
 import type { EpochMs } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
-import { findEndpoint } from './access.ts'
+import { findEndpoint, may } from './access.ts'
 import type { Caller, Listing, Page } from './actions.ts'
 import type { Services } from './services.ts'
 import { endpointView } from './views.ts'
@@ -20,7 +20,7 @@ export async function listComputeInstances(
   path: EndpointPath,
   { token }: Page,
 ): Promise<Listing<ComputeInstanceResource>> {
-  const found = await findEndpoint(services.catalog, path, seeing(caller))
+  const found = await findEndpoint(services.catalog, path, may(caller, 'listComputeInstances'))
   // One item never has a second page, so no token was ever given out.
   if (token !== undefined) decodePageToken(`compute instances of ${found.endpoint.uid}`, token)
   return { items: [await view(services, found)], nextPageToken: undefined }
@@ -32,12 +32,10 @@ export async function getComputeInstance(
   path: EndpointPath,
   id: string,
 ): Promise<ComputeInstanceResource> {
-  const found = await findEndpoint(services.catalog, path, seeing(caller))
+  const found = await findEndpoint(services.catalog, path, may(caller, 'getComputeInstance'))
   if (id !== computeInstanceId(found.endpoint.uid)) throw new Fault('COMPUTE_INSTANCE_NOT_FOUND')
   return view(services, found)
 }
-
-const seeing = (caller: Caller) => ({ caller, needs: 'CAN_USE', to: 'see the project' }) as const
 
 async function view(
   services: Services,

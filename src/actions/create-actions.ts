@@ -2,7 +2,6 @@
 import type { Engine } from '../operations/engine.ts'
 import type { Kind } from '../operations/kind.ts'
 import {
-  authenticate,
   createAccessToken,
   createClientSecret,
   deleteAccessToken,
@@ -16,6 +15,7 @@ import type { Actions, Caller } from './actions.ts'
 import { actorOf, begin, originOf } from './audit-entry.ts'
 import { type Audited, auditTable } from './audit-table.ts'
 import { audited } from './audited.ts'
+import { authenticate } from './authenticate.ts'
 import {
   deleteProject,
   deleteProjectKind,
@@ -40,7 +40,15 @@ import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
 import { deleteEndpoint, deleteEndpointKind } from './delete-endpoint.ts'
 import { deleteSnapshot, deleteSnapshotKind } from './delete-snapshot.ts'
 import type { Prepared } from './fleet.ts'
-import { createIdentity, deleteIdentity, getIdentity } from './identities.ts'
+import { createGroup, deleteGroup, getGroup, listGroups, updateGroup } from './groups.ts'
+import {
+  createIdentity,
+  deleteIdentity,
+  getIdentity,
+  getMe,
+  listIdentities,
+  updateIdentity,
+} from './identities.ts'
 import { getAccess, setAccess } from './permissions.ts'
 import {
   getBranch,
@@ -63,6 +71,7 @@ import {
   updateRole,
 } from './roles.ts'
 import type { Services } from './services.ts'
+import { createSetupLink } from './sign-in.ts'
 import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule.ts'
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
@@ -157,10 +166,20 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
   createCredential: (caller, input) => createCredential(services, caller, input),
 
+  getMe: (caller) => getMe(services, caller),
   createIdentity: (caller, input) => createIdentity(services, caller, input),
-  getIdentity: (caller, uid) => getIdentity(services, caller, uid),
-  listIdentities: (_caller, kind) => services.catalog.identities.list(kind),
-  deleteIdentity: (caller, uid) => deleteIdentity(services, caller, uid),
+  getIdentity: (caller, kind, uid) => getIdentity(services, caller, kind, uid),
+  listIdentities: (caller, kind) => listIdentities(services, caller, kind),
+  updateIdentity: (caller, kind, uid, changes) =>
+    updateIdentity(services, caller, kind, uid, changes),
+  deleteIdentity: (caller, kind, uid) => deleteIdentity(services, caller, kind, uid),
+
+  createGroup: (caller, input) => createGroup(services, caller, input),
+  getGroup: (caller, uid) => getGroup(services, caller, uid),
+  listGroups: (caller) => listGroups(services, caller),
+  updateGroup: (caller, uid, changes) => updateGroup(services, caller, uid, changes),
+  deleteGroup: (caller, uid) => deleteGroup(services, caller, uid),
+
   createAccessToken: (caller, input) => createAccessToken(services, caller, input),
   listAccessTokens: (caller, options) => listAccessTokens(services, caller, options),
   getAccessToken: (caller, tokenId) => getAccessToken(services, caller, tokenId),
@@ -172,6 +191,8 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
     listClientSecrets(services, caller, servicePrincipal),
   deleteClientSecret: (caller, servicePrincipal, secretId) =>
     deleteClientSecret(services, caller, servicePrincipal, secretId),
+
+  createSetupLink: (caller, loginName) => createSetupLink(services, caller, loginName),
 
   getAccess: (caller, project) => getAccess(services, caller, project),
   setAccess: (caller, project, entries, options) =>

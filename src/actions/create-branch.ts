@@ -14,7 +14,7 @@ import { type EpochMs, epochMs } from '../lib/time.ts'
 import type { Kind, StepContext } from '../operations/kind.ts'
 import type { CatalogSession, EndpointContext, NewWork } from '../ports/catalog.ts'
 import type { DraftId } from '../ports/storage.ts'
-import { lockProject, mustManage } from './access.ts'
+import { allow, lockProject, may } from './access.ts'
 import type { Caller, CreateBranch } from './actions.ts'
 import { mayWakeOneMore } from './active-limit.ts'
 import { settleBranch } from './branch-contents.ts'
@@ -35,11 +35,7 @@ export async function createBranch(
 ): Promise<OperationResource> {
   const { catalog, clock, policy } = services
   return catalog.transaction(async (session) => {
-    const project = await lockProject(session, input, {
-      caller,
-      needs: 'CAN_BRANCH',
-      to: 'create branches',
-    })
+    const project = await lockProject(session, input, may(caller, 'createBranch'))
     const existing = await session.branches.byId(project.uid, input.branchId)
     if (existing !== undefined) {
       if (!input.replaceExisting) throw new Fault('BRANCH_EXISTS')
@@ -55,7 +51,7 @@ export async function createBranch(
         : { kind: 'ttl' as const, ttl: policy.defaultBranchTtl })
     if (expiration === undefined) throw new Fault('EXPIRATION_REQUIRED')
     if (expiration.kind === 'never' || spec.isProtected === true) {
-      await mustManage(session, project, { caller, to: 'create branches that stay' })
+      await allow(session, project, may(caller, 'createBranch/stays'))
     }
     const expireTime = expireTimeOf(expiration, {
       createTime: now,

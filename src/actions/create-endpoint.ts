@@ -11,7 +11,7 @@ import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
 import type { Kind, StepContext } from '../operations/kind.ts'
 import type { CatalogSession, EndpointContext, NewWork } from '../ports/catalog.ts'
-import { lockProject } from './access.ts'
+import { lockProject, may } from './access.ts'
 import type { Caller, CreateEndpoint } from './actions.ts'
 import { mayWakeOneMore } from './active-limit.ts'
 import { catchUp, loginEffort } from './catch-up.ts'
@@ -29,11 +29,7 @@ export async function createEndpoint(
   input: CreateEndpoint,
 ): Promise<OperationResource> {
   return services.catalog.transaction(async (session) => {
-    const project = await lockProject(session, input.branch, {
-      caller,
-      needs: 'CAN_MANAGE',
-      to: 'create endpoints',
-    })
+    const project = await lockProject(session, input.branch, may(caller, 'createEndpoint'))
     const branch = await session.branches.byId(project.uid, input.branch.branch)
     if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
     const existing = await session.endpoints.byId(branch.uid, input.endpointId)

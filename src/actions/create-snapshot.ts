@@ -14,7 +14,7 @@ import { epochMs } from '../lib/time.ts'
 import type { Kind, StepContext } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
 import type { DraftId } from '../ports/storage.ts'
-import { lockProject, mustManage } from './access.ts'
+import { allow, lockProject, may } from './access.ts'
 import type { Caller, CreateSnapshot } from './actions.ts'
 import { branchSource, findSource, mustBePresent } from './branch-origin.ts'
 import { mayAddSnapshot, mayCopy } from './limits.ts'
@@ -30,11 +30,7 @@ export async function createSnapshot(
 ): Promise<OperationResource> {
   const { catalog, clock, policy, storage } = services
   return catalog.transaction(async (session) => {
-    const project = await lockProject(session, input, {
-      caller,
-      needs: 'CAN_BRANCH',
-      to: 'create snapshots',
-    })
+    const project = await lockProject(session, input, may(caller, 'createSnapshot'))
     if ((await session.snapshots.byId(project.uid, input.snapshotId)) !== undefined) {
       throw new Fault('SNAPSHOT_EXISTS')
     }
@@ -42,7 +38,7 @@ export async function createSnapshot(
     const now = clock.now()
     const expiration = spec.expiration ?? { kind: 'never' as const }
     if (expiration.kind === 'never') {
-      await mustManage(session, project, { caller, to: 'create snapshots that stay' })
+      await allow(session, project, may(caller, 'createSnapshot/stays'))
     }
     const expireTime = expireTimeOf(expiration, { createTime: now, now, maximum: longestSnapshot })
     const source = await findSource(session, project, spec.source)

@@ -4,10 +4,11 @@ import { Fault } from '../domain/faults.ts'
 import { branchName, type EndpointPath, parseEndpointName, printable } from '../domain/names.ts'
 import type { Secret } from '../lib/secret.ts'
 import { after, between, type EpochMs, seconds } from '../lib/time.ts'
-import { findEndpoint, mayRunDdl } from './access.ts'
+import { findEndpoint, may } from './access.ts'
 import type { Caller, CreateCredential } from './actions.ts'
 import { newOperationUid } from './new-uid.ts'
 import type { Services } from './services.ts'
+import { sessionPrincipal, sessionRight } from './session-rights.ts'
 
 /** What a session with this token may do, in the words of its `scope` claim. */
 export const scopes = {
@@ -24,11 +25,7 @@ export async function createCredential(
   input: CreateCredential,
 ): Promise<{ readonly token: Secret; readonly tokenId: string; readonly expireTime: EpochMs }> {
   const path = endpointPath(input.endpoint)
-  const found = await findEndpoint(catalog, path, {
-    caller,
-    needs: 'CAN_USE',
-    to: 'use the project',
-  })
+  const found = await findEndpoint(catalog, path, may(caller, 'createCredential'))
   const { project, branch, endpoint } = found
   const { identity } = caller
   const now = clock.now()
@@ -40,15 +37,30 @@ export async function createCredential(
   if (lifetime < min - grace || lifetime > max + grace) {
     throw new Fault('TTL_OUT_OF_RANGE', { minimum: sayDuration(min), maximum: sayDuration(max) })
   }
-  const isManager = await mayRunDdl(catalog, project, branch, identity)
+  const principal = await sessionPrincipal(catalog, identity, input.groupName)
+  if (principal === undefined) {
+    throw new Fault('GROUP_NOT_MEMBER', {
+      who: identity.loginName,
+      group: printable(input.groupName ?? ''),
+    })
+  }
+  const right = await sessionRight(catalog, project, branch, principal)
+  if (right === undefined) {
+    throw new Fault('PERMISSION_DENIED', {
+      who: principal.loginName,
+      act: 'log in',
+      permission: 'CAN_USE',
+    })
+  }
   const tokenId = newOperationUid()
   const token = await tokens.sign({
     subject: identity.loginName,
     audience: endpoint.uid,
-    scope: input.narrowing ? scopes.readOnly : isManager ? scopes.full : scopes.granted,
+    scope: input.narrowing ? scopes.readOnly : right === 'manager' ? scopes.full : scopes.granted,
     branch: branchName(project.projectId, branch.branchId),
     endpoint: input.endpoint,
     tables: input.narrowing?.tables,
+    group: input.groupName === undefined ? undefined : principal.loginName,
     tokenId,
     issuedAt: now,
     expiresAt,

@@ -19,15 +19,13 @@ import { pageOf } from './read.ts'
 import { findRole, mayChangeOf } from './roles.ts'
 import type { Services } from './services.ts'
 
-const seeing = 'see the project'
-
 export async function getDatabase(
   services: Services,
   prepared: Prepared,
   caller: Caller,
   path: DatabasePath,
 ): Promise<DatabaseResource> {
-  const { contents } = await lookInto(services, prepared, caller, path, seeing)
+  const { contents } = await lookInto(services, prepared, caller, path, 'getDatabase')
   const database = contents.databases.find(({ databaseId }) => databaseId === path.database)
   if (database === undefined) throw new Fault('DATABASE_NOT_FOUND')
   return renderDatabase(database, path)
@@ -40,7 +38,7 @@ export async function listDatabases(
   path: BranchPath,
   page: Page,
 ): Promise<Listing<DatabaseResource>> {
-  const { contents, branch } = await lookInto(services, prepared, caller, path, seeing)
+  const { contents, branch } = await lookInto(services, prepared, caller, path, 'listDatabases')
   const { items, nextPageToken } = pageOf(
     `databases of ${branch.uid}`,
     contents.databases,
@@ -60,7 +58,7 @@ export const createDatabase = (
     services,
     prepared,
     caller,
-    { path: input.branch, to: 'create databases' },
+    { path: input.branch, deed: 'createDatabase' },
     async (scene, foreseen) => {
       const { databaseId, spec, replaceExisting } = input
       const name = databaseId === undefined ? undefined : foreseen.databases.get(databaseId)
@@ -94,7 +92,7 @@ export const updateDatabase = (
     services,
     prepared,
     caller,
-    { path, to: 'change databases' },
+    { path, deed: 'updateDatabase' },
     async (scene, foreseen) => {
       if (!foreseen.databases.has(path.database)) throw new Fault('DATABASE_NOT_FOUND')
       return change(services, scene, foreseen, path.database, spec)
@@ -111,12 +109,12 @@ export const deleteDatabase = (
     services,
     prepared,
     caller,
-    { path, to: 'delete databases' },
+    { path, deed: 'deleteDatabase' },
     async (scene, foreseen) => {
       const { database: id } = path
       if (!foreseen.databases.has(id)) throw new Fault('DATABASE_NOT_FOUND')
       const database = scene.contents.databases.find(({ databaseId }) => databaseId === id)
-      await mayChangeOf(services, scene, database, 'delete databases that others made')
+      await mayChangeOf(services, scene, database, 'deleteDatabase/ofAnother')
       return about('delete-database', scene, id, {})
     },
   )
@@ -130,7 +128,7 @@ async function change(
   { postgresDatabase, role }: DatabaseSpec,
 ): Promise<Accepted> {
   const database = scene.contents.databases.find(({ databaseId }) => databaseId === id)
-  await mayChangeOf(services, scene, database, 'change databases that others made')
+  await mayChangeOf(services, scene, database, 'updateDatabase/ofAnother')
   for (const [field, value] of Object.entries({ postgres_database: postgresDatabase, role })) {
     if (value === '') throw new Fault('FIELD_REQUIRED', { field: `database.spec.${field}` })
   }

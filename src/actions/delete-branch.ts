@@ -17,7 +17,7 @@ import type { Project } from '../domain/project.ts'
 import { after } from '../lib/time.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
-import { lockProject, mayChange } from './access.ts'
+import { lockProject, may, mayChange } from './access.ts'
 import type { Caller } from './actions.ts'
 import { volumeOf } from './compute-spec.ts'
 import { suspend } from './fleet.ts'
@@ -33,11 +33,7 @@ export async function deleteBranch(
   { purge, allowMissing }: { readonly purge: boolean; readonly allowMissing: boolean },
 ): Promise<OperationResource> {
   return services.catalog.transaction(async (session) => {
-    const project = await lockProject(session, path, {
-      caller,
-      needs: 'CAN_BRANCH',
-      to: 'delete branches',
-    })
+    const project = await lockProject(session, path, may(caller, 'deleteBranch'))
     const branch =
       (await session.branches.byId(project.uid, path.branch)) ??
       // A purge may follow a delete: the bytes need not stay for the rest of the seven days.
@@ -54,7 +50,7 @@ export async function deleteBranch(
         now: services.clock.now(),
       })
     }
-    await mayChange(session, project, branch, { caller, to: 'delete branches of others' })
+    await mayChange(session, project, branch, may(caller, 'deleteBranch/ofAnother'))
     // What is deleted already holds nobody up any more, and its children do not need its bytes.
     if (branch.deleteTime === undefined) await mayDelete(session, project, branch)
     const work = await retireBranch(services, session, project, branch, {

@@ -13,7 +13,7 @@ import {
 import { empty, type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { NewWork } from '../ports/catalog.ts'
-import { lockProject } from './access.ts'
+import { lockProject, may } from './access.ts'
 import type { Caller } from './actions.ts'
 import { newOperationUid } from './new-uid.ts'
 import { dropReader } from './readers.ts'
@@ -25,11 +25,7 @@ export async function deleteEndpoint(
   path: EndpointPath,
 ): Promise<OperationResource> {
   return catalog.transaction(async (session) => {
-    const project = await lockProject(session, path, {
-      caller,
-      needs: 'CAN_MANAGE',
-      to: 'delete endpoints',
-    })
+    const project = await lockProject(session, path, may(caller, 'deleteEndpoint'))
     const branch = await session.branches.byId(project.uid, path.branch)
     if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
     const endpoint = await session.endpoints.byId(branch.uid, path.endpoint)

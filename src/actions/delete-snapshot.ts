@@ -14,7 +14,7 @@ import type { Project } from '../domain/project.ts'
 import type { Snapshot } from '../domain/snapshot.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
-import { lockProject, mustManage } from './access.ts'
+import { allow, lockProject, may } from './access.ts'
 import type { Caller } from './actions.ts'
 import { newOperationUid } from './new-uid.ts'
 import type { Services } from './services.ts'
@@ -26,15 +26,11 @@ export async function deleteSnapshot(
   path: SnapshotPath,
 ): Promise<OperationResource> {
   return services.catalog.transaction(async (session) => {
-    const project = await lockProject(session, path, {
-      caller,
-      needs: 'CAN_BRANCH',
-      to: 'delete snapshots',
-    })
+    const project = await lockProject(session, path, may(caller, 'deleteSnapshot'))
     const snapshot = await session.snapshots.byId(project.uid, path.snapshot)
     if (snapshot === undefined) throw new Fault('SNAPSHOT_NOT_FOUND')
     if (snapshot.createdBy !== caller.identity.uid) {
-      await mustManage(session, project, { caller, to: 'delete snapshots of others' })
+      await allow(session, project, may(caller, 'deleteSnapshot/ofAnother'))
     }
     const work = await retireSnapshot(services, session, project, snapshot, caller.identity.uid)
     return renderOperation({ ...work, outcome: { kind: 'pending' } })

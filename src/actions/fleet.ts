@@ -182,6 +182,20 @@ export class Prepared {
     return true
   }
 
+  /** Takes from a role what made it a manager, unless `isStillOne` says afterwards that it is one. */
+  async endManager(
+    { computes, roles }: Pick<Services, 'computes' | 'roles'>,
+    endpoint: EndpointUid,
+    identity: LoginIdentity,
+    isStillOne: () => Promise<boolean>,
+  ): Promise<void> {
+    const socket = computes.socketDirectory(endpoint)
+    this.#known.get(endpoint)?.delete(identity.loginName)
+    await roles.endManager(socket, identity.loginName)
+    // Somebody may have given it back just now, and a login may have seen to it before we took it.
+    if (await isStillOne()) await roles.ensureManager(socket, identity)
+  }
+
   #find(
     endpoint: EndpointUid,
     identity: LoginIdentity,

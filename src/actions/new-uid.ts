@@ -32,6 +32,6 @@ export const newSnapshotUid = (): SnapshotUid =>
   `sn-${pick(adjectives)}-${pick(nouns)}-${tail()}` as SnapshotUid
 export const newProjectUid = (): ProjectUid => v7() as ProjectUid
 export const newOperationUid = (): OperationUid => v7() as OperationUid
-/** Digits, as SCIM ids of the service are. */
+/** Digits, as SCIM ids of the service are; few enough for clients that make a number of them. */
 export const newIdentityUid = (): IdentityUid =>
-  String(crypto.getRandomValues(new BigUint64Array(1))[0] ?? 1n).slice(0, 16) as IdentityUid
+  String(crypto.getRandomValues(new BigUint64Array(1))[0] ?? 1n).slice(0, 15) as IdentityUid

@@ -6,12 +6,11 @@
 import { isLive } from '../domain/branch.ts'
 import { isReader } from '../domain/endpoint.ts'
 import { Fault, type Reason, toRecord } from '../domain/faults.ts'
-import type { Identity } from '../domain/identity.ts'
 import type { EndpointUid } from '../domain/names.ts'
+import type { Principal } from '../domain/principal.ts'
 import { after, seconds } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
 import type { CredentialClaims } from '../ports/tokens.ts'
-import { mayRunDdl } from './access.ts'
 import {
   type AskedLogin,
   type LoginFacts,
@@ -22,6 +21,7 @@ import {
 import { catchUp, loginEffort, prepareRole } from './catch-up.ts'
 import { scopes } from './credentials.ts'
 import { type Prepared, wake } from './fleet.ts'
+import { newOperationUid } from './new-uid.ts'
 import { writerOf } from './readers.ts'
 import type { Services } from './services.ts'
 import type {
@@ -30,8 +30,11 @@ import type {
   ScramVerifier,
   SessionAnswer,
   SessionAsk,
+  SessionGrant,
+  SessionHolder,
   SessionRequest,
 } from './session.ts'
+import { sessionPrincipal, sessionRight } from './session-rights.ts'
 
 /** How this login must prove itself. Wakes nothing that went to sleep. */
 export async function challenge(services: Services, ask: SessionAsk): Promise<Challenge> {
@@ -152,8 +155,9 @@ async function openByToken(
   if (identity === undefined || !identity.isActive || isReborn) {
     throw new Fault('LOGIN_FAILED', { user: request.user })
   }
-  if (request.user !== claims.subject) {
-    throw new Fault('TOKEN_OTHER_ROLE', { identity: claims.subject, user: request.user })
+  const loginName = claims.group ?? claims.subject
+  if (request.user !== loginName) {
+    throw new Fault('TOKEN_OTHER_ROLE', { identity: loginName, user: request.user })
   }
   facts.identity = identity
   // Who names an endpoint that is gone must not end up on another: that might be production.
@@ -163,44 +167,48 @@ async function openByToken(
   if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
   facts.context = context
   if (claims.audience !== context.endpoint.uid) throw new Fault('TOKEN_OTHER_ENDPOINT')
-  const level = await catalog.permissions.levelOf(context.project.uid, identity.uid)
-  const isManager = await mayRunDdl(catalog, context.project, context.branch, identity)
-  if (level === undefined && !isManager) throw new Fault('LOGIN_FAILED', { user: request.user })
+  const principal = await sessionPrincipal(catalog, identity, claims.group)
+  const right =
+    principal && (await sessionRight(catalog, context.project, context.branch, principal))
+  if (principal === undefined || right === undefined) {
+    throw new Fault('LOGIN_FAILED', { user: request.user })
+  }
 
   await noteActive(services, context)
   await wakeUpToDate(services, context)
+  const { database } = request
   const role = await prepareRole(services, context, (uid) =>
-    roleOn(services, prepared, uid, { identity, isManager, claims, database: request.database }),
+    roleOn(services, prepared, uid, { principal, right, claims, database }),
   )
-  return grantTo(services, context, role)
+  return grantTo(services, context, role, { identity: identity.uid, group: claims.group, right })
 }
 
-/** The role that this identity logs in as, with the rights that it has today. */
+/** The role that this principal logs in as, with the rights that it has today. */
 async function roleOn(
   services: Services,
   prepared: Prepared,
   endpoint: EndpointUid,
   {
-    identity,
-    isManager,
+    principal,
+    right,
     claims,
     database,
   }: {
-    readonly identity: Identity
-    readonly isManager: boolean
+    readonly principal: Principal
+    readonly right: SessionHolder['right']
     readonly claims: CredentialClaims
     readonly database: string
   },
 ): Promise<string> {
   const { computes, roles } = services
-  if (isManager) await prepared.manager(services, endpoint, identity)
-  else if (!(await prepared.member(services, endpoint, identity))) {
-    throw new Fault('ROLE_MISSING', { user: identity.loginName })
+  if (right === 'manager') await prepared.manager(services, endpoint, principal)
+  else if (!(await prepared.member(services, endpoint, principal))) {
+    throw new Fault('ROLE_MISSING', { user: principal.loginName })
   }
   const narrowing = narrowingOf(claims)
-  if (narrowing === undefined) return identity.loginName
-  // After the identity's own role: a narrowed one reaches no further than that.
-  return roles.ensureNarrowed(computes.socketDirectory(endpoint), identity, database, narrowing)
+  if (narrowing === undefined) return principal.loginName
+  // After the principal's own role: a narrowed one reaches no further than that.
+  return roles.ensureNarrowed(computes.socketDirectory(endpoint), principal, database, narrowing)
 }
 
 /** A session of a reader sees what was committed before it began. */
@@ -241,11 +249,18 @@ async function noteActive(
     .catch((error: unknown) => log.warn({ err: error }, 'cannot note a login'))
 }
 
-async function grantTo(services: Services, context: EndpointContext, role: string) {
+async function grantTo(
+  services: Services,
+  context: EndpointContext,
+  role: string,
+  holder?: SessionHolder,
+): Promise<SessionGrant> {
   const { computes } = services
   const { endpoint } = context
   await wake(services, context) // again: what was done since took its time
   return {
+    id: newOperationUid(),
+    holder,
     endpoint: endpoint.uid,
     socketPath: `${computes.socketDirectory(endpoint.uid)}/.s.PGSQL.5432`,
     role,

@@ -1,9 +1,11 @@
 /** Who may use a project: entries name identities and groups. */
 import { Fault } from '../domain/faults.ts'
-import type { PermissionLevel } from '../domain/identity.ts'
+import { atLeast } from '../domain/identity.ts'
 import { type ProjectId, printable } from '../domain/names.ts'
-import { findProject, lockProject } from './access.ts'
-import type { AccessEntry, Caller } from './actions.ts'
+import type { Project } from '../domain/project.ts'
+import type { CatalogSession } from '../ports/catalog.ts'
+import { findProject, lockProject, may } from './access.ts'
+import type { AccessEntry, Caller, SetAccessEntry } from './actions.ts'
 import type { Services } from './services.ts'
 
 export async function getAccess(
@@ -11,11 +13,7 @@ export async function getAccess(
   caller: Caller,
   id: ProjectId,
 ): Promise<readonly AccessEntry[]> {
-  const project = await findProject(catalog, id, {
-    caller,
-    needs: 'CAN_USE',
-    to: 'see the project',
-  })
+  const project = await findProject(catalog, id, may(caller, 'getAccess'))
   return catalog.permissions.list(project.uid)
 }
 
@@ -23,20 +21,16 @@ export async function setAccess(
   { catalog }: Services,
   caller: Caller,
   id: ProjectId,
-  entries: readonly { readonly loginName: string; readonly level: PermissionLevel }[],
+  entries: readonly SetAccessEntry[],
   { replace }: { readonly replace: boolean },
 ): Promise<readonly AccessEntry[]> {
   return catalog.transaction(async (session) => {
-    const project = await lockProject(
-      session,
-      { project: id },
-      { caller, needs: 'CAN_MANAGE', to: 'change permissions' },
-    )
+    const project = await lockProject(session, { project: id }, may(caller, 'setAccess'))
     const found = await Promise.all(
-      entries.map(async ({ loginName, level }) => {
-        const principal = await session.directory.byName(loginName)
-        if (principal === undefined) {
-          throw new Fault('IDENTITY_NOT_FOUND', { name: printable(loginName) })
+      entries.map(async ({ name, isGroup, level }) => {
+        const principal = await session.directory.byName(name)
+        if (principal === undefined || (principal.kind === 'GROUP') !== isGroup) {
+          throw new Fault('IDENTITY_NOT_FOUND', { name: printable(name) })
         }
         return { principal, level }
       }),
@@ -45,8 +39,19 @@ export async function setAccess(
     for (const { principal, level } of found) {
       await session.permissions.set(project.uid, principal.uid, level)
     }
-    // Nobody locks himself out: the caller's CAN_MANAGE stays.
-    await session.permissions.set(project.uid, caller.identity.uid, 'CAN_MANAGE')
+    await keepCaller(session, project, caller)
     return session.permissions.list(project.uid)
   })
+}
+
+/** Nobody locks himself out. */
+async function keepCaller(
+  session: CatalogSession,
+  project: Project,
+  { identity }: Caller,
+): Promise<void> {
+  if (identity.isAdmin) return
+  const level = await session.permissions.levelOf(project.uid, identity.uid)
+  if (atLeast(level, 'CAN_MANAGE')) return
+  await session.permissions.set(project.uid, identity.uid, 'CAN_MANAGE')
 }

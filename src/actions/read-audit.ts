@@ -3,7 +3,7 @@ import { Fault } from '../domain/faults.ts'
 import { parseProjectId } from '../domain/names.ts'
 import { decodePageToken, encodePageToken } from '../domain/page.ts'
 import type { AuditQuery, AuditVerification, RecordedEntry } from '../ports/audit.ts'
-import { allow } from './access.ts'
+import { allow, may, mustBeAllowed } from './access.ts'
 import type { Caller, Listing, Page } from './actions.ts'
 import type { Services } from './services.ts'
 
@@ -41,25 +41,15 @@ async function managed(catalog: Services['catalog'], caller: Caller, { resource 
   }
   const project = await catalog.projects.byId(parseProjectId(id))
   if (project === undefined) throw new Fault('PROJECT_NOT_FOUND')
-  await allow(catalog, project, {
-    caller,
-    needs: 'CAN_MANAGE',
-    to: "read the project's audit log",
-  })
+  await allow(catalog, project, may(caller, 'listAudit'))
   return project.uid
 }
 
 export async function verifyAudit(
   { catalog }: Pick<Services, 'catalog'>,
-  { identity }: Caller,
+  caller: Caller,
   kept: { readonly seq: number; readonly hash: string } | undefined,
 ): Promise<AuditVerification> {
-  if (!identity.isAdmin) {
-    throw new Fault('PERMISSION_DENIED', {
-      who: identity.loginName,
-      act: 'verify the audit log',
-      permission: 'the administrator role',
-    })
-  }
+  mustBeAllowed(caller, 'verifyAudit')
   return catalog.audit.verify(kept)
 }

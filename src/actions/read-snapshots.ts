@@ -2,9 +2,9 @@
 import { Fault } from '../domain/faults.ts'
 import type { ProjectPath, SnapshotPath } from '../domain/names.ts'
 import { renderSnapshot, type SnapshotResource } from '../domain/snapshot.ts'
-import { findProject } from './access.ts'
+import { findProject, may } from './access.ts'
 import type { Caller, Listing, Page } from './actions.ts'
-import { afterOf, cut, seeing } from './read.ts'
+import { afterOf, cut } from './read.ts'
 import type { Services } from './services.ts'
 
 export async function getSnapshot(
@@ -12,7 +12,7 @@ export async function getSnapshot(
   caller: Caller,
   path: SnapshotPath,
 ): Promise<SnapshotResource> {
-  const { uid, projectId } = await findProject(catalog, path.project, seeing(caller))
+  const { uid, projectId } = await findProject(catalog, path.project, may(caller, 'getSnapshot'))
   const snapshot = await catalog.snapshots.byId(uid, path.snapshot)
   if (snapshot?.state !== 'AVAILABLE') throw new Fault('SNAPSHOT_NOT_FOUND')
   return renderSnapshot({ snapshot, projectId })
@@ -24,7 +24,7 @@ export async function listSnapshots(
   path: ProjectPath,
   page: Page,
 ): Promise<Listing<SnapshotResource>> {
-  const { uid, projectId } = await findProject(catalog, path.project, seeing(caller))
+  const { uid, projectId } = await findProject(catalog, path.project, may(caller, 'listSnapshots'))
   const list = `snapshots of ${uid}`
   const rows = await catalog.snapshots.list(uid, {
     after: afterOf(list, page),

@@ -1,4 +1,5 @@
 /** Reads: get and list of projects, branches and endpoints, and operations as clients poll them. */
+import { decide, rules } from '../domain/authorization.ts'
 import type { BranchResource } from '../domain/branch.ts'
 import type { EndpointResource } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
@@ -8,16 +9,10 @@ import { decodePageToken, encodePageToken } from '../domain/page.ts'
 import type { ProjectResource } from '../domain/project.ts'
 import { seconds } from '../lib/time.ts'
 import type { Engine } from '../operations/engine.ts'
-import { type Access, findBranch, findEndpoint, findProject } from './access.ts'
+import { findBranch, findEndpoint, findProject, may } from './access.ts'
 import type { Caller, Listing, Page } from './actions.ts'
 import type { Services } from './services.ts'
 import { viewBranch, viewEndpoint, viewProject } from './views.ts'
-
-export const seeing = (caller: Caller): Access => ({
-  caller,
-  needs: 'CAN_USE',
-  to: 'see the project',
-})
 
 export async function getProject(
   services: Services,
@@ -25,7 +20,8 @@ export async function getProject(
   path: ProjectPath,
 ): Promise<ProjectResource> {
   const { catalog } = services
-  return viewProject(services, catalog, await findProject(catalog, path.project, seeing(caller)))
+  const project = await findProject(catalog, path.project, may(caller, 'getProject'))
+  return viewProject(services, catalog, project)
 }
 
 export async function listProjects(
@@ -50,7 +46,7 @@ export async function getBranch(
   caller: Caller,
   path: BranchPath,
 ): Promise<BranchResource> {
-  const { project, branch } = await findBranch(catalog, path, seeing(caller))
+  const { project, branch } = await findBranch(catalog, path, may(caller, 'getBranch'))
   return viewBranch(project, branch)
 }
 
@@ -60,7 +56,7 @@ export async function listBranches(
   path: ProjectPath,
   page: Page & { readonly showDeleted: boolean },
 ): Promise<Listing<BranchResource>> {
-  const project = await findProject(catalog, path.project, seeing(caller))
+  const project = await findProject(catalog, path.project, may(caller, 'listBranches'))
   const list = `branches of ${project.uid}`
   const rows = await catalog.branches.list(project.uid, {
     after: afterOf(list, page),
@@ -76,7 +72,11 @@ export async function getEndpoint(
   caller: Caller,
   path: EndpointPath,
 ): Promise<EndpointResource> {
-  const { project, branch, endpoint } = await findEndpoint(services.catalog, path, seeing(caller))
+  const { project, branch, endpoint } = await findEndpoint(
+    services.catalog,
+    path,
+    may(caller, 'getEndpoint'),
+  )
   return viewEndpoint(services, project, branch, endpoint)
 }
 
@@ -86,7 +86,7 @@ export async function listEndpoints(
   path: BranchPath,
   page: Page,
 ): Promise<Listing<EndpointResource>> {
-  const { project, branch } = await findBranch(services.catalog, path, seeing(caller))
+  const { project, branch } = await findBranch(services.catalog, path, may(caller, 'listEndpoints'))
   const list = `endpoints of ${branch.uid}`
   const rows = await services.catalog.endpoints.list(branch.uid, {
     after: afterOf(list, page),
@@ -144,11 +144,12 @@ export async function getOperation(
   const first = await catalog.work.byUid(uid)
   if (first === undefined || first.resource !== resource) throw new Fault('OPERATION_NOT_FOUND')
   const { identity } = caller
-  const mayRead =
-    identity.isAdmin ||
-    first.callerUid === identity.uid ||
-    (await catalog.permissions.levelOf(first.projectUid, identity.uid)) !== undefined
-  if (!mayRead) throw new Fault('OPERATION_NOT_FOUND')
+  const decision = decide(rules.getOperation, {
+    isAdmin: identity.isAdmin,
+    level: await catalog.permissions.levelOf(first.projectUid, identity.uid),
+    isOwn: first.callerUid === identity.uid,
+  })
+  if (decision.kind !== 'allowed') throw new Fault('OPERATION_NOT_FOUND')
   if (first.outcome.kind !== 'pending') return renderOperation(first)
   await over
   return renderOperation((await catalog.work.byUid(uid)) ?? first)

@@ -1,9 +1,11 @@
 /** Roles of a branch: reads, and writes judged before they are queued (role-kinds.ts does them). */
 
+import type { ProjectDeed } from '../domain/authorization.ts'
 import { deriveRoleId } from '../domain/derived-id.ts'
 import { Fault } from '../domain/faults.ts'
 import {
   type BranchPath,
+  isChildId,
   parseRoleName,
   printable,
   type RoleId,
@@ -21,7 +23,7 @@ import {
 import { roleNameProblem } from '../domain/sql-name.ts'
 import { Secret } from '../lib/secret.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
-import { mustRunDdl } from './access.ts'
+import { may, mustRunDdl } from './access.ts'
 import type { Caller, CreateRole, Listing, Page } from './actions.ts'
 import { type Accepted, acceptWrite, lookInto, type Scene } from './branch-contents.ts'
 import type { Prepared } from './fleet.ts'
@@ -30,15 +32,13 @@ import { mayAddRole } from './limits.ts'
 import { pageOf } from './read.ts'
 import type { Services } from './services.ts'
 
-const seeing = 'see the project'
-
 export async function getRole(
   services: Services,
   prepared: Prepared,
   caller: Caller,
   path: RolePath,
 ): Promise<RoleResource> {
-  const { contents } = await lookInto(services, prepared, caller, path, seeing)
+  const { contents } = await lookInto(services, prepared, caller, path, 'getRole')
   const role = contents.roles.find(({ roleId }) => roleId === path.role)
   if (role === undefined) throw new Fault('ROLE_NOT_FOUND')
   return renderRole(role, path)
@@ -51,7 +51,7 @@ export async function listRoles(
   path: BranchPath,
   page: Page,
 ): Promise<Listing<RoleResource>> {
-  const { contents, branch } = await lookInto(services, prepared, caller, path, seeing)
+  const { contents, branch } = await lookInto(services, prepared, caller, path, 'listRoles')
   const { items, nextPageToken } = pageOf(
     `roles of ${branch.uid}`,
     contents.roles,
@@ -71,7 +71,7 @@ export const createRole = (
     services,
     prepared,
     caller,
-    { path: input.branch, to: 'create roles' },
+    { path: input.branch, deed: 'createRole' },
     async (scene, foreseen) => {
       const { roleId, spec, replaceExisting } = input
       const name = roleId === undefined ? undefined : foreseen.roles.get(roleId)
@@ -118,7 +118,7 @@ export const updateRole = (
   path: RolePath,
   changes: RoleChanges,
 ): Promise<OperationResource> =>
-  acceptWrite(services, prepared, caller, { path, to: 'change roles' }, async (scene, foreseen) => {
+  acceptWrite(services, prepared, caller, { path, deed: 'updateRole' }, async (scene, foreseen) => {
     if (!foreseen.roles.has(path.role)) throw new Fault('ROLE_NOT_FOUND')
     return change(services, scene, path.role, changes)
   })
@@ -130,11 +130,11 @@ export const deleteRole = (
   path: RolePath,
   { reassignOwnedTo }: { readonly reassignOwnedTo: string | undefined },
 ): Promise<OperationResource> =>
-  acceptWrite(services, prepared, caller, { path, to: 'delete roles' }, async (scene, foreseen) => {
+  acceptWrite(services, prepared, caller, { path, deed: 'deleteRole' }, async (scene, foreseen) => {
     const { role: id } = path
     if (!foreseen.roles.has(id)) throw new Fault('ROLE_NOT_FOUND')
     const role = scene.contents.roles.find(({ roleId }) => roleId === id)
-    await mayChangeOf(services, scene, role, 'delete roles that others made')
+    await mayChangeOf(services, scene, role, 'deleteRole/ofAnother')
     const heir =
       reassignOwnedTo === undefined
         ? undefined
@@ -158,11 +158,10 @@ export async function renewRolePassword(
   caller: Caller,
   path: RolePath,
 ): Promise<{ readonly postgresRole: string; readonly password: Secret }> {
-  const to = 'set passwords of roles'
-  const scene = await lookInto(services, prepared, caller, path, to)
+  const scene = await lookInto(services, prepared, caller, path, 'renewRolePassword')
   const role = scene.contents.roles.find(({ roleId }) => roleId === path.role)
   if (role === undefined) throw new Fault('ROLE_NOT_FOUND')
-  await mayChangeOf(services, scene, role, to)
+  await mayChangeOf(services, scene, role, 'renewRolePassword/ofAnother')
   const password = await services.roles.renewPassword(scene.socket, role.roleId)
   return { postgresRole: role.postgresRole, password: new Secret(password) }
 }
@@ -186,6 +185,10 @@ export function findRole(
   const id = named?.role ?? (text as RoleId)
   if (roles.has(id)) return id
   const namesake = isName ? undefined : [...roles].find(([, name]) => name === text)
+  if (namesake === undefined && !isChildId(id)) {
+    const problem = 'it must be the full name of a role of the branch, or its id'
+    throw new Fault('FIELD_INVALID', { field, problem })
+  }
   if (namesake === undefined) throw new Fault('ROLE_REFERENCE_NOT_FOUND', { role: printable(id) })
   return namesake[0]
 }
@@ -197,7 +200,7 @@ async function change(
   changes: RoleChanges,
 ): Promise<Accepted> {
   const role = scene.contents.roles.find(({ roleId }) => roleId === id)
-  await mayChangeOf(services, scene, role, 'change roles that others made')
+  await mayChangeOf(services, scene, role, 'updateRole/ofAnother')
   await mayGive(services, scene, changes)
   return about('update-role', scene, id, { changes: { ...changes } })
 }
@@ -209,7 +212,7 @@ async function mayGive(
   { attributes = {}, isSuperuserMember = false }: RoleChanges,
 ): Promise<void> {
   if (!isSuperuserMember && !Object.values(attributes).includes(true)) return
-  await mustRunDdl(catalog, project, branch, { caller, to: 'give rights to roles' })
+  await mustRunDdl(catalog, project, branch, may(caller, 'createRole/rights'))
 }
 
 /** One's own with CAN_USE; what others, a login or SQL made, takes more. */
@@ -217,10 +220,10 @@ export async function mayChangeOf(
   { catalog }: Services,
   { project, branch, caller }: Scene,
   made: { readonly createdBy: Role['createdBy'] } | undefined,
-  to: string,
+  deed: ProjectDeed,
 ): Promise<void> {
   if (made?.createdBy === caller.identity.uid) return
-  await mustRunDdl(catalog, project, branch, { caller, to })
+  await mustRunDdl(catalog, project, branch, may(caller, deed))
 }
 
 function kindOf({ identityType, authMethod }: CreateRole['spec']) {

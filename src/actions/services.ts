@@ -46,7 +46,10 @@ export interface Services {
   /** Endpoints whose computes have been allowed to start, and have not begun to. */
   readonly waking: Set<EndpointUid>
   /** The gateway's listening addresses and sessions. */
-  readonly door: Pick<GatewayControl, 'listen' | 'unlisten' | 'endSessions'>
+  readonly door: Pick<
+    GatewayControl,
+    'listen' | 'unlisten' | 'endSessions' | 'heldSessions' | 'endHeld'
+  >
   /** What a client's libpq dials for this endpoint. */
   hostOf(endpoint: Endpoint): string
 }

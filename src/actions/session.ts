@@ -4,7 +4,7 @@
  * Messages travel over the child's IPC channel; they are plain data (structured clone).
  */
 import type { FaultRecord, Reason } from '../domain/faults.ts'
-import type { EndpointUid } from '../domain/names.ts'
+import type { EndpointUid, IdentityUid } from '../domain/names.ts'
 
 /** What a connection says about where it wants to go, in the order in which it is believed. */
 export interface RouteHints {
@@ -46,8 +46,20 @@ export interface SessionRequest extends SessionAsk {
     | { readonly kind: 'scram'; readonly endpoint: EndpointUid }
 }
 
+/** Who proved himself by token, and what he was then: when he is less, the session ends. */
+export interface SessionHolder {
+  readonly identity: IdentityUid
+  /** Name of the group as whose role the session runs. */
+  readonly group: string | undefined
+  readonly right: 'manager' | 'member'
+}
+
 /** Everything the gateway needs to log in to the compute. */
 export interface SessionGrant {
+  /** Unique among sessions, those that are over included. */
+  readonly id: string
+  /** `undefined`: a password role's. */
+  readonly holder: SessionHolder | undefined
   readonly endpoint: EndpointUid
   /** Unix socket of the compute. */
   readonly socketPath: string
@@ -75,6 +87,12 @@ export interface GatewayLink {
   closed(endpoint: EndpointUid): void
 }
 
+export interface HeldSession {
+  readonly id: string
+  readonly endpoint: EndpointUid
+  readonly holder: SessionHolder
+}
+
 /** What the server asks of a gateway. */
 export interface GatewayControl {
   /** Listens on these addresses too; an address that cannot be bound is returned with the reason. */
@@ -82,6 +100,10 @@ export interface GatewayControl {
   unlisten(addresses: readonly string[]): Promise<void>
   /** Ends live sessions of an endpoint with 57P01. */
   endSessions(endpoint: EndpointUid): Promise<void>
+  /** Live sessions of identities. */
+  heldSessions(): Promise<readonly HeldSession[]>
+  /** Ends these sessions with this refusal; a query that runs is cancelled first. */
+  endHeld(ids: readonly string[], why: FaultRecord): Promise<void>
   /** Stops listening and ends all sessions. */
   stop(): Promise<void>
 }

@@ -11,9 +11,8 @@ import {
   nextMoment,
   renderCadence,
 } from '../domain/snapshot-cadence.ts'
-import { findBranch, lockProject } from './access.ts'
+import { findBranch, lockProject, may } from './access.ts'
 import type { Caller } from './actions.ts'
-import { seeing } from './read.ts'
 import type { Services } from './services.ts'
 import { recordDone } from './work-done.ts'
 
@@ -35,7 +34,7 @@ export async function getSnapshotSchedule(
   caller: Caller,
   path: BranchPath,
 ): Promise<SnapshotScheduleResource> {
-  const { project, branch } = await findBranch(catalog, path, seeing(caller))
+  const { project, branch } = await findBranch(catalog, path, may(caller, 'getSnapshotSchedule'))
   const schedule = await catalog.snapshotSchedules.of(branch.uid)
   return render(project.projectId, branch.branchId, schedule?.cadences ?? [])
 }
@@ -48,11 +47,7 @@ export async function updateSnapshotSchedule(
   cadences: readonly Cadence[] | undefined,
 ): Promise<ChangedSchedule> {
   return catalog.transaction(async (session) => {
-    const project = await lockProject(session, path, {
-      caller,
-      needs: 'CAN_MANAGE', // what it takes stays as long as it says
-      to: 'change snapshot schedules',
-    })
+    const project = await lockProject(session, path, may(caller, 'updateSnapshotSchedule'))
     const branch = await session.branches.byId(project.uid, path.branch)
     if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
     const now = clock.now()

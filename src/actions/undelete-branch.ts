@@ -6,7 +6,7 @@ import { type BranchPath, type BranchUid, branchName } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { NewWork } from '../ports/catalog.ts'
-import { lockProject } from './access.ts'
+import { lockProject, may } from './access.ts'
 import type { Caller } from './actions.ts'
 import { wake } from './fleet.ts'
 import { mayAddBranch, mayAddRoot } from './limits.ts'
@@ -20,11 +20,7 @@ export async function undeleteBranch(
   path: BranchPath,
 ): Promise<OperationResource> {
   return catalog.transaction(async (session) => {
-    const project = await lockProject(session, path, {
-      caller,
-      needs: 'CAN_MANAGE', // what comes back has no end
-      to: 'undelete branches',
-    })
+    const project = await lockProject(session, path, may(caller, 'undeleteBranch'))
     const live = await session.branches.byId(project.uid, path.branch)
     const branch = await session.branches.lastDeleted(project.uid, path.branch)
     if (branch === undefined) {

@@ -6,7 +6,7 @@ import { type BranchPath, branchName } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
 import type { CatalogSession } from '../ports/catalog.ts'
-import { lockProject, mayChange, mustManage } from './access.ts'
+import { allow, lockProject, may, mayChange } from './access.ts'
 import type { BranchSpec, Caller } from './actions.ts'
 import { mayProtect } from './create-branch.ts'
 import type { Services } from './services.ts'
@@ -20,11 +20,7 @@ export async function updateBranch(
   spec: BranchSpec,
 ): Promise<OperationResource> {
   return services.catalog.transaction(async (session) => {
-    const project = await lockProject(session, path, {
-      caller,
-      needs: 'CAN_BRANCH',
-      to: 'change branches',
-    })
+    const project = await lockProject(session, path, may(caller, 'updateBranch'))
     const branch = await session.branches.byId(project.uid, path.branch)
     if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
     return changeBranch(services, session, caller, project, branch, spec)
@@ -40,9 +36,9 @@ export async function changeBranch(
   branch: Branch,
   spec: BranchSpec,
 ): Promise<OperationResource> {
-  await mayChange(session, project, branch, { caller, to: 'change branches of others' })
+  await mayChange(session, project, branch, may(caller, 'updateBranch/ofAnother'))
   if (spec.expiration?.kind === 'never' || spec.isProtected !== undefined) {
-    await mustManage(session, project, { caller, to: 'make a branch stay' })
+    await allow(session, project, may(caller, 'updateBranch/stays'))
   }
   const now = clock.now()
   const expireTime =

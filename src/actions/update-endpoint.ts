@@ -8,7 +8,7 @@ import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
-import { lockProject } from './access.ts'
+import { lockProject, may } from './access.ts'
 import type { Caller, EndpointSpec } from './actions.ts'
 import { suspend, wake } from './fleet.ts'
 import { mayHaveSize, maySuspendAfter } from './limits.ts'
@@ -23,11 +23,7 @@ export async function updateEndpoint(
   spec: EndpointSpec,
 ): Promise<OperationResource> {
   return services.catalog.transaction(async (session) => {
-    const project = await lockProject(session, path, {
-      caller,
-      needs: 'CAN_MANAGE',
-      to: 'change endpoints',
-    })
+    const project = await lockProject(session, path, may(caller, 'updateEndpoint'))
     const branch = await session.branches.byId(project.uid, path.branch)
     if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
     const endpoint = await session.endpoints.byId(branch.uid, path.endpoint)

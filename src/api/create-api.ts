@@ -13,6 +13,7 @@ import { createLog, type Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
 import { auditRoutes } from './audit.ts'
 import { branchRoutes } from './branches.ts'
+import { clientSecretRoutes } from './client-secrets.ts'
 import { computeInstanceRoutes } from './compute-instances.ts'
 import { credentialRoutes } from './credentials.ts'
 import { databaseRoutes } from './databases.ts'
@@ -26,10 +27,12 @@ import { operationRoutes } from './operations.ts'
 import { permissionRoutes } from './permissions.ts'
 import { projectRoutes } from './projects.ts'
 import { renderFault, statusOf } from './render-fault.ts'
+import { isScimPath, renderScimFault } from './render-scim-fault.ts'
 import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
 import { callerOf, type Edge, type RequestOrigin, serveRoute, userAgentOf } from './serve-route.ts'
+import { setupLinkRoutes } from './setup-links.ts'
 import { snapshotScheduleRoutes } from './snapshot-schedule.ts'
 import { snapshotRoutes } from './snapshots.ts'
 import { statusRoutes } from './status.ts'
@@ -42,10 +45,9 @@ export interface ApiOptions {
   readonly actions: Actions
   /** Digits, the same for ever. */
   readonly workspaceId: string
-  /** `iss` of our tokens, when it is not `{apiUrl}/oidc`. */
-  readonly issuer?: string
+  /** The setting `public-url`. */
+  readonly publicUrl?: string | undefined
   readonly status: () => Promise<Record<string, unknown>>
-  readonly jwks: () => Promise<unknown>
   readonly apiUrl: () => string
   readonly log: Log
   readonly version: string
@@ -63,9 +65,9 @@ export interface Api {
 }
 
 export function allRoutes(options: ApiOptions): readonly Route[] {
-  const { actions, workspaceId, issuer, apiUrl, jwks, contract, clock = systemClock } = options
+  const { actions, workspaceId, publicUrl, apiUrl, contract } = options
   const routes: Route[] = [
-    ...wellKnownRoutes({ workspaceId, issuer, apiUrl, jwks }),
+    ...wellKnownRoutes({ workspaceId, publicUrl, apiUrl }),
     ...operationRoutes(actions), // before resources: they hang below them
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
@@ -77,7 +79,9 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...computeInstanceRoutes(actions),
     ...credentialRoutes(actions),
     ...scimRoutes(actions, workspaceId),
-    ...tokenRoutes(actions, clock),
+    ...tokenRoutes(actions),
+    ...clientSecretRoutes(actions),
+    ...setupLinkRoutes({ actions, apiUrl, publicUrl }),
     ...permissionRoutes(actions),
     ...telemetryRoutes,
     ...statusRoutes(options.status),
@@ -94,7 +98,6 @@ export const declaredRoutes = (version: string): readonly Route[] =>
     actions: {} as Actions, // handlers use it, and nobody calls them
     workspaceId: '0',
     status: async () => ({}),
-    jwks: async () => ({}),
     apiUrl: () => 'http://localhost',
     log: createLog('declared'),
     version,
@@ -204,7 +207,8 @@ function refuse(context: Context<Edge>, fault: Fault): Response {
   const status = statusOf(fault)
   if (status === 401) context.header('www-authenticate', 'Bearer realm="lakelet"')
   if (status === 429 || status === 503) context.header('retry-after', '1')
-  return context.json(renderFault(fault, context.get('trace')), status)
+  const render = isScimPath(context.req.path) ? renderScimFault : renderFault
+  return context.json(render(fault, context.get('trace')), status)
 }
 
 /** The service's own texts leave the version prefix out. */

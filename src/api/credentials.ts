@@ -26,7 +26,9 @@ const request = z
     claims: claims.optional().describe('Narrow what the session may do; all claims together.'),
     ttl: anyDuration('3600s').optional().describe('Default: 3600s. Not beside `expire_time`.'),
     expire_time: timestamp.optional(),
-    group_name: line(1, 256).optional(),
+    group_name: line(1, 256)
+      .optional()
+      .describe('The session runs as the role of this group, of which you are a member.'),
   })
   .meta({ id: 'DatabaseCredentialCreate' })
 
@@ -56,7 +58,7 @@ export const credentialRoutes = (actions: Actions): readonly Route[] => [
       'EXPIRATION_AMBIGUOUS',
       'ID_INVALID',
       'NAME_INVALID',
-      'NOT_IMPLEMENTED',
+      'PERMISSION_DENIED',
     ],
     access: 'identity',
     body: {
@@ -73,18 +75,17 @@ export const credentialRoutes = (actions: Actions): readonly Route[] => [
 function readCredential(fields: z.output<typeof request>): CreateCredential {
   const { ttl, expire_time: expireTime } = fields
   if (fields.endpoint === '') throw new Fault('FIELD_REQUIRED', { field: 'endpoint' })
-  if (fields.group_name !== undefined) {
-    throw new Fault('NOT_IMPLEMENTED', {
-      what: 'A credential of a group',
-      instead: 'Leave group_name out: the session runs as the caller.',
-    })
-  }
   if (ttl !== undefined && expireTime !== undefined) {
     throw new Fault('EXPIRATION_AMBIGUOUS', { given: 'ttl and expire_time' })
   }
   return {
     endpoint: fields.endpoint,
-    ...defined({ lifetime: ttl, expireTime, narrowing: readNarrowing(fields.claims) }),
+    ...defined({
+      lifetime: ttl,
+      expireTime,
+      narrowing: readNarrowing(fields.claims),
+      groupName: fields.group_name,
+    }),
   }
 }
 

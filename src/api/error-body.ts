@@ -36,5 +36,14 @@ const detail = z
   .meta({ id: 'ErrorDetail' })
 
 export const errorBody = z
-  .strictObject({ error_code: errorCode, message: z.string(), details: z.array(detail) })
+  .strictObject({
+    error_code: errorCode,
+    message: z.string(),
+    details: z.array(detail),
+    // For clients of SCIM (RFC 7644 §3.12), at its paths alone.
+    schemas: z.array(z.literal('urn:ietf:params:scim:api:messages:2.0:Error')).optional(),
+    status: z.string().optional(),
+    scimType: z.string().optional(),
+    detail: z.string().optional(),
+  })
   .meta({ id: 'Error', description: 'A refusal: what happened, and what to do about it.' })

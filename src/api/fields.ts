@@ -3,7 +3,7 @@
  * carries the JSON Schema of its contract form for the API document.
  */
 import { z } from 'zod'
-import { defaultCuLimits, smallestCu } from '../domain/cu.ts'
+import { smallestCu } from '../domain/cu.ts'
 import { parseTolerantDuration, sayDuration } from '../domain/duration.ts'
 import { Fault } from '../domain/faults.ts'
 import { type Lsn, parseLsn } from '../domain/lsn.ts'
@@ -60,7 +60,7 @@ export const integer = (min: number, max: number) =>
   })
 
 export const computeUnits = field(
-  { type: 'number', minimum: smallestCu, maximum: defaultCuLimits.max },
+  { type: 'number', minimum: smallestCu }, // the largest is a setting
   (value) => {
     if (typeof value !== 'number' || !Number.isFinite(value)) return wrong('it must be a number')
     return value < smallestCu ? wrong(`it must be at least ${smallestCu}`) : value
@@ -168,6 +168,16 @@ export const pgSettings = field<Readonly<Record<string, string>>>(
 
 /** Which fields an update changes; the API document lists the paths of the route's mask. */
 export const maskQuery = z.object({ update_mask: z.string().optional() })
+
+/** One of these words, in lower or upper case. */
+export const word = <const Words extends readonly string[]>(words: Words) =>
+  field<Words[number]>({ type: 'string', pattern: inAnyCase(words) }, (value) => {
+    const known = words.find((one) => typeof value === 'string' && one === value.toLowerCase())
+    return known ?? wrong(`it must be one of ${words.join(', ')}`)
+  })
+
+const inAnyCase = (words: readonly string[]): string =>
+  `^(${words.map((one) => one.replace(/[a-z]/g, (c) => `[${c}${c.toUpperCase()}]`)).join('|')})$`
 
 /** A boolean in a query: `true` or `false`, nothing else. */
 export const queryFlag = field({ type: 'boolean' }, (value) => {

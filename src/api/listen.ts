@@ -2,7 +2,7 @@
  * The API on a TCP port: bounds on what a slow or hostile client may hold, JSON even for requests
  * that are no HTTP, and a close that does not wait for idle connections.
  */
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { Fault } from '../domain/faults.ts'
@@ -24,9 +24,17 @@ export class ListenFailed extends Error {
 /** How long a running request may take to end while the server closes. */
 const closePatience = seconds(5)
 
+/** A part of the server with a protocol of its own, below a path. */
+export interface Mount {
+  /** Ends with a slash. */
+  readonly prefix: string
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>
+}
+
 export async function serveApi(
   app: Api,
   address: { readonly host: string; readonly port: number },
+  mounts: readonly Mount[] = [],
 ): Promise<Listening> {
   const answer = getRequestListener(
     (request, { incoming }) => app.fetch(request, originOf(incoming.socket.remoteAddress)),
@@ -43,7 +51,10 @@ export async function serveApi(
       keepAliveTimeout: seconds(75), // longer than the pools of common proxies and clients
       connectionsCheckingInterval: seconds(5),
     },
-    (incoming, outgoing) => void answer(incoming, outgoing),
+    (incoming, outgoing) => {
+      const mount = mounts.find(({ prefix }) => incoming.url?.startsWith(prefix))
+      void (mount === undefined ? answer(incoming, outgoing) : mount.handle(incoming, outgoing))
+    },
   )
   server.on('clientError', refuseGarbage)
   const port = await listen(server, address)

@@ -74,6 +74,12 @@ export const notServed: readonly NotServed[] = [
     ],
   },
   {
+    what: 'Reading the password of a role',
+    instead:
+      'Passwords are kept as verifiers only. Give the role a new one, which is shown once: POST …/roles/{role}/renew-password.',
+    methods: [['POST', `${branch}/roles/{role}/password`, 'revealRolePassword']],
+  },
+  {
     what: 'Forward ETL',
     instead:
       'Read the branch with a READ_ONLY credential, and write what you need where you need it.',

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { owner, recordedApi, robot } from './recording-actions.fixture.ts'
+import { adminsGroup } from '../domain/principal.ts'
+import { owner, recordedApi, robot, team } from './recording-actions.fixture.ts'
 
 const permissions = '/api/2.0/permissions/database-projects/app'
 const { inputsOf, refusalOf, send } = recordedApi()
@@ -21,6 +22,17 @@ describe("a project's permissions", () => {
           display_name: robot.displayName,
           all_permissions: [{ permission_level: 'CAN_USE', inherited: false }],
         },
+        {
+          group_name: 'admins',
+          display_name: 'admins',
+          all_permissions: [
+            {
+              permission_level: 'CAN_MANAGE',
+              inherited: true,
+              inherited_from_object: ['/database-projects/'],
+            },
+          ],
+        },
       ],
     })
     expect(await inputsOf('GET', permissions)).toEqual(['app'])
@@ -31,14 +43,42 @@ describe("a project's permissions", () => {
       access_control_list: [
         { user_name: 'joe@example.com', permission_level: 'CAN_USE' },
         { service_principal_name: 'app-1', permission_level: 'CAN_BRANCH' },
+        { group_name: 'team', permission_level: 'CAN_MANAGE' },
       ],
     }
     const entries = [
-      { loginName: 'joe@example.com', level: 'CAN_USE' },
-      { loginName: 'app-1', level: 'CAN_BRANCH' },
+      { name: 'joe@example.com', isGroup: false, level: 'CAN_USE' },
+      { name: 'app-1', isGroup: false, level: 'CAN_BRANCH' },
+      { name: 'team', isGroup: true, level: 'CAN_MANAGE' },
     ]
     expect(await inputsOf('PUT', permissions, body)).toEqual(['app', entries, { replace: true }])
     expect(await inputsOf('PATCH', permissions, body)).toEqual(['app', entries, { replace: false }])
+  })
+
+  test('show administrators once, also when they are named', async () => {
+    const admins = { ...team, uid: adminsGroup, loginName: 'admins', displayName: 'admins' }
+    const { send } = recordedApi({ getAccess: () => [{ principal: admins, level: 'CAN_USE' }] })
+    const { json } = await send('GET', permissions)
+    expect((json as { access_control_list: unknown }).access_control_list).toMatchObject([
+      {
+        group_name: 'admins',
+        all_permissions: [
+          { permission_level: 'CAN_USE', inherited: false },
+          { permission_level: 'CAN_MANAGE', inherited: true },
+        ],
+      },
+    ])
+  })
+
+  test('come in levels that the service knows, and one of ours', async () => {
+    const { json } = await send('GET', `${permissions}/permissionLevels`)
+    expect(json).toMatchObject({
+      permission_levels: [
+        { permission_level: 'CAN_USE', description: expect.any(String) },
+        { permission_level: 'CAN_BRANCH' },
+        { permission_level: 'CAN_MANAGE' },
+      ],
+    })
   })
 
   test('are not replaced by a list that is missing', async () => {
@@ -51,7 +91,9 @@ describe("a project's permissions", () => {
     [{ user_name: 'a' }, 400, 'permission_level'],
     [{ permission_level: 'CAN_USE' }, 400, 'user_name'],
     [{ user_name: 'a', service_principal_name: 'b', permission_level: 'CAN_USE' }, 400, 'only one'],
-    [{ group_name: 'team', permission_level: 'CAN_USE' }, 501, 'group'],
+    [{ group_name: '', permission_level: 'CAN_USE' }, 400, '1 to 256'],
+    [{ user_name: 7, permission_level: 'CAN_USE' }, 400, 'must be a string'],
+    [{ user_name: 'x'.repeat(10_000), permission_level: 'CAN_USE' }, 400, '1 to 256'],
   ])('refuse %j', async (entry, status, said) => {
     const body = { access_control_list: [entry] }
     const refusal = await refusalOf('PUT', permissions, body)

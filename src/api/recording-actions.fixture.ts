@@ -4,11 +4,17 @@
  * document, unless a test's own answers are nothing that an action would answer.
  */
 import { trafficChecker } from '../../test/fixtures/check-traffic.mjs'
-import type { Actions } from '../actions/actions.ts'
+import type { Actions, Caller } from '../actions/actions.ts'
 import { Fault } from '../domain/faults.ts'
 import type { Identity, IdentityKind } from '../domain/identity.ts'
 import type { IdentityUid } from '../domain/names.ts'
 import type { OperationSubject } from '../domain/operation.ts'
+import {
+  adminsGroup,
+  type DirectoryEntry,
+  type Principal,
+  usersGroup,
+} from '../domain/principal.ts'
 import { createLog } from '../lib/log.ts'
 import { Secret } from '../lib/secret.ts'
 import { type Clock, epochMs, millis } from '../lib/time.ts'
@@ -28,7 +34,7 @@ import {
 export const workspaceId = '900800700600'
 
 export const owner: Identity = {
-  uid: '7b1d0f0e-0000-4000-8000-000000000001' as IdentityUid,
+  uid: '100' as IdentityUid,
   kind: 'USER',
   loginName: 'jane.doe@example.com',
   displayName: 'Jane Doe',
@@ -39,11 +45,36 @@ export const owner: Identity = {
 
 export const robot: Identity = {
   ...owner,
-  uid: '7b1d0f0e-0000-4000-8000-000000000002' as IdentityUid,
+  uid: '200' as IdentityUid,
   kind: 'SERVICE_PRINCIPAL',
   loginName: '0b7c1f6e-1111-4222-8333-444455556666',
   displayName: 'robot',
   isAdmin: false,
+}
+
+export const entryOf = (principal: Principal): DirectoryEntry => ({
+  ...principal,
+  profile: {},
+  groups: [
+    ...(principal.isAdmin ? [groupRef(adminsGroup, 'admins')] : []),
+    groupRef(usersGroup, 'users'),
+  ],
+  members: [],
+})
+
+const groupRef = (uid: IdentityUid, name: string) =>
+  ({ uid, kind: 'GROUP', loginName: name, displayName: name }) as const
+
+export const team: DirectoryEntry = {
+  ...owner,
+  uid: '300' as IdentityUid,
+  kind: 'GROUP',
+  loginName: 'team',
+  displayName: 'team',
+  isAdmin: false,
+  profile: {},
+  groups: [],
+  members: [owner, robot],
 }
 
 export interface Recorded {
@@ -61,7 +92,28 @@ const stoppedClock: Clock = {
   sleep: () => Promise.resolve(),
 }
 
-const ofKind = (kind: unknown): Identity => (kind === 'USER' ? owner : robot)
+const accessToken = {
+  tokenId: 'token-1',
+  identityUid: robot.uid,
+  comment: 'laptop',
+  createTime: epochMs(1_800_000_000_000),
+  expireTime: epochMs(1_800_000_060_000),
+  createdBy: owner.uid,
+  createdByName: owner.loginName,
+  lastUsedTime: epochMs(1_800_000_030_000),
+}
+
+const clientSecret = {
+  secretId: 'secret-1',
+  hash: 'a hash that is longer than this',
+  identityUid: robot.uid,
+  createTime: epochMs(1_800_000_000_000),
+  expireTime: epochMs(1_800_000_060_000),
+  lastUsedTime: undefined,
+  isExpired: false,
+}
+
+const ofKind = (kind: unknown) => entryOf(kind === 'USER' ? owner : robot)
 
 const subjectOf = (resource: string): OperationSubject => {
   if (resource.includes('/endpoints/')) return 'Endpoint'
@@ -133,11 +185,21 @@ export function recordedApi(answers: Answers = {}) {
       expireTime: epochMs(1_800_003_600_000),
     }),
     createIdentity: (input) => ofKind((input as { readonly kind: IdentityKind }).kind),
-    listIdentities: (kind) => [ofKind(kind)],
+    updateIdentity: (kind) => ofKind(kind),
     getOperation: (resource) => sampleOperation(subjectOf(String(resource))),
-    getIdentity: () => owner,
-    deleteIdentity: () => owner,
-    createAccessToken: () => ({ tokenId: 'token-1', token: new Secret('dapi-secret') }),
+    deleteIdentity: (kind) => ofKind(kind),
+    createGroup: () => team,
+    getGroup: () => team,
+    listGroups: () => [team],
+    updateGroup: () => team,
+    deleteGroup: () => team,
+    createAccessToken: () => ({ ...accessToken, token: new Secret('dapi-secret') }),
+    listAccessTokens: () => [accessToken],
+    getAccessToken: () => accessToken,
+    deleteAccessToken: () => undefined,
+    createClientSecret: () => ({ ...clientSecret, secret: new Secret('dose-secret') }),
+    listClientSecrets: () => [clientSecret],
+    deleteClientSecret: () => undefined,
     getAccess: () => [{ principal: owner, level: 'CAN_MANAGE' }],
     setAccess: () => [
       { principal: owner, level: 'CAN_MANAGE' },
@@ -154,6 +216,17 @@ export function recordedApi(answers: Answers = {}) {
           throw new Fault('UNAUTHENTICATED', { problem: 'it is unknown or has ended' })
         }
         calls.push({ verb, input })
+        if (answers[verb] === undefined) {
+          if (verb === 'getMe') return entryOf((first as Caller).identity)
+          const known = [owner, robot].filter(({ kind }) => kind === (input[0] as IdentityKind))
+          if (verb === 'listIdentities') return known.map(entryOf)
+          if (verb === 'getIdentity') {
+            const found = known.find(({ uid }) => uid === input[1])
+            if (found === undefined)
+              throw new Fault('IDENTITY_NOT_FOUND', { name: String(input[1]) })
+            return entryOf(found)
+          }
+        }
         const answer = answers[verb] ?? defaults[verb]
         if (answer === undefined) throw new Error(`no sample of what ${verb} answers`)
         return answer(...input)
@@ -166,7 +239,6 @@ export function recordedApi(answers: Answers = {}) {
     keepExchange: (exchange) => problems.push(...checker.check(exchange)),
     workspaceId,
     status: async () => ({ version: '0.1.0' }),
-    jwks: async () => ({ keys: [{ kty: 'EC', kid: 'one' }] }),
     apiUrl: () => 'http://127.0.0.1:8080',
     log,
     version: '0.1.0',
@@ -225,7 +297,7 @@ export function recordedApi(answers: Answers = {}) {
     calls.length = 0
     const { status, json } = await send(method, path, body)
     const { error_code, message } = json as { error_code?: string; message?: string }
-    const isDone = calls.some(({ verb }) => !verb.startsWith('get'))
+    const isDone = calls.some(({ verb }) => !/^(get|list)/.test(verb))
     if (isDone || status < 400) throw new Error(`${method} ${path} was not refused`)
     return { status, code: error_code, message: message ?? '' }
   }

@@ -1,258 +1,283 @@
-/** Identities in SCIM (RFC 7643, RFC 7644), as far as clients of a workspace use it. */
+/**
+ * Users, service principals and groups in SCIM 2.0 (RFC 7644), at both addresses that clients of a
+ * workspace use. PATCH is a PUT of the patched resource, except that members come and go one by one.
+ */
 import { randomUUID } from 'node:crypto'
-import { z } from 'zod'
-import type { Actions } from '../actions/actions.ts'
-import { Fault } from '../domain/faults.ts'
-import type { Identity, IdentityKind } from '../domain/identity.ts'
-import { printable } from '../domain/names.ts'
-import { flag, line } from './fields.ts'
+import type { z } from 'zod'
+import type { Actions, Caller } from '../actions/actions.ts'
+import { Fault, type Reason } from '../domain/faults.ts'
+import type { IdentityKind } from '../domain/identity.ts'
+import type { DirectoryEntry } from '../domain/principal.ts'
+import { defined, readWith } from './fields.ts'
 import { noBody, ok, type Route, route } from './route.ts'
+import type { ScimResource } from './scim-filter.ts'
+import { listOf, listQuery, oneQuery, project } from './scim-list.ts'
+import { applyPatch, type PatchOperation } from './scim-patch.ts'
+import { listReplies, meReply, replies } from './scim-replies.ts'
 import {
-  listOf,
-  meResource,
-  scimSchemas as schemas,
-  servicePrincipalResource,
-  userResource,
-} from './scim-resources.ts'
+  collections,
+  groupBody,
+  type IdentityBody,
+  mustStay,
+  patchBody,
+  profileOf,
+  render,
+  renderMe,
+  servicePrincipalBody,
+  userBody,
+} from './scim-resource.ts'
 
-const base = '/api/2.0/preview/scim/v2'
+/** What clients of a workspace call, and what those of an account do; the same things are at both. */
+const bases = [
+  { base: '/api/2.0/preview/scim/v2', suffix: '' },
+  { base: '/api/2.0/account/scim/v2', suffix: 'OfAccount' },
+] as const
+type Base = (typeof bases)[number]
 
-/** SCIM's list parameters; a page beyond the end is empty, which is how the SDKs stop. */
-const listQuery = z.object({
-  filter: line(0, 1000).optional(),
-  startIndex: z
-    .string()
-    .regex(/^\d{1,9}$/, 'it must be a whole number')
-    .optional(),
-  count: z
-    .string()
-    .regex(/^\d{1,9}$/, 'it must be a whole number')
-    .optional(),
-})
+type GroupBody = z.output<typeof groupBody>
 
-const user = z
-  .object({
-    userName: line(3, 256).describe('An e-mail address of at most 63 bytes.'),
-    displayName: line(1, 256).optional(),
-    active: flag.optional(),
-  })
-  .meta({ id: 'UserCreate' })
+export const scimRoutes = (actions: Actions, workspaceId: string): readonly Route[] =>
+  bases.flatMap((at) => [
+    route({
+      method: 'GET',
+      path: `${at.base}/Me`,
+      summary: 'Who am I',
+      operationId: `getMe${at.suffix}`,
+      tag: 'Identities',
+      reply: { 200: meReply },
+      access: 'identity',
+      query: oneQuery,
+      handle: async ({ caller, query }) =>
+        // Terraform and the Go SDK read the workspace id from this header.
+        ok(project(renderMe(await actions.getMe(caller)), query), {
+          'X-Databricks-Org-Id': workspaceId,
+        }),
+    }),
+    ...identityRoutes(at, actions, 'USER'),
+    ...identityRoutes(at, actions, 'SERVICE_PRINCIPAL'),
+    ...groupRoutes(at, actions),
+  ])
 
-const servicePrincipal = z
-  .object({
-    applicationId: z.uuid('it must be a UUID').optional().describe('Default: a new one.'),
-    displayName: line(1, 256).optional(),
-    active: flag.optional(),
-  })
-  .meta({ id: 'ServicePrincipalCreate' })
-
-export const scimRoutes = (actions: Actions, workspaceId: string): readonly Route[] => [
-  route({
-    method: 'GET',
-    path: `${base}/Me`,
-    summary: 'Who am I',
-    operationId: 'getMe',
-    tag: 'Identities',
-    reply: { 200: meResource },
-    access: 'identity',
-    handle: ({ caller }) =>
-      // Terraform and the Go SDK read the workspace id from this header.
-      ok(renderMe(caller.identity), { 'X-Databricks-Org-Id': workspaceId }),
-  }),
-  route({
-    method: 'POST',
-    path: `${base}/Users`,
-    summary: 'Create a user',
-    operationId: 'createUser',
-    tag: 'Identities',
-    reply: { 201: userResource },
-    refusals: ['IDENTITY_EXISTS', 'PERMISSION_DENIED'],
-    access: 'identity',
-    body: {
-      schema: user,
-      keepsNames: true,
-      example: { userName: 'jane.doe@example.com', displayName: 'Jane Doe' },
-    },
-    async handle({ caller, body }) {
-      const loginName = checkUserName(body.userName)
-      checkActive(body.active)
-      const identity = await actions.createIdentity(caller, {
-        kind: 'USER',
+function identityRoutes(at: Base, actions: Actions, kind: IdentityKind): readonly Route[] {
+  const schema: z.ZodType<IdentityBody> = kind === 'USER' ? userBody : servicePrincipalBody
+  const read = (caller: Caller, id: string) => actions.getIdentity(caller, kind, id)
+  const put = async (caller: Caller, before: DirectoryEntry, body: IdentityBody) => {
+    mustStay(before, kind === 'USER' ? body.userName : body.applicationId)
+    // Only what differs: a change of the name must not undo a deactivation that came between.
+    const { displayName, active } = body
+    return actions.updateIdentity(caller, kind, before.uid, {
+      ...(displayName === before.displayName ? {} : defined({ displayName })),
+      ...(active === before.isActive ? {} : defined({ isActive: active })),
+      profile: profileOf(body),
+    })
+  }
+  return resourceRoutes(at, kind, schema, {
+    list: (caller) => actions.listIdentities(caller, kind),
+    read,
+    async create(caller, body) {
+      const loginName = kind === 'USER' ? userNameOf(body) : applicationIdOf(body)
+      return actions.createIdentity(caller, {
+        kind,
         loginName,
         displayName: body.displayName ?? loginName,
+        profile: profileOf(body),
+        ...defined({ isActive: body.active, groups: body.groups }),
       })
-      return { status: 201, body: render(identity) }
     },
-  }),
-  route({
-    method: 'POST',
-    path: `${base}/ServicePrincipals`,
-    summary: 'Create a service principal',
-    operationId: 'createServicePrincipal',
-    tag: 'Identities',
-    reply: { 201: servicePrincipalResource },
-    refusals: ['IDENTITY_EXISTS', 'PERMISSION_DENIED'],
-    access: 'identity',
-    body: {
-      schema: servicePrincipal,
-      keepsNames: true,
-      example: { displayName: 'deploy' },
+    async put(caller, id, body) {
+      if (kind === 'USER') userNameOf(body)
+      return put(caller, await read(caller, id), body)
     },
-    async handle({ caller, body }) {
-      const loginName = body.applicationId?.toLowerCase() ?? randomUUID()
-      checkActive(body.active)
-      const identity = await actions.createIdentity(caller, {
-        kind: 'SERVICE_PRINCIPAL',
-        loginName,
-        displayName: body.displayName ?? loginName,
-      })
-      return { status: 201, body: render(identity) }
+    async patch(caller, id, operations) {
+      const before = await read(caller, id)
+      return put(caller, before, readWith(schema, applyPatch(render(before), operations)))
     },
-  }),
-  ...identityRoutes(actions, 'USER'),
-  ...identityRoutes(actions, 'SERVICE_PRINCIPAL'),
-]
+    remove: (caller, id) => actions.deleteIdentity(caller, kind, id),
+  })
+}
 
-/** Where identities of a kind are, and which attribute names them. */
-const collections = {
-  USER: {
-    path: `${base}/Users`,
-    attribute: 'userName',
-    noun: 'user',
-    name: 'User',
-    resource: userResource,
-  },
-  SERVICE_PRINCIPAL: {
-    path: `${base}/ServicePrincipals`,
-    attribute: 'applicationId',
-    noun: 'service principal',
-    name: 'ServicePrincipal',
-    resource: servicePrincipalResource,
-  },
+function groupRoutes(at: Base, actions: Actions): readonly Route[] {
+  const put = (caller: Caller, before: DirectoryEntry, body: GroupBody) => {
+    mustStay(before, nameOf(body))
+    const had = before.members.map(({ uid }): string => uid)
+    const wanted = body.members ?? []
+    return actions.updateGroup(caller, before.uid, {
+      profile: profileOf(body),
+      add: wanted.filter((uid) => !had.includes(uid)),
+      remove: had.filter((uid) => !wanted.includes(uid)),
+    })
+  }
+  return resourceRoutes(at, 'GROUP', groupBody, {
+    list: (caller) => actions.listGroups(caller),
+    read: (caller, id) => actions.getGroup(caller, id),
+    create: (caller, body) =>
+      actions.createGroup(caller, {
+        name: nameOf(body),
+        profile: profileOf(body),
+        members: body.members ?? [],
+      }),
+    put: async (caller, id, body) => put(caller, await actions.getGroup(caller, id), body),
+    async patch(caller, id, operations) {
+      const before = await actions.getGroup(caller, id)
+      return put(caller, before, readWith(groupBody, applyPatch(render(before), operations)))
+    },
+    remove: (caller, id) => actions.deleteGroup(caller, id),
+  })
+}
+
+const changing = [
+  'ADMINISTRATORS_ONLY',
+  'IDENTITY_NOT_FOUND',
+  'FIELD_IMMUTABLE',
+  'GROUP_BUILT_IN',
+  'LAST_ADMINISTRATOR',
+] as const satisfies readonly Reason[]
+
+const examples = {
+  USER: { userName: 'jane.doe@example.com', displayName: 'Jane Doe' },
+  SERVICE_PRINCIPAL: { displayName: 'deploy' },
+  GROUP: { displayName: 'data team', members: [{ value: '123456789012345' }] },
 } as const
 
-function identityRoutes(actions: Actions, kind: IdentityKind): readonly Route[] {
-  const { path, attribute, noun, name, resource } = collections[kind]
-  const one = `${path}/{id}` as const
+const patchExample = {
+  schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+  Operations: [{ op: 'replace', path: 'displayName', value: 'Jane' }],
+} as const
+
+interface ResourceActions<Body> {
+  list(caller: Caller): Promise<readonly DirectoryEntry[]>
+  read(caller: Caller, id: string): Promise<DirectoryEntry>
+  create(caller: Caller, body: Body): Promise<DirectoryEntry>
+  put(caller: Caller, id: string, body: Body): Promise<DirectoryEntry>
+  patch(caller: Caller, id: string, operations: readonly PatchOperation[]): Promise<DirectoryEntry>
+  remove(caller: Caller, id: string): Promise<DirectoryEntry>
+}
+
+function resourceRoutes<Body>(
+  { base, suffix }: Base,
+  kind: DirectoryEntry['kind'],
+  schema: z.ZodType<Body>,
+  actions: ResourceActions<Body>,
+): readonly Route[] {
+  const { name, noun, one: word } = collections[kind]
+  const path = `${base}/${name}`
+  const one = `${path}/{id}` as `${string}/{id}`
+  const access = 'identity'
+  const tag = 'Identities'
+  const resource = replies[kind]
+  const example = examples[kind]
+  const plain = (entry: DirectoryEntry): ScimResource => render(entry)
   return [
     route({
       method: 'GET',
       path,
       summary: `List ${noun}s`,
-      operationId: `list${name}s`,
-      tag: 'Identities',
-      reply: { 200: listOf(name, resource) },
-      access: 'identity',
+      operationId: `list${name}${suffix}`,
+      tag,
+      reply: { 200: listReplies[kind] },
+      refusals: ['SCIM_FILTER_INVALID'],
+      access,
       query: listQuery,
-      async handle({ caller, query }) {
-        const wanted = readFilter(query.filter, attribute)
-        const all = (await actions.listIdentities(caller, kind)).filter(
-          ({ loginName }) => wanted === undefined || sameName(loginName, wanted),
-        )
-        const start = Math.max(1, Number(query.startIndex ?? 1))
-        const count = query.count === undefined ? all.length : Number(query.count)
-        const page = all.slice(start - 1, start - 1 + count)
-        return ok({
-          schemas: ['urn:ietf:params:scim:api:messages:2.0:ListResponse'],
-          totalResults: all.length,
-          startIndex: start,
-          itemsPerPage: page.length,
-          Resources: page.map(render),
-        })
-      },
+      handle: async ({ caller, query }) =>
+        ok(listOf((await actions.list(caller)).map(plain), query)),
+    }),
+    route({
+      method: 'POST',
+      path,
+      summary: `Create a ${noun}`,
+      operationId: `create${word}${suffix}`,
+      tag,
+      reply: { 201: resource },
+      refusals: ['ADMINISTRATORS_ONLY', 'IDENTITY_EXISTS', 'IDENTITY_NOT_FOUND'],
+      access,
+      body: { schema, keepsNames: true, example },
+      handle: async ({ caller, body }) => ({
+        status: 201,
+        body: render(await actions.create(caller, body)),
+      }),
     }),
     route({
       method: 'GET',
       path: one,
       summary: `Get a ${noun}`,
-      operationId: `get${name}`,
-      tag: 'Identities',
+      operationId: `get${word}${suffix}`,
+      tag,
       reply: { 200: resource },
       refusals: ['IDENTITY_NOT_FOUND'],
-      access: 'identity',
-      handle: async ({ caller, params }) =>
-        ok(render(ofKind(await actions.getIdentity(caller, params.id), kind))),
+      access,
+      query: oneQuery,
+      handle: async ({ caller, params, query }) =>
+        ok(project(render(await actions.read(caller, params.id)), query)),
+    }),
+    route({
+      method: 'PUT',
+      path: one,
+      summary: `Replace a ${noun}`,
+      operationId: `replace${word}${suffix}`,
+      tag,
+      reply: { 200: resource },
+      refusals: changing,
+      access,
+      body: { schema, keepsNames: true, example },
+      handle: async ({ caller, params, body }) =>
+        ok(render(await actions.put(caller, params.id, body))),
+    }),
+    route({
+      method: 'PATCH',
+      path: one,
+      summary: `Change a ${noun}`,
+      operationId: `update${word}${suffix}`,
+      tag,
+      reply: { 200: resource },
+      refusals: [...changing, 'SCIM_PATH_INVALID'],
+      access,
+      body: { schema: patchBody, keepsNames: true, example: patchExample },
+      handle: async ({ caller, params, body }) => {
+        const operations = body.Operations.map(({ op, path, value }) => ({
+          op,
+          ...defined({ path }),
+          value,
+        }))
+        return ok(render(await actions.patch(caller, params.id, operations)))
+      },
     }),
     route({
       method: 'DELETE',
       path: one,
       summary: `Delete a ${noun}`,
-      operationId: `delete${name}`,
-      tag: 'Identities',
+      operationId: `delete${word}${suffix}`,
+      tag,
       reply: { 204: noBody },
-      refusals: ['IDENTITY_NOT_FOUND', 'PERMISSION_DENIED'],
-      access: 'identity',
+      refusals: ['ADMINISTRATORS_ONLY', 'IDENTITY_NOT_FOUND', 'LAST_ADMINISTRATOR'],
+      access,
       async handle({ caller, params }) {
-        ofKind(await actions.getIdentity(caller, params.id), kind)
-        await actions.deleteIdentity(caller, params.id)
+        await actions.remove(caller, params.id)
         return { status: 204 }
       },
     }),
   ]
 }
 
-/** A user is no service principal, whatever its id. */
-function ofKind(identity: Identity, kind: IdentityKind): Identity {
-  if (identity.kind === kind) return identity
-  throw new Fault('IDENTITY_NOT_FOUND', { name: identity.uid })
-}
-
-/** It becomes the name of a Postgres role, which holds 63 bytes. */
-function checkUserName(name: string): string {
-  const problem = !/^[^\s@"]+@[^\s@"]+$/.test(name)
-    ? 'it must be an e-mail address'
-    : Buffer.byteLength(name) > 63
-      ? 'it must have at most 63 bytes, since it becomes the name of a Postgres role'
-      : undefined
-  if (problem === undefined) return name
-  throw new Fault('FIELD_INVALID', { field: 'userName', problem })
-}
-
-function checkActive(active: boolean | undefined): void {
-  if (active !== false) return
-  throw new Fault('FIELD_INVALID', {
-    field: 'active',
-    problem: 'an identity is active from the start; delete it to end its access',
-  })
-}
-
-/** `userName eq "x"`: the one filter that clients need. Attribute and operator ignore case. */
-function readFilter(filter: string | undefined, attribute: string): string | undefined {
-  if (filter === undefined || filter.trim() === '') return undefined
-  const match = /^\s*(\w+)\s+eq\s+"((?:[^"\\]|\\["\\])*)"\s*$/i.exec(filter)
-  const [, name = '', value = ''] = match ?? []
-  if (match === null || name.toLowerCase() !== attribute.toLowerCase()) {
-    throw new Fault('FIELD_INVALID', {
-      field: 'filter',
-      problem: `'${printable(filter)}' is not supported; use ${attribute} eq "…"`,
-    })
+function userNameOf({ userName }: IdentityBody): string {
+  if (userName === undefined || userName === '') {
+    throw new Fault('FIELD_REQUIRED', { field: 'userName' })
   }
-  return value.replace(/\\(.)/g, '$1')
+  if (/^[^\s@"]+@[^\s@"]+$/.test(userName)) return userName
+  throw new Fault('FIELD_INVALID', { field: 'userName', problem: 'it must be an e-mail address' })
 }
 
-const sameName = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase()
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-function render(identity: Identity) {
-  const { kind, uid, loginName, displayName } = identity
-  return {
-    schemas: [schemas[kind]],
-    id: uid,
-    ...(kind === 'USER' ? { userName: loginName } : { applicationId: loginName }),
-    displayName,
-    active: identity.isActive,
-    ...(kind === 'USER' ? { emails: emailsOf(loginName) } : {}),
-    groups: groupsOf(identity),
+function applicationIdOf({ applicationId }: IdentityBody): string {
+  if (applicationId === undefined || applicationId === '') return randomUUID()
+  const lower = applicationId.toLowerCase()
+  if (UUID.test(lower)) return lower
+  throw new Fault('FIELD_INVALID', { field: 'applicationId', problem: 'it must be a UUID' })
+}
+
+function nameOf({ displayName }: GroupBody): string {
+  if (displayName === undefined || displayName === '') {
+    throw new Fault('FIELD_REQUIRED', { field: 'displayName' })
   }
+  return displayName
 }
-
-/** Here a service principal has a `userName` too: its application id. */
-const renderMe = (identity: Identity) => ({
-  ...render(identity),
-  userName: identity.loginName,
-  name: { givenName: identity.displayName },
-})
-
-const emailsOf = (address: string) => [{ value: address, primary: true, type: 'work' }]
-
-const groupsOf = ({ isAdmin }: Identity) =>
-  isAdmin ? [{ display: 'admins', value: 'admins' }] : []

@@ -7,6 +7,7 @@
 import type { Context, Handler } from 'hono'
 import type { Actions, Caller } from '../actions/actions.ts'
 import { agentOf } from '../domain/audit.ts'
+import { readHost } from '../domain/base-url.ts'
 import { isJsonObject, type JsonObject, tolerateBody } from '../domain/body-tolerance.ts'
 import { Fault } from '../domain/faults.ts'
 import { pickLeaves, resolveMask } from '../domain/field-mask.ts'
@@ -75,7 +76,13 @@ export function serveRoute(
     )
     return reply(
       context,
-      await route.handle({ params, query, body, caller, host: hostOf(context) }),
+      await route.handle({
+        params,
+        query,
+        body,
+        caller,
+        host: readHost(context.req.header('host')),
+      }),
     )
   }
 }
@@ -113,7 +120,8 @@ function bearerToken(header: string | undefined): Secret {
   const [scheme = '', token = '', ...rest] = header.trim().split(/\s+/)
   if (scheme.toLowerCase() !== 'bearer')
     throw refuse('the Authorization header is not of type Bearer')
-  if (token === '' || rest.length > 0) throw refuse('the Authorization header holds no token')
+  if (token === '') throw refuse('the Authorization header holds no token')
+  if (rest.length > 0) throw refuse('there is a space in the token, so it was not copied whole')
   if (token.length > maxTokenLength) throw refuse('the token is too long')
   return new Secret(token)
 }
@@ -196,13 +204,6 @@ function reply(context: Context<Edge>, { status, body, text, headers = {} }: Rep
   if (status === 204) return context.body(null, status)
   if (text !== undefined) return context.body(text, status)
   return context.json(body, status)
-}
-
-const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
-
-function hostOf(context: Context<Edge>): string | undefined {
-  const host = context.req.header('host')
-  return host !== undefined && HOST.test(host) ? host : undefined
 }
 
 export const userAgentOf = (context: Context<Edge>): string =>

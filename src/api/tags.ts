@@ -12,7 +12,7 @@ export const tags = {
   Identities: 'Users, service principals and groups, in SCIM (RFC 7643, RFC 7644).',
   Tokens: 'Personal access tokens for this API.',
   Audit: 'Who changed what, when and from where.',
-  OAuth: 'Discovery and OAuth 2.0 (RFC 6749, RFC 8414).',
+  OAuth: 'Where OAuth 2.0 is: its own metadata (RFC 8414) names the endpoints.',
   Server: 'The server itself.',
   Neighbours: 'Paths of other products that clients call anyway.',
 } as const

@@ -29,41 +29,6 @@ describe('what clients ask before they have a token', () => {
       expect(json).toMatchObject({ oidc_endpoint: 'http://127.0.0.1:8080/oidc' })
     },
   )
-
-  test.each(['oauth-authorization-server', 'openid-configuration'])(
-    'the document %s',
-    async (document) => {
-      const { json } = await get(`/oidc/.well-known/${document}`, { host: '[::1]:8080' })
-      expect(json).toMatchObject({
-        issuer: 'http://[::1]:8080/oidc',
-        authorization_endpoint: 'http://[::1]:8080/oidc/v1/authorize',
-        token_endpoint: 'http://[::1]:8080/oidc/v1/token',
-        jwks_uri: 'http://[::1]:8080/oidc/jwks.json',
-      })
-    },
-  )
-
-  test('the public keys, which may be kept for a while', async () => {
-    const { json, headers } = await get('/oidc/jwks.json')
-    expect(json).toEqual({ keys: [{ kty: 'EC', kid: 'one' }] })
-    expect(headers.get('cache-control')).toContain('max-age')
-  })
-
-  test('a token for an OAuth client is refused in the words of RFC 6749', async () => {
-    const response = await app.fetch(
-      new Request('http://localhost/oidc/v1/token', {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body: 'grant_type=client_credentials&scope=all-apis',
-      }),
-    )
-    expect(response.status).toBe(400)
-    expect(response.headers.get('cache-control')).toBe('no-store')
-    expect(await response.json()).toEqual({
-      error: 'unsupported_grant_type',
-      error_description: expect.stringContaining('personal access token'),
-    })
-  })
 })
 
 describe('telemetry', () => {

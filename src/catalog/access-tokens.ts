@@ -11,10 +11,14 @@ import type {
 import { readIdentity, toDate, toMoment } from './rows.ts'
 import type { AccessTokensTable, ClientSecretsTable, IdentitiesTable, Schema } from './schema.ts'
 
-type WithIdentity<T> = Selectable<T> & { readonly owner: Selectable<IdentitiesTable> }
-
 /** The identity as one column, so that its columns and the token's cannot be mistaken. */
 const owner = sql<Selectable<IdentitiesTable>>`to_jsonb(identities)`.as('owner')
+
+const createdByName = sql<
+  string | null
+>`(select made.login_name from identities made where made.uid = access_tokens.created_by)`.as(
+  'created_by_name',
+)
 
 const ownerOf = ({ owner: row }: { readonly owner: Selectable<IdentitiesTable> }) =>
   readIdentity({ ...row, create_time: new Date(row.create_time) }) // jsonb holds it as text
@@ -36,10 +40,11 @@ export const accessTokensIn = (db: Kysely<Schema>): AccessTokens => ({
       .execute()
   },
   async find(hash, now) {
-    const row: WithIdentity<AccessTokensTable> | undefined = await db
+    const row = await db
       .selectFrom('access_tokens')
       .innerJoin('identities', 'identities.uid', 'access_tokens.identity_uid')
       .selectAll('access_tokens')
+      .select(createdByName)
       .select(owner)
       .where('access_tokens.hash', '=', hash)
       .where('identities.is_active', '=', true)
@@ -56,6 +61,7 @@ export const accessTokensIn = (db: Kysely<Schema>): AccessTokens => ({
     const row = await db
       .selectFrom('access_tokens')
       .selectAll()
+      .select(createdByName)
       .where('token_id', '=', tokenId)
       .executeTakeFirst()
     return row && readToken(row)
@@ -64,6 +70,7 @@ export const accessTokensIn = (db: Kysely<Schema>): AccessTokens => ({
     let query = db
       .selectFrom('access_tokens')
       .selectAll()
+      .select(createdByName)
       .orderBy('create_time')
       .orderBy('token_id')
     if (ownerUid !== undefined) query = query.where('identity_uid', '=', ownerUid)
@@ -114,7 +121,7 @@ export const clientSecretsIn = (db: Kysely<Schema>): ClientSecrets => ({
     return numDeletedRows > 0n
   },
   async find(clientId, hash, now) {
-    const row: WithIdentity<ClientSecretsTable> | undefined = await db
+    const row = await db
       .selectFrom('client_secrets')
       .innerJoin('identities', 'identities.uid', 'client_secrets.identity_uid')
       .selectAll('client_secrets')
@@ -146,13 +153,16 @@ const maybeDate = (moment: EpochMs | undefined): Date | null =>
 const maybeMoment = (date: Date | null): EpochMs | undefined =>
   date === null ? undefined : toMoment(date)
 
-const readToken = (row: Selectable<AccessTokensTable>): AccessToken => ({
+const readToken = (
+  row: Selectable<AccessTokensTable> & { readonly created_by_name: string | null },
+): AccessToken => ({
   tokenId: row.token_id,
   identityUid: row.identity_uid as IdentityUid,
   comment: row.comment,
   createTime: toMoment(row.create_time),
   expireTime: maybeMoment(row.expire_time),
   createdBy: row.created_by as IdentityUid,
+  createdByName: row.created_by_name ?? undefined,
   lastUsedTime: maybeMoment(row.last_used_time),
 })
 

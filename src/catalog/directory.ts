@@ -77,16 +77,11 @@ export const directoryIn = (db: Kysely<Schema>): Directory => {
       return (await entriesOf(await principals().where('uid', '=', uid).execute()))[0]
     },
     async byName(name) {
-      const row = await principals().where('login_name', '=', name).executeTakeFirst()
-      return row && readPrincipal(row)
-    },
-    async hasSimilar(name) {
-      const row = await db
-        .selectFrom('identities')
-        .select('uid')
+      const row = await principals()
         .where(sql<boolean>`lower(login_name) = lower(${name})`)
+        .orderBy(sql`login_name = ${name}`, 'desc')
         .executeTakeFirst()
-      return row !== undefined
+      return row && readPrincipal(row)
     },
     async list(kind) {
       return entriesOf(await principals().where('kind', '=', kind).orderBy('login_name').execute())

@@ -4,6 +4,7 @@
  */
 import { type Kysely, type Migration, type MigrationProvider, sql } from 'kysely'
 import { identity } from './migrations/0002-identity.ts'
+import { oauth } from './migrations/0003-oauth.ts'
 import { audit } from './migrations/0004-audit.ts'
 import { snapshots } from './migrations/0005-snapshots.ts'
 import { readOnly } from './migrations/0007-read-only.ts'
@@ -143,6 +144,7 @@ export const migrations: MigrationProvider = {
     Promise.resolve({
       '0001-foundation': foundation,
       '0002-identity': identity,
+      '0003-oauth': oauth,
       '0004-audit': audit,
       '0005-snapshots': snapshots,
       '0007-read-only': readOnly,

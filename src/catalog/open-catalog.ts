@@ -18,6 +18,7 @@ import { migrations } from './migrations.ts'
 import { permissionsIn, projectsIn } from './projects.ts'
 import type { Schema } from './schema.ts'
 import { type CatalogHeld, takeServerLock } from './server-lock.ts'
+import { oauthRecordsIn, passwordsIn, setupLinksIn, signInAttemptsIn } from './sign-in.ts'
 import { snapshotSchedulesIn } from './snapshot-schedules.ts'
 import { snapshotsIn } from './snapshots.ts'
 import { workIn } from './work.ts'
@@ -73,7 +74,7 @@ export async function openCatalog(
       clock,
       log,
       onNotification(payload) {
-        if (payload === 'work' || payload === 'due') tell({ kind: payload })
+        if (payload === 'work' || payload === 'due' || payload === 'access') tell({ kind: payload })
         else if (payload.startsWith('done ')) {
           tell({ kind: 'done', operation: payload.slice(5) as OperationUid })
         }
@@ -81,6 +82,7 @@ export async function openCatalog(
       onResumed() {
         tell({ kind: 'work' })
         tell({ kind: 'due' })
+        tell({ kind: 'access' })
       },
       onTaken,
     })
@@ -121,6 +123,10 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   directory: directoryIn(db),
   permissions: permissionsIn(db),
   work: workIn(db),
+  oauthRecords: oauthRecordsIn(db),
+  passwords: passwordsIn(db),
+  setupLinks: setupLinksIn(db),
+  signInAttempts: signInAttemptsIn(db),
   audit: auditIn(db),
 })
 
@@ -197,7 +203,11 @@ function asFault(error: unknown): unknown {
   const reason = taken[error.constraint as keyof typeof taken]
   if (reason !== undefined) return new Fault(reason, {}, { cause: error })
   if (error.constraint === 'identities_login_name_key') {
-    return new Fault('IDENTITY_EXISTS', { name: 'of this name' }, { cause: error })
+    return new Fault(
+      'IDENTITY_EXISTS',
+      { noun: 'A principal of', name: 'that name' },
+      { cause: error },
+    )
   }
   return error
 }

@@ -149,6 +149,38 @@ export interface OperationsTable {
   end_time: Moment | null
 }
 
+export interface OAuthRecordsTable {
+  key: string
+  model: string
+  alias_key: string | null
+  grant_key: string | null
+  identity_uid: string | null
+  client_id: string | null
+  sealed: string
+  create_time: Moment
+  expire_time: Moment | null
+  consume_time: Moment | null
+}
+
+export interface PasswordsTable {
+  identity_uid: string
+  verifier: string
+  update_time: Moment
+}
+
+export interface SetupLinksTable {
+  hash: string
+  identity_uid: string
+  create_time: Moment
+  expire_time: Moment
+}
+
+export interface SignInAttemptsTable {
+  key: string
+  count: number
+  since: Moment
+}
+
 export interface SnapshotsTable {
   uid: string
   project_uid: string
@@ -211,6 +243,10 @@ export interface Schema {
   endpoints: EndpointsTable
   password_verifiers: PasswordVerifiersTable
   operations: OperationsTable
+  oauth_records: OAuthRecordsTable
+  passwords: PasswordsTable
+  setup_links: SetupLinksTable
+  sign_in_attempts: SignInAttemptsTable
   snapshots: SnapshotsTable
   snapshot_schedules: SnapshotSchedulesTable
 }

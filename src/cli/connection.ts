@@ -3,19 +3,24 @@
  *
  * 1. `--profile NAME`: that profile of `.databrickscfg`.
  * 2. `DATABRICKS_HOST`, with `DATABRICKS_TOKEN` or with `DATABRICKS_CLIENT_ID` and
- *    `DATABRICKS_CLIENT_SECRET`. What is missing is taken from `DATABRICKS_CONFIG_PROFILE`; for the
- *    local server's own address the owner's token is enough.
+ *    `DATABRICKS_CLIENT_SECRET`. What is missing is taken from `DATABRICKS_CONFIG_PROFILE`; whoever
+ *    signed in there with `lakelet auth login` needs neither, and for the local server's own address
+ *    the owner's token is enough.
  * 3. `DATABRICKS_CONFIG_PROFILE`: that profile.
  * 4. The server of this machine's state directory, when one was ever started there. When it is not
  *    running the command fails: falling through would send it to another server than the day before.
  * 5. Profile `DEFAULT` of `.databrickscfg`.
  */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import {
   type AccessTokenSource,
   clientCredentialsToken,
   personalAccessToken,
+  signedInToken,
 } from '../client/access-token.ts'
 import { LakeletClient, userAgent } from '../client/lakelet-client.ts'
+import { TokenCache } from '../client/token-cache.ts'
 import { Secret } from '../lib/secret.ts'
 import { systemClock } from '../lib/time.ts'
 import { codingAgent } from './coding-agent.ts'
@@ -32,9 +37,13 @@ import {
 import { Refusal } from './refusal.ts'
 import type { CliIo } from './terminal.ts'
 
+/** In the words of `auth_type` in profiles. */
+export type AuthType = 'pat' | 'oauth-m2m' | 'databricks-cli'
+
 export interface Connection {
   readonly host: string
   readonly token: AccessTokenSource
+  readonly authType: AuthType
   /** The server of this machine, when it is the one that is talked to. */
   readonly local: LocalServer | undefined
 }
@@ -55,23 +64,23 @@ export async function connect(flags: ConnectionFlags, io: CliIo): Promise<Connec
   const { env } = io
   const stateDir = () => findStateDir(settingFlags(flags), io)
   if (flags.profile !== undefined) {
-    return byProfile(await neededConfig(io, flags.profile), flags.profile)
+    return byProfile(await neededConfig(io, flags.profile), flags.profile, io)
   }
   const named = env.DATABRICKS_CONFIG_PROFILE || undefined
   if (env.DATABRICKS_HOST) {
     const config = named === undefined ? undefined : await neededConfig(io, named)
     return byEnvironment(
       env.DATABRICKS_HOST,
-      env,
+      io,
       config && profileOf(config, named ?? ''),
       stateDir,
     )
   }
-  if (named !== undefined) return byProfile(await neededConfig(io, named), named)
+  if (named !== undefined) return byProfile(await neededConfig(io, named), named, io)
   const local = await byLocalServer(await stateDir())
   if (local !== undefined) return local
   const config = await readDatabricksConfig(io)
-  if (config?.profile('DEFAULT')?.host !== undefined) return byProfile(config, 'DEFAULT')
+  if (config?.profile('DEFAULT')?.host !== undefined) return byProfile(config, 'DEFAULT', io)
   throw new Refusal(
     `no server: none was started with the state directory ${await stateDir()}, and neither DATABRICKS_HOST nor a profile names one`,
     'Start one with: lakelet up',
@@ -96,27 +105,35 @@ export function clientFor(
 
 async function byEnvironment(
   address: string,
-  env: CliIo['env'],
+  io: CliIo,
   profile: Profile | undefined,
   stateDir: () => Promise<string>,
 ): Promise<Connection> {
+  const { env } = io
   const host = normalizeHost(address, 'DATABRICKS_HOST')
   const local = await localAt(host, stateDir)
-  const token = tokenOf(host, {
-    ...profile,
-    ...defined({
-      token: env.DATABRICKS_TOKEN,
-      clientId: env.DATABRICKS_CLIENT_ID,
-      clientSecret: env.DATABRICKS_CLIENT_SECRET,
-      authType: env.DATABRICKS_AUTH_TYPE,
-    }),
-  })
-  if (token !== undefined) return { host, token, local }
+  const found = tokenOf(
+    host,
+    {
+      ...profile,
+      ...defined({
+        token: env.DATABRICKS_TOKEN,
+        clientId: env.DATABRICKS_CLIENT_ID,
+        clientSecret: env.DATABRICKS_CLIENT_SECRET,
+        authType: env.DATABRICKS_AUTH_TYPE,
+      }),
+    },
+    io,
+  )
+  if (found !== undefined) return { host, ...found, local }
+  if ((await tokenCacheOf(io).get(host)) !== undefined) {
+    return { host, ...signedIn(host, io), local }
+  }
   const owner = local === undefined ? undefined : await readOwnerToken(local.stateDir)
-  if (owner !== undefined) return { host, token: personalAccessToken(owner), local }
+  if (owner !== undefined) return { host, ...byToken(owner), local }
   throw new Refusal(
     'DATABRICKS_HOST is set, but nothing says who you are',
-    'Set DATABRICKS_TOKEN, or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET.',
+    'Set DATABRICKS_TOKEN, or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, or sign in: lakelet auth login.',
   )
 }
 
@@ -137,22 +154,22 @@ async function localAt(
   }
 }
 
-function byProfile(config: DatabricksConfig, name: string): Connection {
+function byProfile(config: DatabricksConfig, name: string, io: CliIo): Connection {
   const profile = profileOf(config, name)
   if (profile.host === undefined) {
     throw new Refusal(`profile ${name} of ${config.path} has no host`)
   }
   const host = normalizeHost(profile.host, `profile ${name} of ${config.path}`)
-  const token = tokenOf(host, profile)
-  if (token === undefined) {
+  const found = tokenOf(host, profile, io)
+  if (found === undefined) {
     throw new Refusal(
       `profile ${name} of ${config.path} has neither a token nor a client_id with client_secret`,
       profile.authType === undefined
-        ? 'Add a token to it.'
+        ? `Add a token to it, or sign in: lakelet auth login --profile ${name}`
         : `auth_type ${profile.authType} is not supported here; add a token to the profile.`,
     )
   }
-  return { host, token, local: undefined }
+  return { host, ...found, local: undefined }
 }
 
 async function byLocalServer(stateDir: string): Promise<Connection | undefined> {
@@ -165,7 +182,7 @@ async function byLocalServer(stateDir: string): Promise<Connection | undefined> 
   if (owner === undefined) {
     throw new Refusal(`${stateDir} has no owner-token`, 'Restart the server, which makes one.')
   }
-  return { host: localUrl(server), token: personalAccessToken(owner), local: server }
+  return { host: localUrl(server), ...byToken(owner), local: server }
 }
 
 async function neededConfig(io: CliIo, profile: string): Promise<DatabricksConfig> {
@@ -187,22 +204,40 @@ function profileOf(config: DatabricksConfig, name: string): Profile {
   )
 }
 
+type Proof = Pick<Connection, 'token' | 'authType'>
+
+const byToken = (token: Secret): Proof => ({ token: personalAccessToken(token), authType: 'pat' })
+
+const signedIn = (host: string, io: CliIo): Proof => ({
+  token: signedInToken({ host, cache: tokenCacheOf(io), clock: systemClock }),
+  authType: 'databricks-cli',
+})
+
 /** A token wins over a client id unless `auth_type` asks for OAuth. */
 function tokenOf(
   host: string,
   { token, clientId, clientSecret, authType }: Profile,
-): AccessTokenSource | undefined {
-  if (token !== undefined && authType !== 'oauth-m2m') {
-    return personalAccessToken(new Secret(token))
-  }
+  io: CliIo,
+): Proof | undefined {
+  if (authType === 'databricks-cli') return signedIn(host, io)
+  if (token !== undefined && authType !== 'oauth-m2m') return byToken(new Secret(token))
   if (clientId === undefined || clientSecret === undefined) return undefined
-  return clientCredentialsToken({
-    host,
-    clientId,
-    clientSecret: new Secret(clientSecret),
-    userAgent,
-    clock: systemClock,
-  })
+  return {
+    token: clientCredentialsToken({
+      host,
+      clientId,
+      clientSecret: new Secret(clientSecret),
+      userAgent,
+      clock: systemClock,
+    }),
+    authType: 'oauth-m2m',
+  }
+}
+
+/** Tokens of those who signed in on this account of this machine. */
+export function tokenCacheOf({ env }: Pick<CliIo, 'env'>): TokenCache {
+  const cache = env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache')
+  return new TokenCache(join(cache, 'lakelet', 'tokens.json'), systemClock)
 }
 
 /** As the SDKs do: `https://` when no scheme is given; path and query dropped. */

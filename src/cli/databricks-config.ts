@@ -20,15 +20,16 @@ export interface DatabricksConfig {
   readonly profileNames: readonly string[]
 }
 
-/** `undefined`: there is no such file. */
-export async function readDatabricksConfig({
-  env,
-}: Pick<CliIo, 'env'>): Promise<DatabricksConfig | undefined> {
+export function databricksConfigPath({ env }: Pick<CliIo, 'env'>): string {
   const home = env.HOME || homedir()
-  const path = (env.DATABRICKS_CONFIG_FILE || join(home, '.databrickscfg')).replace(
-    /^~(?=\/)/,
-    home,
-  )
+  return (env.DATABRICKS_CONFIG_FILE || join(home, '.databrickscfg')).replace(/^~(?=\/)/, home)
+}
+
+/** `undefined`: there is no such file. */
+export async function readDatabricksConfig(
+  io: Pick<CliIo, 'env'>,
+): Promise<DatabricksConfig | undefined> {
+  const path = databricksConfigPath(io)
   let text: string
   try {
     text = await readFile(path, 'utf8')

@@ -53,10 +53,63 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./postgres-commands.ts')).fillPostgres,
   },
   {
+    name: 'auth',
+    describe: 'Sign in, and show who is signed in where.',
+    isGroup: true,
+    load: async () => (await import('./auth-command.ts')).fillAuth,
+  },
+  {
+    name: 'setup-link',
+    describe: 'Make a link with which a user sets a password.',
+    load: async () => (await import('./setup-link-command.ts')).fillSetupLink,
+  },
+  {
     name: 'current-user',
     describe: 'Who the access token belongs to.',
     isGroup: true,
     load: async () => (await import('./current-user-command.ts')).fillCurrentUser,
+  },
+  {
+    name: 'users',
+    describe: 'People who call and log in.',
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillUsers,
+  },
+  {
+    name: 'service-principals',
+    describe: 'Programs that call and log in.',
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillServicePrincipals,
+  },
+  {
+    name: 'service-principal-secrets',
+    describe: 'What service principals get tokens with.',
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillServicePrincipalSecrets,
+  },
+  {
+    name: 'groups',
+    describe: 'Who belongs together.',
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillGroups,
+  },
+  {
+    name: 'tokens',
+    describe: 'Your personal access tokens.',
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillTokens,
+  },
+  {
+    name: 'token-management',
+    describe: "Everybody's personal access tokens.",
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillTokenManagement,
+  },
+  {
+    name: 'permissions',
+    describe: 'Who may do what with a project.',
+    isGroup: true,
+    load: async () => (await import('./identity-commands.ts')).fillPermissions,
   },
   {
     name: 'audit',
@@ -87,7 +140,7 @@ const connectionHelp = `
 Where commands go, the first that applies:
   1. --profile NAME                  a profile of ~/.databrickscfg, or DATABRICKS_CONFIG_FILE
   2. DATABRICKS_HOST                 with DATABRICKS_TOKEN, or with DATABRICKS_CLIENT_ID
-                                     and DATABRICKS_CLIENT_SECRET
+                                     and DATABRICKS_CLIENT_SECRET, or after "lakelet auth login"
   3. DATABRICKS_CONFIG_PROFILE=NAME  a profile, as above
   4. the server of this machine      found by --state-dir, LAKELET_STATE_DIR or the default place
   5. profile DEFAULT
@@ -155,7 +208,7 @@ function rootCommand(io: CliIo): Command {
     })
 }
 
-const takesValue = /^(-p|-o|--profile|--output|--state-dir|--config)$/
+const takesValue = /^(-p|-o|--profile|--output|--state-dir|--config|--host)$/
 
 /** The top command that the line names, and whether it is a group with nothing behind it. */
 function readWords(argv: readonly string[]): { asked: string | undefined; isBare: boolean } {

@@ -1,6 +1,7 @@
 /**
- * Where the bearer token of a request comes from: a personal access token as it is, or one that the
- * server's OAuth issuer gives for a client id and secret (machine to machine, RFC 6749 §4.4).
+ * Where the bearer token of a request comes from: a personal access token as it is, one that the
+ * server's OAuth issuer gives for a client id and secret (machine to machine, RFC 6749 §4.4), or that
+ * of a person who signed in before.
  */
 import { Secret } from '../lib/secret.ts'
 import {
@@ -14,6 +15,8 @@ import {
 } from '../lib/time.ts'
 import { ApiError, ConnectionFailed, readErrorBody } from './api-error.ts'
 import { type Answer, type Exchange, exchange, isSuccess } from './exchange.ts'
+import type { TokenCache } from './token-cache.ts'
+import type { UserTokens } from './user-sign-in.ts'
 
 export type AccessTokenSource = () => Promise<Secret>
 
@@ -37,6 +40,55 @@ export function clientCredentialsToken(options: ClientCredentials): AccessTokenS
     if (kept === undefined || options.clock.now() >= kept.until) kept = await askFor(options)
     return kept.token
   }
+}
+
+/** Nobody is signed in there, or not any more. */
+export class SignInNeeded extends Error {
+  override readonly name = 'SignInNeeded'
+  readonly hint: string
+
+  constructor(host: string, problem: string, options?: ErrorOptions) {
+    super(`${problem} at ${host}`, options)
+    this.hint = `Sign in with: lakelet auth login --host ${host}`
+  }
+}
+
+export interface UserTokenOptions {
+  readonly host: string
+  readonly cache: TokenCache
+  readonly clock: Clock
+}
+
+/** Of who signed in, from the cache; refreshed a minute before its end, by one process at a time. */
+export const signedInToken =
+  (options: UserTokenOptions): AccessTokenSource =>
+  async () =>
+    (await signedInTokens(options)).accessToken
+
+/** The same with its end; throws SignInNeeded. */
+export async function signedInTokens(options: UserTokenOptions): Promise<UserTokens> {
+  const { host, cache, clock } = options
+  const isFresh = (tokens: UserTokens) => clock.now() < tokens.expireTime - minutes(1)
+  const kept = await cache.get(host)
+  if (kept === undefined) throw new SignInNeeded(host, 'nobody is signed in')
+  if (isFresh(kept)) return kept
+  return cache.locked(async () => {
+    const current = await cache.get(host)
+    if (current === undefined) throw new SignInNeeded(host, 'nobody is signed in')
+    if (isFresh(current)) return current
+    const { refreshUserTokens, SignInFailed } = await import('./user-sign-in.ts')
+    try {
+      if (current.refreshToken === undefined) throw new SignInNeeded(host, 'the sign-in has ended')
+      const fresh = await refreshUserTokens({ host, clock }, current.refreshToken)
+      await cache.set(host, fresh)
+      return fresh
+    } catch (error) {
+      const isDead = error instanceof SignInFailed && error.code === 'invalid_grant'
+      if (!isDead && !(error instanceof SignInNeeded)) throw error
+      await cache.set(host, undefined)
+      throw new SignInNeeded(host, 'the sign-in has ended', { cause: error })
+    }
+  })
 }
 
 async function askFor(options: ClientCredentials): Promise<{ token: Secret; until: EpochMs }> {

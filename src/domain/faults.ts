@@ -5,6 +5,8 @@
  * do about them (`next`) travels beside them, in the error's details and in the SQL HINT.
  */
 
+import { signInReasons } from './sign-in-faults.ts'
+
 /** Databricks error codes and the HTTP status each travels with. */
 export const codes = {
   BAD_REQUEST: 400,
@@ -86,6 +88,21 @@ export const reasons = {
     say: "Field '{field}' cannot be changed after creation.",
     next: 'Create a new resource instead.',
   },
+  SCIM_FILTER_INVALID: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'The filter is not valid: {problem}.',
+    next: 'Use for example displayName eq "x", with eq, ne, co, sw, ew, pr, and, or, not.',
+  },
+  SCIM_PATH_INVALID: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'The path of an operation is not valid: {problem}.',
+    next: 'Use for example members, members[value eq "123"], active, displayName, entitlements.',
+  },
+  SCIM_NO_TARGET: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: "Nothing matches the path '{path}'.",
+    next: 'Read the resource to see what it holds.',
+  },
   PAGE_TOKEN_UNKNOWN: {
     code: 'INVALID_PARAMETER_VALUE',
     say: 'page_token is not one that this list returned.',
@@ -137,12 +154,32 @@ export const reasons = {
   UNAUTHENTICATED: {
     code: 'UNAUTHENTICATED',
     say: 'The request has no valid access token: {problem}.',
-    next: 'Send "Authorization: Bearer <personal access token>"; "lakelet env" prints one on the machine of the server.',
+    next: 'Send "Authorization: Bearer <token>": from "lakelet auth login", or a personal access token, which "lakelet env" prints on the machine of the server.',
   },
   PERMISSION_DENIED: {
     code: 'PERMISSION_DENIED',
     say: '{who} may not {act}.',
     next: 'Ask someone with CAN_MANAGE on the project for {permission}.',
+  },
+  GROUP_NOT_MEMBER: {
+    code: 'PERMISSION_DENIED',
+    say: "{who} is not a member of a group '{group}'.",
+    next: 'Ask an administrator to be added, or leave group_name out to log in as {who}.',
+  },
+  ADMINISTRATORS_ONLY: {
+    code: 'PERMISSION_DENIED',
+    say: '{who} may not {act}.',
+    next: "Ask an administrator: a member of the group 'admins'.",
+  },
+  LAST_ADMINISTRATOR: {
+    code: 'BAD_REQUEST',
+    say: 'This would leave no active administrator.',
+    next: "Add another user to the group 'admins' first.",
+  },
+  GROUP_BUILT_IN: {
+    code: 'BAD_REQUEST',
+    say: "The group '{name}' is built in: it cannot be renamed or deleted, and 'users' always holds everybody.",
+    next: 'Make a group of your own.',
   },
 
   AUDIT_NEEDS_PROJECT: {
@@ -278,7 +315,7 @@ export const reasons = {
     next: "The database '{name}' has the id '{id}' here. Choose another, or send replace_existing=true with that id.",
     recorded: true,
   },
-  IDENTITY_EXISTS: { code: 'ALREADY_EXISTS', say: "identity '{name}' already exists" },
+  IDENTITY_EXISTS: { code: 'ALREADY_EXISTS', say: '{noun} {name} already exists.' },
 
   SECRETS_TOO_MANY: {
     code: 'QUOTA_EXCEEDED',
@@ -604,11 +641,18 @@ export const reasons = {
     say: 'canceling authentication due to timeout',
     sqlstate: '57014',
   },
+  ACCESS_ENDED: {
+    code: 'PERMISSION_DENIED',
+    say: 'terminating connection: its rights on this branch have been taken away or lowered',
+    next: 'Connect again to work with the rights that are left, or ask someone who may manage the project.',
+    sqlstate: '57P01',
+  },
   ENDING: {
     code: 'TEMPORARILY_UNAVAILABLE',
     say: 'terminating connection due to administrator command',
     sqlstate: '57P01',
   },
+  ...signInReasons,
 } as const satisfies Record<string, ReasonSpec>
 
 export type Reason = keyof typeof reasons

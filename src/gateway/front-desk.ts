@@ -163,7 +163,7 @@ export class FrontDesk {
     const { grant } = answer
     this.#throttle.succeeded(remoteAddress, user)
     try {
-      await this.sessions.run(grant.endpoint, (session) =>
+      await this.sessions.run(grant, (session) =>
         this.#converse(client, asked, early, grant, session),
       )
     } finally {

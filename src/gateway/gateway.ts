@@ -4,6 +4,7 @@
  * `drain` stops listening at once and lets live sessions end in their own time.
  */
 import type { GatewayControl, GatewayLink } from '../actions/session.ts'
+import { fromRecord } from '../domain/faults.ts'
 import type { Log } from '../lib/log.ts'
 import type { Clock } from '../lib/time.ts'
 import { FrontDesk } from './front-desk.ts'
@@ -72,6 +73,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       for (const address of unwanted) listeners.remove(address)
     },
     endSessions: (endpoint) => desk.sessions.end(endpoint),
+    heldSessions: async () => desk.sessions.held(),
+    endHeld: (ids, why) => desk.sessions.endHeld(ids, fromRecord(why)),
     async stop() {
       listeners.close()
       await desk.stop()

@@ -6,7 +6,7 @@
  * stops listening at once, so that the ports are free, and lives on until its last session has ended.
  */
 import type { GatewayControl, GatewayLink } from '../actions/session.ts'
-import { Fault } from '../domain/faults.ts'
+import { Fault, type FaultRecord } from '../domain/faults.ts'
 import type { Log } from '../lib/log.ts'
 import { type Clock, type Millis, minutes, seconds } from '../lib/time.ts'
 import { type Gateway, startGateway } from './gateway.ts'
@@ -104,6 +104,9 @@ export function gatewayProcess({ transport, log, clock }: GatewayProcessOptions)
         unlisten: (addresses: readonly string[]) => started().unlisten(addresses),
         endSessions: (endpoint: Parameters<GatewayControl['endSessions']>[0]) =>
           started().endSessions(endpoint),
+        heldSessions: () => started().heldSessions(),
+        endHeld: ({ ids, why }: { ids: readonly string[]; why: FaultRecord }) =>
+          started().endHeld(ids, why),
         metrics: () => started().metrics,
         stop: async () => {
           await gateway?.stop()
@@ -149,6 +152,8 @@ export function controlGateway(transport: Transport, link: GatewayLink, log: Log
     listen: (addresses) => rpc.call('listen', addresses, patience),
     unlisten: (addresses) => rpc.call('unlisten', addresses, patience),
     endSessions: (endpoint) => rpc.call('endSessions', endpoint, patience),
+    heldSessions: () => rpc.call('heldSessions', null, patience),
+    endHeld: (ids, why) => rpc.call('endHeld', { ids, why }, patience),
     metrics: () => rpc.call('metrics', null, patience),
     stop: () => rpc.call('stop', null, patience),
   }

@@ -14,6 +14,8 @@ export interface Relay {
   readonly bytesToClient: number
   /** The compute spoke last, and its last word was ReadyForQuery: no message is cut by an end now. */
   readonly isQuiet: boolean
+  /** The client is not listened to any more; what the compute says still passes. */
+  hush(): void
   /** Stops passing bytes; both sockets are the caller's. */
   detach(): void
   /** Resolves when both sockets are closed. */
@@ -29,6 +31,7 @@ export function relay(
   let bytesToClient = 0
   let isQuiet = true
   let isDetached = false
+  let isHushed = false
   let drain: { cancel(): void } | undefined
 
   const startDrain = () => {
@@ -39,7 +42,7 @@ export function relay(
   }
 
   client.on('data', (chunk: Buffer) => {
-    if (isDetached) return
+    if (isDetached || isHushed) return
     bytesFromClient += chunk.length
     isQuiet = false
     pass(chunk, client, compute, limits.buffer)
@@ -91,6 +94,9 @@ export function relay(
     },
     get isQuiet() {
       return isQuiet
+    },
+    hush: () => {
+      isHushed = true
     },
     detach: () => {
       isDetached = true

@@ -39,10 +39,22 @@ export async function runSession(
   const { client, compute, signal, key } = parts
   const remembered = key === undefined ? undefined : cancelKeys.remember(key, parts.socketPath)
   const pipe = relay(client, compute, limits)
+  let isEnding = false
   const end = () => {
+    if (isEnding) return
+    isEnding = true
+    const why = signal.reason instanceof Fault ? signal.reason : undefined
+    if (why !== undefined) return void endWithWord(why)
     // A session that works is not waited for: its query is cancelled and both sides are closed.
     if (!pipe.isQuiet && key !== undefined) void cancelKeys.cancel(key, limits.farewell)
     endBoth(pipe, client, compute, limits)
+  }
+  /** Who loses a right should read it: so a query that runs is cancelled, and its end waited for. */
+  const endWithWord = async (why: Fault) => {
+    pipe.hush()
+    if (!pipe.isQuiet && key !== undefined) await cancelKeys.cancel(key, limits.farewell)
+    await quiet(pipe)
+    endBoth(pipe, client, compute, limits, why)
   }
   const life = timer(limits.life, end)
   const idle = watchIdle(pipe, limits, end)
@@ -70,12 +82,22 @@ function endBoth(
   client: Socket,
   compute: Socket,
   limits: Pick<GatewayLimits, 'farewell'>,
+  why = new Fault('ENDING'),
 ): void {
   const { isQuiet } = pipe
   pipe.detach()
   const patience = deadline(limits.farewell)
-  sayAndClose(client, isQuiet ? printFault(new Fault('ENDING')) : undefined, patience)
+  sayAndClose(client, isQuiet ? printFault(why) : undefined, patience)
   sayAndClose(compute, isQuiet ? terminate : undefined, patience)
+}
+
+const looks = 100
+
+/** Resolves when the compute has said all, or after two seconds. */
+async function quiet(pipe: Relay): Promise<void> {
+  for (let look = 0; look < looks && !pipe.isQuiet; look += 1) {
+    await new Promise<void>((resolve) => timer(millis(20), resolve))
+  }
 }
 
 /** A session is idle when no byte passed in either direction for the whole limit. */

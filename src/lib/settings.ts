@@ -38,6 +38,10 @@ export interface Settings {
   readonly contract: ContractChoice
   readonly maxProjects: number
   readonly maxBranchesPerProject: number
+  /** Where clients reach the API when a proxy stands before it; `undefined`: where it listens. */
+  readonly publicUrl: string | undefined
+  /** File that lists issuers whose tokens are exchanged for ours. */
+  readonly trustedIssuers: string | undefined
   readonly maxRolesPerBranch: number
   readonly maxDatabasesPerBranch: number
   readonly maxRootBranchesPerProject: number
@@ -213,6 +217,23 @@ export const settingsTable: Table = {
     parse: parseCount,
     fallback: () => 500,
   },
+  publicUrl: {
+    name: 'public-url',
+    value: 'URL',
+    say: 'Where clients reach the API when a proxy, with TLS say, stands before it.',
+    otherwise: 'the address that each client dialled',
+    parse: parsePublicUrl,
+    fallback: () => undefined,
+  },
+  trustedIssuers: {
+    name: 'trusted-issuers',
+    value: 'FILE',
+    say: 'JSON file of the OpenID issuers whose tokens are exchanged for access tokens, and for whom.',
+    otherwise: 'none',
+    parse: (text, { cwd, home }) =>
+      resolve(cwd, text.startsWith('~/') ? join(home, text.slice(2)) : text),
+    fallback: () => undefined,
+  },
   maxRolesPerBranch: {
     name: 'max-roles-per-branch',
     value: 'COUNT',
@@ -383,6 +404,8 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     contract: read(table.contract),
     maxProjects: read(table.maxProjects),
     maxBranchesPerProject: read(table.maxBranchesPerProject),
+    publicUrl: read(table.publicUrl),
+    trustedIssuers: read(table.trustedIssuers),
     maxRolesPerBranch: read(table.maxRolesPerBranch),
     maxDatabasesPerBranch: read(table.maxDatabasesPerBranch),
     maxRootBranchesPerProject: read(table.maxRootBranchesPerProject),
@@ -451,6 +474,16 @@ function parsePort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
   if (!(port <= 65_535)) throw new Error('must be a port from 1 to 65535, or 0 for any free one')
   return port
+}
+
+function parsePublicUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isBare =
+    url?.pathname === '/' && url.search === '' && url.hash === '' && url.username === ''
+  if (!isBare || !/^https?:$/.test(url?.protocol ?? '')) {
+    throw new Error('must be a URL without a path, such as https://lakelet.example.com')
+  }
+  return url?.origin ?? text
 }
 
 function parseLength(text: string): Millis {

@@ -38,7 +38,7 @@ export async function ensureOwner(services: Services, layout: Layout): Promise<I
         begun: bySystem('create-access-token', about, clock.now()),
         told: (made) => ({ resourceUid: (made as { readonly tokenId: string }).tokenId }),
       },
-      (own) => issueAccessToken(own, owner.uid, { comment: 'made at start for the owner' }),
+      (own) => issueAccessToken(own, owner, { comment: 'made at start for the owner' }),
     )
     await writeDurableFile(layout.tokenFile, `${fresh.reveal()}\n`)
   }

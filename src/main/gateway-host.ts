@@ -6,7 +6,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { GatewayControl, GatewayLink } from '../actions/session.ts'
+import type { Services } from '../actions/services.ts'
+import type { GatewayLink } from '../actions/session.ts'
 import { controlGateway, type GatewayHandle, ipcTransport } from '../gateway/ipc.ts'
 import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
@@ -15,7 +16,7 @@ import { type Clock, deadline, millis, seconds } from '../lib/time.ts'
 const program = fileURLToPath(new URL('./gateway-process.js', import.meta.url))
 
 export interface GatewayHost {
-  readonly door: Pick<GatewayControl, 'listen' | 'unlisten' | 'endSessions'>
+  readonly door: Services['door']
   start(link: GatewayLink, addresses: readonly string[]): Promise<void>
   describe(): Record<string, unknown>
   stop(): Promise<void>
@@ -109,6 +110,10 @@ export function createGatewayHost(options: {
       async unlisten(unwanted) {
         for (const address of unwanted) addresses.delete(address)
         await ask((handle) => handle.unlisten(unwanted))
+      },
+      heldSessions: async () => (await ask((handle) => handle.heldSessions())) ?? [],
+      async endHeld(ids, why) {
+        await ask((handle) => handle.endHeld(ids, why))
       },
       async endSessions(endpoint) {
         await ask((handle) => handle.endSessions(endpoint))

@@ -20,6 +20,13 @@ export async function startScreen(facts: ServerFacts, command: string): Promise<
     '',
     ...rows.map(([name, value]) => `  ${pc.dim(name.padEnd(10))}${value}`),
     ...(facts.port.notice === undefined ? [] : ['', `  ${pc.yellow(facts.port.notice)}`]),
+    ...(facts.setupLink === undefined
+      ? []
+      : [
+          '',
+          `  Password  ${facts.owner} has none yet. To sign in in a browser, set one (once, within a day):`,
+          `            ${facts.setupLink}`,
+        ]),
     '',
     `  Connect   ${pc.cyan(`${command} psql projects/store/branches/production`)}`,
     `  Branch    ${pc.cyan(`${command} postgres create-branch projects/store try-it --ttl 6h`)}`,

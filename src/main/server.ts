@@ -29,6 +29,7 @@ import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
+import { accessGuard } from '../reconcile/end-sessions.ts'
 import { readerKeeper } from '../reconcile/keep-readers.ts'
 import { startLoop } from '../reconcile/loop.ts'
 import { measureSnapshots } from '../reconcile/measure-snapshots.ts'
@@ -47,6 +48,7 @@ import { createGatewayHost } from './gateway-host.ts'
 import { choosePort, freePort, type PortChoice } from './gateway-port.ts'
 import { certificateNames, findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
 import { sameCatalog, startCatalog } from './server-catalog.ts'
+import { ownersLink, startIssuer } from './sign-in.ts'
 import { prepareStateDirectory, tellWhereWeAre } from './state-directory.ts'
 import { writeTrustFiles } from './trust-files.ts'
 
@@ -60,6 +62,8 @@ export interface ServerFacts {
   readonly hostStyle: HostStyle
   readonly port: PortChoice
   readonly owner: string
+  /** Where the owner sets a password; a secret. `undefined`: there is one. */
+  readonly setupLink: string | undefined
   readonly caFile: string
   readonly nodeCaFile: string
   readonly status: () => Promise<Record<string, unknown>>
@@ -168,7 +172,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   const apiPort = settings.apiPort === 0 ? await freePort(settings.apiHost) : settings.apiPort
   const apiUrl = `http://${settings.apiHost.includes(':') ? `[${settings.apiHost}]` : settings.apiHost}:${apiPort}`
   const [tokens, authority, roles] = [
-    await openTokens({ layout, issuer: `${apiUrl}/oidc`, clock }),
+    await openTokens({ layout, issuer: `${settings.publicUrl ?? apiUrl}/oidc`, clock }),
     await openCertificateAuthority({ layout, clock }),
     openRoles({ clock, log }),
   ]
@@ -230,7 +234,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   onStop(() => engine.stop())
   await engine.start()
-  await startLoops(services, { noter, auditRetention: settings.auditRetention }, onStop)
+  await startLoops(services, prepared, { noter, auditRetention: settings.auditRetention }, onStop)
 
   const facts: ServerFacts = {
     version,
@@ -241,6 +245,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     hostStyle,
     port,
     owner: '',
+    setupLink: undefined,
     ...trust,
     status: async () => ({
       version,
@@ -264,15 +269,26 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     actions,
     workspaceId: catalog.workspaceId,
     status: facts.status,
-    jwks: () => tokens.jwks(),
     apiUrl: () => apiUrl,
+    publicUrl: settings.publicUrl,
     log,
     version,
     contract: settings.contract,
     noteRefusal: (refused) => noteRefusedRequest(services, refused),
     keepExchange: keepInFile(process.env.LAKELET_TRAFFIC_TRACE),
   })
-  const api = await serveApi(app, { host: settings.apiHost, port: apiPort })
+  const address = { apiUrl, publicUrl: settings.publicUrl }
+  const { issuer, loop: signInLoop } = await startIssuer({
+    ...address,
+    services,
+    tokens,
+    layout,
+    settings,
+  })
+  onStop(() => signInLoop.stop())
+  const api = await serveApi(app, { host: settings.apiHost, port: apiPort }, [
+    { prefix: '/oidc/', handle: (request, response) => issuer.handle(request, response) },
+  ])
   onStop(() => api.close())
 
   const owner = await ensureOwner(services, layout)
@@ -280,7 +296,11 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   await tellWhereWeAre(layout, facts)
   onStop(() => rm(layout.serverFile, { force: true }))
   log.info({ api: apiUrl, port: port.port }, 'server is ready')
-  return { ...facts, owner: owner.loginName }
+  return {
+    ...facts,
+    owner: owner.loginName,
+    setupLink: await ownersLink(services, owner, address),
+  }
 }
 
 /**
@@ -371,6 +391,7 @@ async function stopComputes(services: Services): Promise<void> {
 
 async function startLoops(
   services: Services,
+  prepared: Prepared,
   { noter, auditRetention }: { readonly noter: AwakeNoter; readonly auditRetention: Millis },
   onStop: (ending: Ending) => void,
 ): Promise<void> {
@@ -410,6 +431,14 @@ async function startLoops(
     clock,
     log,
   })
+  const guard = accessGuard(services, prepared)
+  const access = startLoop({
+    name: 'access',
+    run: () => guard.run(),
+    slowest: seconds(5),
+    clock,
+    log,
+  })
   const keeper = startLoop({
     name: 'keep-readers',
     run: readerKeeper(services),
@@ -437,13 +466,18 @@ async function startLoops(
     keeper.poke() // readers follow a writer that has just woken
   })
   const unlisten = catalog.onEvent((event) => {
-    if (event.kind !== 'due') return
-    deadlines.poke()
-    snapshots.poke()
+    if (event.kind === 'due') {
+      deadlines.poke()
+      snapshots.poke()
+    }
+    if (event.kind === 'access') {
+      guard.lowered()
+      access.poke()
+    }
   })
   onStop(async () => {
     unlisten()
-    const loops = [deadlines, snapshots, measures, suspender, keeper, notes, audit, sweeper]
+    const loops = [deadlines, snapshots, measures, suspender, keeper, notes, audit, sweeper, access]
     await Promise.all(loops.map((loop) => loop.stop()))
   })
 }
@@ -453,6 +487,8 @@ const withoutAddresses = (door: Services['door']): Services['door'] => ({
   listen: () => Promise.resolve([]),
   unlisten: () => Promise.resolve(),
   endSessions: (endpoint) => door.endSessions(endpoint),
+  heldSessions: () => door.heldSessions(),
+  endHeld: (ids, why) => door.endHeld(ids, why),
 })
 
 async function listenAddresses(

@@ -12,12 +12,16 @@ export interface AccessToken {
   readonly expireTime: EpochMs | undefined
   /** Who made it: its owner, or an administrator on the owner's behalf. */
   readonly createdBy: IdentityUid
+  /** `undefined`: that identity is gone. */
+  readonly createdByName: string | undefined
   /** To the minute. */
   readonly lastUsedTime: EpochMs | undefined
 }
 
 export interface AccessTokens {
-  insert(token: Omit<AccessToken, 'lastUsedTime'> & { readonly hash: string }): Promise<void>
+  insert(
+    token: Omit<AccessToken, 'lastUsedTime' | 'createdByName'> & { readonly hash: string },
+  ): Promise<void>
   /** The active identity behind an unexpired token. */
   find(
     hash: string,

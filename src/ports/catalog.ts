@@ -23,6 +23,7 @@ import type { EpochMs } from '../lib/time.ts'
 import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
 import type { Audit } from './audit.ts'
 import type { Directory } from './directory.ts'
+import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
 
 export type Json =
@@ -242,6 +243,10 @@ export interface CatalogSession {
   readonly directory: Directory
   readonly permissions: Permissions
   readonly work: Work
+  readonly oauthRecords: OAuthRecords
+  readonly passwords: Passwords
+  readonly setupLinks: SetupLinks
+  readonly signInAttempts: SignInAttempts
   readonly audit: Audit
 }
 
@@ -252,6 +257,8 @@ export type CatalogEvent =
   | { readonly kind: 'done'; readonly operation: OperationUid }
   /** An end or purge time was set. */
   | { readonly kind: 'due' }
+  /** Somebody may do less than before. */
+  | { readonly kind: 'access' }
 
 export interface Catalog extends CatalogSession {
   transaction<T>(work: (session: CatalogSession) => Promise<T>): Promise<T>

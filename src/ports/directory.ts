@@ -7,10 +7,8 @@ export interface Directory {
   /** Fails with IDENTITY_EXISTS inside a transaction when the name is taken, by whatever kind. */
   insert(principal: Principal, profile: Profile): Promise<void>
   byUid(uid: IdentityUid): Promise<DirectoryEntry | undefined>
-  /** Of any kind; upper and lower case count, as in Postgres. */
+  /** Of any kind. Upper and lower case do not count, but the same name comes before a similar one. */
   byName(name: string): Promise<Principal | undefined>
-  /** Whether a name is taken by one that differs in case alone. */
-  hasSimilar(name: string): Promise<boolean>
   /** By name. */
   list(kind: PrincipalKind): Promise<readonly DirectoryEntry[]>
   update(

@@ -2,7 +2,7 @@
  * Roles, ownership and grants inside a running Postgres. Everything here is idempotent and speaks to
  * the compute's Unix socket as the superuser `cloud_admin`.
  */
-import type { IdentityKind } from '../domain/identity.ts'
+import type { PrincipalKind } from '../domain/principal.ts'
 import type { RoleResources } from './role-resources.ts'
 
 /** SCRAM-SHA-256 verifier of a password role (RFC 5803), as `pg_authid.rolpassword` holds it. */
@@ -13,7 +13,7 @@ export interface PasswordVerifier {
 
 export interface LoginIdentity {
   readonly loginName: string
-  readonly kind: IdentityKind
+  readonly kind: PrincipalKind
 }
 
 /** What a narrowed credential may read. `undefined` tables: everything. */
@@ -40,6 +40,8 @@ export interface Roles extends RoleResources {
    * role stays, and can still do what was granted to it by SQL. No such role is success.
    */
   endManager(socketDirectory: string, loginName: string): Promise<void>
+  /** Login names of the identities that are managers in there. */
+  managers(socketDirectory: string): Promise<readonly string[]>
   /**
    * The role (SQL name) that a narrowed credential of this identity logs in as; made if missing. It
    * never reaches further than the identity's own role does, so that role must be there: call

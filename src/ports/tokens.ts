@@ -14,6 +14,8 @@ export interface CredentialClaims {
   readonly endpoint: string
   /** Tables that a narrowed credential may read. */
   readonly tables: readonly string[] | undefined
+  /** Name of the group as whose role the session runs. */
+  readonly group: string | undefined
   readonly tokenId: string
   readonly issuedAt: EpochMs
   readonly expiresAt: EpochMs
@@ -26,6 +28,8 @@ export type Verification =
   | { readonly kind: 'invalid' }
 
 export interface Tokens {
+  /** `iss` of what we sign. */
+  readonly issuer: string
   /** ES256. */
   sign(claims: CredentialClaims): Promise<Secret>
   /** Signature, issuer, algorithm and times; audience and identity are the caller's to check. */

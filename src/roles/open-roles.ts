@@ -13,7 +13,7 @@ import { narrowedRoleName, parseTableName } from './narrowed-role.ts'
 import { prepareCluster } from './prepare-cluster.ts'
 import { renewPasswords } from './renew-passwords.ts'
 import { writeSettledFor } from './resource-label.ts'
-import { adminDatabase, checkLoginName, markers, narrowedMarker } from './role-names.ts'
+import { adminDatabase, checkLoginName, markers, narrowedMarker, ownerRole } from './role-names.ts'
 import {
   createDatabase,
   deleteDatabase,
@@ -60,6 +60,13 @@ export function openRoles({ clock, log }: { readonly clock: Clock; readonly log:
       await door.visitShared(socketDirectory, (session) =>
         settled('ended a manager', session, managerEndPlan, [loginName]),
       )
+    },
+
+    async managers(socketDirectory: string) {
+      const found = await door.visit(socketDirectory, (session) =>
+        session.rows<{ readonly rolname: string }>(managers, [Object.values(markers)]),
+      )
+      return found.map(({ rolname }) => rolname)
     },
 
     async ensureNarrowed(
@@ -149,6 +156,14 @@ WHERE a.rolcanlogin AND NOT a.rolsuper AND starts_with(a.rolpassword, 'SCRAM-SHA
   AND (a.rolvaliduntil IS NULL OR a.rolvaliduntil > now())
   AND NOT EXISTS (SELECT FROM pg_auth_members m JOIN pg_authid g ON g.oid = m.roleid
                   WHERE m.member = a.oid AND g.rolname = ANY ($1::text[]))
+ORDER BY a.rolname`
+
+const managers = `
+SELECT a.rolname FROM pg_auth_members m
+JOIN pg_authid a ON a.oid = m.member
+WHERE m.roleid = (SELECT oid FROM pg_authid WHERE rolname = '${ownerRole}')
+  AND EXISTS (SELECT FROM pg_auth_members k JOIN pg_authid g ON g.oid = k.roleid
+              WHERE k.member = a.oid AND g.rolname = ANY ($1::text[]))
 ORDER BY a.rolname`
 
 const identityRole = `

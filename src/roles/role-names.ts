@@ -3,8 +3,8 @@
  * Postgres's shared catalogs, so a fork, a restore and a reset carry them along.
  */
 import { Fault } from '../domain/faults.ts'
-import type { IdentityKind } from '../domain/identity.ts'
 import { printable } from '../domain/names.ts'
+import type { PrincipalKind } from '../domain/principal.ts'
 import { roleNameProblem } from '../domain/sql-name.ts'
 
 /** The one true superuser. */
@@ -22,7 +22,7 @@ export const markers = {
   USER: 'databricks_identity_user',
   SERVICE_PRINCIPAL: 'databricks_identity_service_principal',
   GROUP: 'databricks_identity_group',
-} as const satisfies Record<IdentityKind | 'GROUP', string>
+} as const satisfies Record<PrincipalKind, string>
 /** Marks the roles of narrowed credentials. */
 export const narrowedMarker = 'databricks_identity_narrowed'
 

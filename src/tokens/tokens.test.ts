@@ -22,6 +22,7 @@ const claims: CredentialClaims = {
   branch: 'projects/shop/branches/main',
   endpoint: 'projects/shop/branches/main/endpoints/primary',
   tables: undefined,
+  group: undefined,
   tokenId: 'c0ffee',
   issuedAt: moment,
   expiresAt: after(moment, hours(1)),

@@ -1,5 +1,5 @@
 /** Database credentials: JWTs (RFC 7519) signed with ES256 by keys in the state directory. */
-import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose'
+import { errors, type JWK, type JWTPayload, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose'
 import { z } from 'zod'
 import type { Layout } from '../domain/layout.ts'
 import { Secret } from '../lib/secret.ts'
@@ -24,15 +24,21 @@ const payloadSchema = z.object({
   branch: z.string(),
   endpoint: z.string(),
   tables: z.array(z.string()).optional(),
+  group: z.string().optional(),
   jti: z.string().min(1),
   iat: z.number().int(),
   exp: z.number().int(),
 })
 
-export async function openTokens({ layout, issuer, clock }: TokensOptions): Promise<Tokens> {
-  const keys = await openSigningKeys(layout)
-  const [current] = keys
-  if (current === undefined) throw new Error('there is no signing key')
+export interface OpenTokens extends Tokens {
+  /** With their private parts, newest first: for the OAuth issuer alone. */
+  privateKeys(): readonly JWK[]
+  /** Follows a key whose time is over by a new one; `true`: the keys are others now. */
+  rotate(): Promise<boolean>
+}
+
+export async function openTokens({ layout, issuer, clock }: TokensOptions): Promise<OpenTokens> {
+  let keys = await openSigningKeys(layout, clock)
 
   const keyFor = ({ kid }: { kid?: string }) => {
     const key = keys.find(({ id }) => id === kid)
@@ -42,13 +48,17 @@ export async function openTokens({ layout, issuer, clock }: TokensOptions): Prom
   const pinned: JWTVerifyOptions = { issuer, algorithms: [signingAlgorithm], typ: tokenType }
 
   return {
+    issuer,
     async sign(claims) {
-      const { subject, audience, scope, branch, endpoint, tables, tokenId } = claims
+      const [current] = keys
+      if (current === undefined) throw new Error('there is no signing key')
+      const { subject, audience, scope, branch, endpoint, tables, group, tokenId } = claims
       const token = await new SignJWT({
         scope,
         branch,
         endpoint,
         ...(tables === undefined ? {} : { tables: [...tables] }),
+        ...(group === undefined ? {} : { group }),
       })
         .setProtectedHeader({ alg: signingAlgorithm, kid: current.id, typ: tokenType })
         .setIssuer(issuer)
@@ -77,6 +87,13 @@ export async function openTokens({ layout, issuer, clock }: TokensOptions): Prom
     },
 
     jwks: async () => ({ keys: keys.map(({ publicJwk }) => ({ ...publicJwk })) }),
+    privateKeys: () => keys.map(({ privateJwk }) => privateJwk),
+
+    async rotate() {
+      const before = keys
+      keys = await openSigningKeys(layout, clock, before)
+      return keys !== before
+    },
   }
 }
 
@@ -92,6 +109,7 @@ const toClaims = (payload: z.infer<typeof payloadSchema>): CredentialClaims => (
   branch: payload.branch,
   endpoint: payload.endpoint,
   tables: payload.tables,
+  group: payload.group,
   tokenId: payload.jti,
   issuedAt: epochMs(payload.iat * seconds(1)),
   expiresAt: epochMs(payload.exp * seconds(1)),

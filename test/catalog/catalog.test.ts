@@ -151,6 +151,34 @@ describe('what is taken', () => {
     expect((await catalog.branches.lastDeleted(of, id))?.uid).toBe('br-try')
   })
 
+  test('is free again for an endpoint the moment that it is deleted; its row stays for its files', async () => {
+    await catalog.projects.insert(project('store'))
+    await catalog.branches.insert(branch('main'))
+    const reader = (uid: string, address: string) =>
+      endpoint('main', {
+        uid: uid as EndpointUid,
+        endpointId: 'reader' as EndpointId,
+        type: 'ENDPOINT_TYPE_READ_ONLY',
+        address,
+      })
+    const of = 'br-main' as BranchUid
+    await catalog.endpoints.insert(endpoint('main'))
+    await catalog.endpoints.insert(reader('ep-1', '127.88.0.3'))
+    const twin = catalog.transaction((s) => s.endpoints.insert(reader('ep-2', '127.88.0.4')))
+    expect(await reasonOf(twin)).toBe('ENDPOINT_EXISTS')
+    await catalog.endpoints.update('ep-1' as EndpointUid, { life: 'DELETED' })
+    await catalog.endpoints.insert(reader('ep-2', '127.88.0.4'))
+    expect((await catalog.endpoints.byId(of, 'reader' as EndpointId))?.uid).toBe('ep-2')
+    const uids = (rows: readonly Endpoint[]) => rows.map(({ uid }) => uid)
+    const page = { after: undefined, limit: 10 }
+    expect(uids(await catalog.endpoints.list(of, page))).toEqual(['ep-main', 'ep-2'])
+    expect(uids(await catalog.endpoints.ofBranch(of))).toContain('ep-1')
+    const readers = await catalog.endpoints.everyReader()
+    expect(readers.map(({ uid }) => uid).sort()).toEqual(['ep-1', 'ep-2'])
+    expect(await catalog.endpoints.contextsOf('p-store' as ProjectUid)).toHaveLength(3)
+    expect(await catalog.endpoints.contextsOf('p-other' as ProjectUid)).toEqual([])
+  })
+
   test('leaves nothing of a transaction that failed', async () => {
     await catalog.projects.insert(project('store'))
     await reasonOf(

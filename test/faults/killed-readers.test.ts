@@ -183,6 +183,34 @@ describe('with a reader at work', () => {
     await session.end()
   })
 
+  test('its receiver stopped until its log is gone: it is made anew, without a login', async () => {
+    const session = await server.connect(production, { endpoint: 'reader' })
+    const ended = new Promise<string>((resolve) => {
+      session.on('error', (error: Error & { code?: string }) => resolve(error.code ?? ''))
+    })
+    const { rows } = await session.query('select pid from pg_stat_get_wal_receiver()')
+    const receiver: number = rows[0].pid
+    process.kill(receiver, 'SIGSTOP')
+    try {
+      await server.sql(
+        production,
+        'create table ballast as select generate_series(1, 300000) as n; drop table ballast',
+      )
+      // A writer that stops waits for nobody for long; its last checkpoint lets go of the log.
+      for (const disabled of [true, false]) {
+        await server.write('PATCH', `${production}/endpoints/primary?update_mask=spec.disabled`, {
+          spec: { disabled },
+        })
+      }
+      await server.sql(production, 'select 1')
+    } finally {
+      process.kill(receiver, 'SIGCONT')
+    }
+    expect(await ended).toBe('57P01')
+    expect(server.log).toMatch(/"standing":"lost"/)
+    expect(await rowsOf('reader')).toBe(1004)
+  }, 120_000)
+
   test('everything killed at once, as when the power goes: nothing is lost, nothing is left', async () => {
     await server.sql(production, 'insert into kept values (1005)')
     for (const pid of server.processes()) {

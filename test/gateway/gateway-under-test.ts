@@ -10,11 +10,12 @@ import type {
   GatewayLink,
   SessionAnswer,
   SessionAsk,
+  SessionGrant,
   SessionRequest,
 } from '../../src/actions/session.ts'
 import { Fault, toRecord } from '../../src/domain/faults.ts'
 import { layoutOf } from '../../src/domain/layout.ts'
-import type { EndpointUid } from '../../src/domain/names.ts'
+import type { EndpointUid, IdentityUid } from '../../src/domain/names.ts'
 import { type Gateway, startGateway } from '../../src/gateway/gateway.ts'
 import type { GatewayLimits } from '../../src/gateway/limits.ts'
 import { systemClock } from '../../src/lib/time.ts'
@@ -68,6 +69,12 @@ export class TestServer implements GatewayLink {
     return { kind: 'scram', endpoint, verifier }
   }
 
+  /** Every session is held by an identity whose uid is its role's name. */
+  #grantTo(role: string, socketPath: string): SessionGrant {
+    const holder = { identity: role as IdentityUid, group: undefined, right: 'manager' } as const
+    return { id: `session-${this.granted}`, holder, endpoint, socketPath, role }
+  }
+
   async open(request: SessionRequest): Promise<SessionAnswer> {
     this.requests.push(request)
     if (request.proof.kind === 'password' && request.proof.password !== token) {
@@ -77,7 +84,7 @@ export class TestServer implements GatewayLink {
     await this.wake()
     this.granted += 1
     const { socketPath } = this
-    return { kind: 'granted', grant: { endpoint, socketPath, role: request.user } }
+    return { kind: 'granted', grant: this.#grantTo(request.user, socketPath) }
   }
 
   async certificate(serverName: string | undefined) {

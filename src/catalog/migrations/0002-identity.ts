@@ -48,6 +48,15 @@ export const identity: Migration = {
       sql`update access_tokens set created_by = identity_uid`,
       sql`alter table access_tokens alter column created_by set not null`,
       sql`create index access_tokens_identity on access_tokens (identity_uid)`,
+      // Whoever may do less from now on, by whatever hand: live sessions are looked at again.
+      sql`create function tell_access_changed() returns trigger language plpgsql as $$
+        begin perform pg_notify('lakelet', 'access'); return null; end $$`,
+      sql`create trigger access_changed after update of is_active, is_admin or delete on identities
+        for each statement execute function tell_access_changed()`,
+      sql`create trigger access_changed after delete on group_members
+        for each statement execute function tell_access_changed()`,
+      sql`create trigger access_changed after update or delete on permissions
+        for each statement execute function tell_access_changed()`,
     ]) {
       await statement.execute(db)
     }

@@ -281,9 +281,9 @@ acl=/api/2.0/permissions/database-projects/$project
 permissions='.object_id == "/database-projects/rest" and .object_type == "database-projects"'
 mine="{\"access_control_list\":[{\"user_name\":\"$me\",\"permission_level\":\"CAN_MANAGE\"}]}"
 expect 'GET permissions' 200 \
-  "$permissions and (.access_control_list[0].all_permissions[0] == {permission_level: \"CAN_MANAGE\", inherited: false})" GET $acl
+  "$permissions and ([.access_control_list[] | select(.user_name == \"$me\").all_permissions[0]] == [{permission_level: \"CAN_MANAGE\", inherited: false}])" GET $acl
 expect 'PATCH permissions' 200 "$permissions" PATCH $acl "$mine"
-expect 'PUT permissions' 200 "$permissions and (.access_control_list | length) == 1" PUT $acl "$mine"
+expect 'PUT permissions' 200 "$permissions and ([.access_control_list[] | select(has(\"user_name\")).user_name] == [\"$me\"])" PUT $acl "$mine"
 expect 'POST token/create' 200 '(.token_value | type) == "string" and (.token_info.token_id | type) == "string"' \
   POST /api/2.0/token/create '{"comment":"rest","lifetime_seconds":600}'
 id=$(jq -r .token_info.token_id "$body")

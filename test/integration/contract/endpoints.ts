@@ -175,6 +175,21 @@ export const endpointContract = (server: ServerOf) =>
       expectRefusal(await get(reader), notFound('endpoint'))
     })
 
+    test('contract 1.10, 3.8: sizes of a read-only endpoint stay within the limits too', async () => {
+      const { post } = ask(server())
+      for (const [spec, message] of [
+        [{ autoscaling_limit_max_cu: 112 }, /no larger fixed sizes/],
+        [{ autoscaling_limit_min_cu: 4, autoscaling_limit_max_cu: 2 }, /must not be below/],
+        [{ autoscaling_limit_min_cu: 1, autoscaling_limit_max_cu: 17.5 }, /at most 16 above/],
+        [{ suspend_timeout_duration: '59s' }, /60s .* 604800s/],
+      ] as const) {
+        const reply = await post(`${endpoints}?endpoint_id=refused`, {
+          spec: { endpoint_type: 'ENDPOINT_TYPE_READ_ONLY', ...spec },
+        })
+        expectRefusal(reply, { status: 400, code: 'INVALID_PARAMETER_VALUE', message })
+      }
+    })
+
     test('contract 1.2: the compute of an endpoint is listed, in the words of the Python SDK', async () => {
       const { read, get } = ask(server())
       const { status, uid } = await read(primary)
