@@ -42,7 +42,8 @@ function table(head, rows) {
 }
 
 async function errors() {
-  const { codes, reasons } = await load('domain/faults.js')
+  const { codes } = await load('domain/fault-codes.js')
+  const { reasons } = await load('domain/faults.js')
   const text = ({ say, recorded, traced }) =>
     `${say}${traced ? ' [TraceId: …]' : ''}${recorded ? ' †' : ''}`
   const rows = Object.entries(reasons).map(([reason, spec]) => [

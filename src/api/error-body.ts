@@ -1,6 +1,6 @@
 /** A refusal as clients read it: `render-fault.ts` writes it, and operations that failed hold one. */
 import { z } from 'zod'
-import { type Code, codes } from '../domain/faults.ts'
+import { type Code, codes } from '../domain/fault-codes.ts'
 
 export const errorCode = z
   .enum(Object.keys(codes) as [Code, ...Code[]])

@@ -2,7 +2,8 @@
  * Which refusals a route can answer: those it declares, and those that follow from what it takes. The
  * API document lists them, and the tests refuse a status that is not among them.
  */
-import { codes, type Reason, reasons } from '../domain/faults.ts'
+import { codes } from '../domain/fault-codes.ts'
+import { type Reason, reasons } from '../domain/faults.ts'
 import type { Route } from './route.ts'
 
 /** Ids in the path: what is said of one that is not there. */

@@ -2,7 +2,8 @@
  * A refusal as clients read it: `{error_code, message, details}`. Every item of `details` carries a
  * `metadata` object, since the JavaScript SDK enumerates it on each and fails where it is missing.
  */
-import { codes, type Fault } from '../domain/faults.ts'
+import { codes } from '../domain/fault-codes.ts'
+import type { Fault } from '../domain/faults.ts'
 
 export interface Trace {
   readonly requestId: string

@@ -1,5 +1,5 @@
 /** Refusals of signing in and of the OAuth issuer; part of the one registry in `faults.ts`. */
-import type { ReasonSpec } from './faults.ts'
+import type { ReasonSpec } from './fault-codes.ts'
 
 export const signInReasons = {
   SIGN_IN_FAILED: {

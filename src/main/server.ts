@@ -8,9 +8,8 @@ import { join } from 'node:path'
 import { auditNotes } from '../actions/audit-notes.ts'
 import { noteRefusedRequest } from '../actions/audit-requests.ts'
 import { createActions, createKinds } from '../actions/create-actions.ts'
-import { Prepared, suspend } from '../actions/fleet.ts'
+import { Prepared } from '../actions/fleet.ts'
 import { challenge, openSession, tellFailedProof } from '../actions/open-session.ts'
-import { anyComputeSpec } from '../actions/readers.ts'
 import type { Policy, Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
@@ -24,20 +23,12 @@ import { KeyedMutex } from '../lib/keyed-mutex.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { findServiceUser } from '../lib/service-user.ts'
 import type { Settings } from '../lib/settings.ts'
-import { hours, type Millis, millis, minutes, seconds, systemClock } from '../lib/time.ts'
+import { hours, minutes, systemClock } from '../lib/time.ts'
 import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
-import { meetDeadlines } from '../reconcile/deadlines.ts'
-import { accessGuard } from '../reconcile/end-sessions.ts'
-import { readerKeeper } from '../reconcile/keep-readers.ts'
-import { startLoop } from '../reconcile/loop.ts'
-import { measureSnapshots } from '../reconcile/measure-snapshots.ts'
-import { type AwakeNoter, awakeNoter } from '../reconcile/note-awake.ts'
+import { awakeNoter } from '../reconcile/note-awake.ts'
 import { findOrphans } from '../reconcile/orphans.ts'
-import { meetSnapshotDeadlines } from '../reconcile/snapshot-deadlines.ts'
-import { idleSuspender } from '../reconcile/suspend-idle.ts'
-import { sweepAudit } from '../reconcile/sweep-audit.ts'
 import { databricksAuthFiles } from '../roles/databricks-auth.ts'
 import { openRoles } from '../roles/open-roles.ts'
 import { openStorage } from '../storage/open-storage.ts'
@@ -49,7 +40,9 @@ import { choosePort, freePort, type PortChoice } from './gateway-port.ts'
 import { certificateNames, findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
 import { sameCatalog, startCatalog } from './server-catalog.ts'
 import { ownersLink, startIssuer } from './sign-in.ts'
+import { startLoops } from './start-loops.ts'
 import { prepareStateDirectory, tellWhereWeAre } from './state-directory.ts'
+import { adoptComputes, stopComputes } from './surviving-computes.ts'
 import { writeTrustFiles } from './trust-files.ts'
 
 /** What the start screen and `lakelet status` show. */
@@ -234,7 +227,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   onStop(() => engine.stop())
   await engine.start()
-  await startLoops(services, prepared, { noter, auditRetention: settings.auditRetention }, onStop)
+  startLoops(services, prepared, { noter, auditRetention: settings.auditRetention }, onStop)
 
   const facts: ServerFacts = {
     version,
@@ -342,145 +335,6 @@ const policyOf = (settings: Settings): Policy => ({
   credentialTtl: { min: minutes(5), max: hours(1), default: hours(1) },
   defaultMajor: defaultPostgresMajor,
 })
-
-/**
- * Computes outlive the server: those that still run are taken over before anything else happens. One
- * that cannot be (it was starting, and did not get there) has been ended; its next connection starts it.
- */
-async function adoptComputes(services: Services): Promise<void> {
-  const { catalog, computes, log } = services
-  const contexts = await catalog.endpoints.everyContext()
-  await Promise.all(
-    contexts.map(async (context) => {
-      const facts = { endpoint: context.endpoint.uid }
-      try {
-        const adopted = await computes.adopt(await anyComputeSpec(services, context))
-        if (adopted === 'adopted') log.info(facts, 'adopted a running compute')
-      } catch (error) {
-        log.warn({ err: error, ...facts }, 'cannot adopt a compute')
-      }
-    }),
-  )
-}
-
-/**
- * All of them, whatever becomes of one: the pool cannot be unmounted under the others. Each first notes
- * what logins need; a catalog that is being started again is waited for.
- */
-async function stopComputes(services: Services): Promise<void> {
-  const { catalog, clock, log } = services
-  const end = clock.monotonic() + seconds(15)
-  for (;;) {
-    try {
-      const contexts = await catalog.endpoints.everyContext()
-      const results = await Promise.allSettled(
-        contexts.map((context) => suspend(services, context)),
-      )
-      const failures = results.flatMap((result) =>
-        result.status === 'rejected' ? [result.reason as unknown] : [],
-      )
-      if (failures.length === 0) return
-      throw new AggregateError(failures, 'stop computes')
-    } catch (error) {
-      log.error({ err: error }, 'cannot suspend the computes')
-      if (clock.monotonic() > end) throw error
-      await clock.sleep(millis(200))
-    }
-  }
-}
-
-async function startLoops(
-  services: Services,
-  prepared: Prepared,
-  { noter, auditRetention }: { readonly noter: AwakeNoter; readonly auditRetention: Millis },
-  onStop: (ending: Ending) => void,
-): Promise<void> {
-  const { catalog, clock, log } = services
-  const deadlines = startLoop({
-    name: 'deadlines',
-    run: () => meetDeadlines(services),
-    slowest: seconds(60),
-    clock,
-    log,
-  })
-  const snapshots = startLoop({
-    name: 'snapshots',
-    run: () => meetSnapshotDeadlines(services),
-    slowest: seconds(60),
-    clock,
-    log,
-  })
-  const measures = startLoop({
-    name: 'measure-snapshots',
-    run: () => measureSnapshots(services),
-    slowest: minutes(5),
-    clock,
-    log,
-  })
-  const suspender = startLoop({
-    name: 'suspend-idle',
-    run: idleSuspender(services),
-    slowest: seconds(30),
-    clock,
-    log,
-  })
-  const notes = startLoop({
-    name: 'note-awake',
-    run: () => noter.run(),
-    slowest: seconds(1), // nothing to do costs nothing: what is due is in memory
-    clock,
-    log,
-  })
-  const guard = accessGuard(services, prepared)
-  const access = startLoop({
-    name: 'access',
-    run: () => guard.run(),
-    slowest: seconds(5),
-    clock,
-    log,
-  })
-  const keeper = startLoop({
-    name: 'keep-readers',
-    run: readerKeeper(services),
-    slowest: seconds(30),
-    clock,
-    log,
-  })
-  const audit = startLoop({
-    name: 'audit-notes',
-    run: () => services.auditNotes.run(),
-    slowest: seconds(1), // nothing to write costs nothing
-    clock,
-    log,
-  })
-  const sweeper = startLoop({
-    name: 'sweep-audit',
-    run: () => sweepAudit(services, auditRetention),
-    slowest: hours(24),
-    clock,
-    log,
-  })
-  services.computes.onChange((_uid, { kind }) => {
-    if (kind !== 'ready') return
-    suspender.poke() // so that it knows when to look
-    keeper.poke() // readers follow a writer that has just woken
-  })
-  const unlisten = catalog.onEvent((event) => {
-    if (event.kind === 'due') {
-      deadlines.poke()
-      snapshots.poke()
-    }
-    if (event.kind === 'access') {
-      guard.lowered()
-      access.poke()
-    }
-  })
-  onStop(async () => {
-    unlisten()
-    const loops = [deadlines, snapshots, measures, suspender, keeper, notes, audit, sweeper, access]
-    await Promise.all(loops.map((loop) => loop.stop()))
-  })
-}
 
 /** Where endpoints have names, or share localhost, there is nothing to listen to for each. */
 const withoutAddresses = (door: Services['door']): Services['door'] => ({

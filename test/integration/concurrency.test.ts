@@ -1,4 +1,5 @@
 /** Many at once: of one id one wins and the others hear why; of many writes on a branch none is lost. */
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Reply, TestServer } from '../fixtures/server.ts'
 import {
@@ -10,6 +11,9 @@ import {
   type Refusal,
   store,
 } from './contract/shapes.ts'
+
+import { anyCall } from './model/calls.ts'
+import { send } from './model/send.ts'
 
 let server: TestServer
 let owner: string
@@ -146,12 +150,53 @@ describe('on one branch', () => {
     expect(last.response).toEqual(empty)
     expectRefusal(await get(reader), notFound('endpoint'))
   })
+})
 
-  /** However it ends: what is deleted meanwhile may fail to be made. */
-  async function over(name: string): Promise<Reply['body']> {
-    for (;;) {
-      const operation = await ask(server).read(name)
-      if (operation.done) return operation
+/** However it ends: what is deleted meanwhile may fail to be made. */
+async function over(name: string): Promise<Reply['body']> {
+  for (;;) {
+    const operation = await ask(server).read(name)
+    if (operation.done) return operation
+  }
+}
+
+test('a hundred and twenty random calls at once: every operation ends, and nothing is half made', async () => {
+  const seed = Number(process.env.LAKELET_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31))
+  const { post, read } = ask(server)
+  await server.follow((await post('projects?project_id=crowd-p')).body.name)
+  for (const id of ['a', 'b']) {
+    await server.write('POST', `projects/crowd-p/branches?branch_id=${id}`, {
+      spec: { no_expiry: true },
+    })
+  }
+  // Without the project there would be little to see.
+  const calls = fc
+    .sample(anyCall, { seed, numRuns: 160 })
+    .filter(({ do: verb }) => verb !== 'delete-project')
+    .slice(0, 120)
+  const replies = await Promise.all(calls.map((call) => send(server, 'crowd', call)))
+  for (const [index, { status, body }] of replies.entries()) {
+    const told = `seed ${seed}: ${JSON.stringify(calls[index])}: ${JSON.stringify(body)}`
+    expect([200, 400, 404, 409], told).toContain(status)
+  }
+  const accepted = replies.filter(({ status }) => status === 200)
+  const ended = await Promise.all(accepted.map(({ body }) => over(body.name)))
+  console.info(`seed ${seed}: ${accepted.length} calls accepted`)
+  for (const { error } of ended) expect(error?.error_code ?? 'ok').not.toBe('INTERNAL_ERROR')
+
+  const { projects } = await read('projects?show_deleted=true')
+  for (const { name, delete_time } of projects as readonly Reply['body'][]) {
+    if (!name.startsWith('projects/crowd-')) continue
+    if (delete_time !== undefined) await server.write('POST', `${name}/undelete`)
+    for (const branch of (await read(`${name}/branches`)).branches) {
+      expect(branch.status.current_state, `seed ${seed}`).toBe('READY')
+      expect(branch.status).not.toHaveProperty('pending_state')
+      for (const endpoint of (await read(`${branch.name}/endpoints`)).endpoints) {
+        expect(endpoint.status.current_state).toMatch(/^(ACTIVE|IDLE)$/)
+        if (endpoint.status.disabled) continue
+        const of = { endpoint: endpoint.endpoint_id }
+        expect((await server.sql(branch.name, 'select 1 as one', of)).rows).toEqual([{ one: 1 }])
+      }
     }
   }
-})
+}, 180_000)

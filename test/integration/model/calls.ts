@@ -112,7 +112,7 @@ const calls: readonly (readonly [weight: number, call: fc.Arbitrary<Record<strin
   [3, fc.record({ do: oneOf('delete-database'), branch, database })],
 ]
 
-const anyCall: fc.Arbitrary<Call> = fc
+export const anyCall: fc.Arbitrary<Call> = fc
   .tuple(project, fc.oneof(...calls.map(([weight, arbitrary]) => ({ weight, arbitrary }))))
   .map(([on, call]) => ({ project: on, ...call }) as Call)
 

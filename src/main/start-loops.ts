@@ -1,0 +1,107 @@
+/** What the server does without being asked: its loops, how often each looks, and what wakes it sooner. */
+import type { Prepared } from '../actions/fleet.ts'
+import type { Services } from '../actions/services.ts'
+import { hours, type Millis, minutes, seconds } from '../lib/time.ts'
+import { meetDeadlines } from '../reconcile/deadlines.ts'
+import { accessGuard } from '../reconcile/end-sessions.ts'
+import { readerKeeper } from '../reconcile/keep-readers.ts'
+import { startLoop } from '../reconcile/loop.ts'
+import { measureSnapshots } from '../reconcile/measure-snapshots.ts'
+import type { AwakeNoter } from '../reconcile/note-awake.ts'
+import { meetSnapshotDeadlines } from '../reconcile/snapshot-deadlines.ts'
+import { idleSuspender } from '../reconcile/suspend-idle.ts'
+import { sweepAudit } from '../reconcile/sweep-audit.ts'
+
+/** Starts them all; each is ended by `onStop`, before what it works with. */
+export function startLoops(
+  services: Services,
+  prepared: Prepared,
+  { noter, auditRetention }: { readonly noter: AwakeNoter; readonly auditRetention: Millis },
+  onStop: (ending: () => Promise<void>) => void,
+): void {
+  const { catalog, clock, log } = services
+  const deadlines = startLoop({
+    name: 'deadlines',
+    run: () => meetDeadlines(services),
+    slowest: seconds(60),
+    clock,
+    log,
+  })
+  const snapshots = startLoop({
+    name: 'snapshots',
+    run: () => meetSnapshotDeadlines(services),
+    slowest: seconds(60),
+    clock,
+    log,
+  })
+  const measures = startLoop({
+    name: 'measure-snapshots',
+    run: () => measureSnapshots(services),
+    slowest: minutes(5),
+    clock,
+    log,
+  })
+  const suspender = startLoop({
+    name: 'suspend-idle',
+    run: idleSuspender(services),
+    slowest: seconds(30),
+    clock,
+    log,
+  })
+  const notes = startLoop({
+    name: 'note-awake',
+    run: () => noter.run(),
+    slowest: seconds(1), // nothing to do costs nothing: what is due is in memory
+    clock,
+    log,
+  })
+  const guard = accessGuard(services, prepared)
+  const access = startLoop({
+    name: 'access',
+    run: () => guard.run(),
+    slowest: seconds(5),
+    clock,
+    log,
+  })
+  const keeper = startLoop({
+    name: 'keep-readers',
+    run: readerKeeper(services),
+    slowest: seconds(30),
+    clock,
+    log,
+  })
+  const audit = startLoop({
+    name: 'audit-notes',
+    run: () => services.auditNotes.run(),
+    slowest: seconds(1), // nothing to write costs nothing
+    clock,
+    log,
+  })
+  const sweeper = startLoop({
+    name: 'sweep-audit',
+    run: () => sweepAudit(services, auditRetention),
+    slowest: hours(24),
+    clock,
+    log,
+  })
+  services.computes.onChange((_uid, { kind }) => {
+    if (kind !== 'ready') return
+    suspender.poke() // so that it knows when to look
+    keeper.poke() // readers follow a writer that has just woken
+  })
+  const unlisten = catalog.onEvent((event) => {
+    if (event.kind === 'due') {
+      deadlines.poke()
+      snapshots.poke()
+    }
+    if (event.kind === 'access') {
+      guard.lowered()
+      access.poke()
+    }
+  })
+  onStop(async () => {
+    unlisten()
+    const loops = [deadlines, snapshots, measures, suspender, keeper, notes, audit, sweeper, access]
+    await Promise.all(loops.map((loop) => loop.stop()))
+  })
+}
