@@ -4,20 +4,14 @@
  */
 
 import type { JWK } from 'jose'
-import {
-  type ClientAuthMethod,
-  type Configuration,
-  errors,
-  type KoaContextWithOIDC,
-  Provider,
-} from 'oidc-provider'
+import type { ClientAuthMethod, Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import type { SignIn } from '../actions/sign-in.ts'
 import { Secret } from '../lib/secret.ts'
 import type { Clock } from '../lib/time.ts'
 import { firstPartyClients, grants, mayRedirectTo } from './clients.ts'
 import { deviceCodePage, deviceConfirmPage, deviceDonePage } from './device-pages.ts'
 import { errorPage } from './error-page.ts'
-import { restoreWarnings } from './node-20.ts'
+import { errors, Provider } from './oidc-provider.ts'
 import { sendPage } from './page.ts'
 import { recordAdapter } from './record-adapter.ts'
 import { currentBase, requestContext } from './request-context.ts'
@@ -25,8 +19,6 @@ import { createSeal, type SealingKeys } from './seal.ts'
 import { signedOutPage, signOutPage } from './sign-out-pages.ts'
 import { registerTokenExchange } from './token-exchange.ts'
 import type { TrustedIssuers } from './trusted-issuers.ts'
-
-restoreWarnings()
 
 export interface ProviderOptions {
   readonly signIn: SignIn

@@ -2,11 +2,12 @@
  * Where the provider keeps what it makes: rows of the catalog under hashed ids, sealed. Consuming is
  * atomic, so of two exchanges of one code exactly one wins, and both lose what was made of it.
  */
-import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
+import type { Adapter, AdapterPayload } from 'oidc-provider'
 import { recordKey, type SignIn } from '../actions/sign-in.ts'
 import type { IdentityUid } from '../domain/names.ts'
 import { type Clock, epochMs, seconds } from '../lib/time.ts'
 import { servicePrincipalClient } from './clients.ts'
+import { errors } from './oidc-provider.ts'
 import type { Seal } from './seal.ts'
 
 export interface RecordAdapterOptions {

@@ -2,13 +2,14 @@
  * The page that asks for e-mail and password, in the middle of an authorization that the provider has
  * begun and goes on with. Programs of ours act for whoever signs in, so nothing more is asked.
  */
-import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { SignIn } from '../actions/sign-in.ts'
 import { Fault } from '../domain/faults.ts'
 import { Secret } from '../lib/secret.ts'
 import { errorPage } from './error-page.ts'
 import { type FormTokens, readForm } from './form.ts'
 import { html } from './html.ts'
+import { errors } from './oidc-provider.ts'
 import { alert, type Page, sendPage } from './page.ts'
 import { requestOrigin } from './request-context.ts'
 

@@ -1,8 +1,9 @@
 /** Token exchange (RFC 8693): a token of a trusted issuer for an access token of ours. */
-import { errors, type KoaContextWithOIDC, type default as Provider } from 'oidc-provider'
+import type { KoaContextWithOIDC, default as Provider } from 'oidc-provider'
 import type { SignIn } from '../actions/sign-in.ts'
 import { Fault } from '../domain/faults.ts'
 import { grants } from './clients.ts'
+import { errors } from './oidc-provider.ts'
 import { TokenUntrusted, type TrustedIssuers } from './trusted-issuers.ts'
 
 const tokenType = (name: string): string => `urn:ietf:params:oauth:token-type:${name}`

@@ -259,7 +259,7 @@ describe('identities', () => {
     const refused = await server.api('POST', users, { userName: 'b@example.com' }, { token })
     expect(refused.status).toBe(403)
     expect(await entries('who=ann@example.com')).toMatchObject([
-      { action: 'create-identity', result: 'refused', reason: 'PERMISSION_DENIED' },
+      { action: 'create-identity', result: 'refused', reason: 'ADMINISTRATORS_ONLY' },
     ])
     await server.api('DELETE', `${users}/${made?.resource_uid}`)
     expect(await entries('action=delete-identity')).toMatchObject([

@@ -1,6 +1,6 @@
 /**
  * oidc-provider is made for Node 22 and runs on 20, where it says so on every start and where older
- * releases lack one function of URL. Imported before it, for these two effects alone.
+ * releases lack one function of URL. Imported before it, for these two effects.
  */
 
 if (!('parse' in URL)) {
