@@ -2,7 +2,7 @@
  * The end of a clone's first recovery. It runs as a standby without a primary and is asked for its
  * promotion from the start, so recovery ends where its WAL does. A promotion ends with one record;
  * crash recovery would end with a checkpoint that fsyncs every file it wrote. See
- * docs/adr/branch-recovery.md.
+ * docs/adr/2026-11-23-branch-recovery.md.
  */
 import { existsSync } from 'node:fs'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'

@@ -1,5 +1,5 @@
 /**
- * How the first start of a clone recovers; see docs/adr/branch-recovery.md. Either order of the two
+ * How the first start of a clone recovers; see docs/adr/2026-11-23-branch-recovery.md. Either order of the two
  * writes on disk is right: without the first, Postgres fsyncs what is on disk already; without the
  * second, it ends recovery by a checkpoint.
  */

@@ -162,12 +162,12 @@ export function conformanceClients(say, only) {
     notRun(
       'databricks-cli',
       'The databricks command line, and bundles',
-      'licensed for use with Databricks services only; its arguments and requests are those of the SDK for Go',
+      'licensed for use with Databricks services only',
     ),
     notRun(
       'terraform',
       'Terraform',
-      'since 1.6 under a licence that is not open; OpenTofu runs the same provider',
+      'under the Business Source License since 1.6; OpenTofu runs the same provider',
     ),
   ]
 }

@@ -11,8 +11,7 @@ function clientSection({ title, version, rows }) {
   return [
     `## ${title}`,
     '',
-    `Version ${version}.`,
-    '',
+    ...(version === '-' ? [] : [`Version ${version}.`, '']),
     '| What | Result |',
     '| --- | --- |',
     ...rows.map((row) => `| ${cell(row.what)} | ${resultCell(row)} |`),
