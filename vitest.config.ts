@@ -5,7 +5,7 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/*.test.ts'],
     exclude: ['**/node_modules/**', 'dist/**', 'test/clients/**'],
     pool: 'forks',
-    maxWorkers: 4, // more than cores: most of the time is waiting for processes that start and end
+    maxWorkers: 3, // more than cores: most of the time is waiting for processes that start and end
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },
