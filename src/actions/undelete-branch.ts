@@ -31,9 +31,12 @@ export async function undeleteBranch(
     await mayAddBranch(session, project, policy)
     if (branch.sourceSnapshotUid !== undefined) await mayAddRoot(session, project, policy)
     const now = clock.now()
+    // Deleted while it was made: nobody may use it before it is, so it is not READY yet.
+    const waiting = await session.work.unfinished(branch.uid)
+    const isMade = !waiting.some(({ kind }) => kind === 'create-branch')
     await session.branches.update(branch.uid, {
-      state: 'READY',
-      pendingState: undefined,
+      state: isMade ? 'READY' : 'INIT',
+      pendingState: isMade ? undefined : 'READY',
       stateChangeTime: now,
       updateTime: now,
       expireTime: undefined,
@@ -83,6 +86,22 @@ export const undeleteBranchKind = (services: Services): Kind => ({
             log.warn({ err: error, endpoint: uid }, 'the next connection will try to start it')
           }
         }
+      },
+    },
+    {
+      name: 'record',
+      async run({ row }) {
+        await services.catalog.transaction(async (session) => {
+          await session.projects.lock(row.projectUid)
+          const branch = await session.branches.byUid(row.input.branch as BranchUid)
+          // Its making is over, since it was accepted before this; it may have been deleted again.
+          if (branch?.state !== 'INIT' || branch.deleteTime !== undefined) return
+          await session.branches.update(branch.uid, {
+            state: 'READY',
+            pendingState: undefined,
+            stateChangeTime: services.clock.now(),
+          })
+        })
       },
     },
   ],

@@ -152,6 +152,26 @@ describe('on one branch', () => {
   })
 })
 
+test('a branch deleted and undeleted while it is made is READY when it answers', async () => {
+  const { post, get, remove, read } = ask(server)
+  const name = `${store}/branches/wavering`
+  const started = [
+    await post(`${store}/branches?branch_id=wavering`, { spec: { no_expiry: true } }),
+    await remove(name),
+    await post(`${name}/undelete`),
+  ]
+  expect(started.map(({ status }) => status)).toEqual([200, 200, 200])
+  for (let { status } = await read(name); status.current_state !== 'READY'; ) {
+    expect(status).toMatchObject({ current_state: 'INIT', pending_state: 'READY' })
+    status = (await read(name)).status
+  }
+  expect((await get(`${name}/roles`)).status).toBe(200)
+  for (const { body } of started) await over(body.name)
+  expect((await read(name)).status).toMatchObject({ current_state: 'READY' })
+  expect((await server.sql(name, 'select 1 as one')).rows).toEqual([{ one: 1 }])
+  await server.write('DELETE', `${name}?purge=true`)
+})
+
 /** However it ends: what is deleted meanwhile may fail to be made. */
 async function over(name: string): Promise<Reply['body']> {
   for (;;) {
