@@ -41,7 +41,8 @@ async function writeProfiles(): Promise<void> {
   await writeFile(
     join(home, '.databrickscfg'),
     `[DEFAULT]\nhost = ${other.host}\ntoken = default\n[dev]\nhost = ${other.host}/?o=1\ntoken = dev\n` +
-      `[browser]\nhost = ${other.host}\nauth_type = databricks-cli\n`,
+      `[browser]\nhost = ${other.host}\nauth_type = databricks-cli\n` +
+      `[cloud]\nhost = ${other.host}\nauth_type = azure-cli\n`,
   )
 }
 
@@ -119,8 +120,9 @@ describe('where a command goes', () => {
 
   test.each([
     [{}, [], 'no server: none was started with the state directory', 'lakelet up'],
-    [{}, ['-p', 'none'], 'has no profile none', 'It has: DEFAULT, dev, browser.'],
-    [{}, ['-p', 'browser'], 'neither a token nor', 'auth_type databricks-cli is not supported'],
+    [{}, ['-p', 'none'], 'has no profile none', 'It has: DEFAULT, dev, browser, cloud.'],
+    [{}, ['-p', 'cloud'], 'neither a token nor', 'auth_type azure-cli is not supported'],
+    [{}, ['-p', 'browser'], 'nobody is signed in at', 'lakelet auth login'],
     [{ DATABRICKS_HOST: 'http://h.invalid' }, [], 'nothing says who you are', 'DATABRICKS_TOKEN'],
     [{ LAKELET_STATE_DIR: '', LAKELET_PG_PORT: 'x' }, [], 'LAKELET_PG_PORT must be a port', ''],
   ])('%j %j: it says what is missing', async (env, flags, reason, hint) => {
