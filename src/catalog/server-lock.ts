@@ -28,6 +28,9 @@ interface Session {
   readonly ended: Promise<void>
 }
 
+/** Nobody else holds it any more: worth another try. */
+class LockFreed extends Error {}
+
 export async function takeServerLock(options: {
   readonly connection: pg.ClientConfig
   readonly clock: Clock
@@ -74,7 +77,8 @@ export async function takeServerLock(options: {
       [serverLock, self],
     )
     const isFree = rows.every(({ is_ours }) => is_ours === true)
-    if (isFree) throw new Error('the lock is held by a session of ours that was lost')
+    if (isFree)
+      throw new LockFreed('the lock is free by now, or a session of ours that was lost has it')
     throw new CatalogHeld('another Lakelet server is running on this catalog')
   }
   /** A catalog that hangs must not hang the server's end. */
@@ -112,7 +116,19 @@ export async function takeServerLock(options: {
     return undefined
   }
 
-  current = await hold()
+  /** A server that has just ended, or lost its session, is no reason to refuse a start. */
+  const holdFirst = async (): Promise<Session> => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await hold()
+      } catch (error) {
+        if (!(error instanceof LockFreed) || tries === 20) throw error
+        await clock.sleep(lookAgain, closing.signal)
+      }
+    }
+  }
+
+  current = await holdFirst()
   const kept = keep()
   return {
     async close() {

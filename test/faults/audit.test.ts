@@ -22,7 +22,10 @@ const told = async (query: string): Promise<readonly { result: string }[]> =>
 
 async function killedAt(point: string, work: () => Promise<unknown>): Promise<void> {
   await server.stop()
-  await server.launch({ LAKELET_FAILPOINTS: `${point}=kill` })
+  // The first line of a start is that of the owner's link.
+  await server.launch({
+    LAKELET_FAILPOINTS: point.startsWith('audit.end') ? `${point}=kill` : `${point}=kill@2`,
+  })
   await work().catch(() => undefined)
   await eventually(`killed at ${point}`, () => server.isGone)
   await server.launch()
