@@ -10,7 +10,7 @@ import type { BracketSteps } from '../ports/compute.ts'
 import { type ConnectTo, type Session, withSession } from './connection.ts'
 
 /** More redo than this costs a client more than the checkpoint that spares it. */
-export const checkpointAbove = 32n * 1024n * 1024n
+export const checkpointAbove = 56n * 1024n * 1024n
 
 /** For one statement inside: a checkpoint of a busy source is the longest. */
 const statementPatience = minutes(5)
