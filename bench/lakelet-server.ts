@@ -42,6 +42,7 @@ export class LakeletServer {
       [await freePort(), await freePort()],
       [
         `--storage=${driver}`,
+        '--max-branches-per-project=600', // the benchmark makes some beside the 500
         ...(poolBytes === undefined ? [] : [`--pool-size=${Math.round(poolBytes / 1024 ** 2)}MB`]),
       ],
     )

@@ -13,6 +13,7 @@ import { postgresMajors } from '../domain/project.ts'
 import { run } from '../lib/subprocess.ts'
 import { millis, systemClock } from '../lib/time.ts'
 import type { ComputeSpec } from '../ports/compute.ts'
+import { checkpointAbove } from './bracket.ts'
 import { copyDirectory, openTestRoom, queryOne, type TestRoom } from './room.fixture.ts'
 
 const pgbench = '/usr/lib/postgresql/15/bin/pgbench'
@@ -190,9 +191,9 @@ describe('a bracket', () => {
     const first = await redo()
     await room.computes.bracket(source.uid, 'atomic', idle)
     expect(await redo()).toBe(first)
-    await ask(source, "CREATE TABLE t AS SELECT repeat('x', 900) FROM generate_series(1, 45000)")
+    await ask(source, "CREATE TABLE t AS SELECT repeat('x', 900) FROM generate_series(1, 75000)")
     await room.computes.bracket(source.uid, 'atomic', idle)
-    expect(await redo()).toBeGreaterThan(first + 32n * 1024n * 1024n)
+    expect(await redo()).toBeGreaterThan(first + checkpointAbove)
     await room.computes.stop(source.uid, 'immediate')
   })
 

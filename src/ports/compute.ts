@@ -118,7 +118,7 @@ export interface Computes {
   activity(uid: EndpointUid): Promise<Activity>
   /**
    * Holds the source so that clone and WAL recover to one moment: reserves WAL, checkpoints when more
-   * than 32 MB lie after the last one (kind `atomic`) or enters backup mode (kind `backup`), calls the
+   * than 56 MB lie after the last one (kind `atomic`) or enters backup mode (kind `backup`), calls the
    * steps, lets go. For `backup` the returned label must be written into the clone as `backup_label`.
    */
   bracket(
