@@ -5,9 +5,16 @@
  * every unknown key is reported, all together. Pure: whoever calls brings the sources.
  */
 import { join, resolve } from 'node:path'
-import { parseByteSize } from './byte-size.ts'
-import { humanDurationForms, parseHumanDuration } from './human-duration.ts'
 import { Secret } from './secret.ts'
+import {
+  matching,
+  oneOf,
+  parseCount,
+  parseLength,
+  parsePort,
+  parsePublicUrl,
+  parseSize,
+} from './setting-values.ts'
 import { days, type Millis, minutes } from './time.ts'
 
 export const storageChoices = ['btrfs', 'reflink', 'copy'] as const
@@ -468,49 +475,4 @@ function lookUp(
   // TOML has numbers; every other kind fails in the setting's own parser with its own words.
   const text = typeof value === 'string' || typeof value === 'number' ? String(value) : ''
   return { text, origin: `${file.path}: ${name}` }
-}
-
-function parsePort(text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
-  if (!(port <= 65_535)) throw new Error('must be a port from 1 to 65535, or 0 for any free one')
-  return port
-}
-
-function parsePublicUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const isBare =
-    url?.pathname === '/' && url.search === '' && url.hash === '' && url.username === ''
-  if (!isBare || !/^https?:$/.test(url?.protocol ?? '')) {
-    throw new Error('must be a URL without a path, such as https://lakelet.example.com')
-  }
-  return url?.origin ?? text
-}
-
-function parseLength(text: string): Millis {
-  const length = parseHumanDuration(text)
-  if (length === undefined || length === 0) throw new Error(`must be ${humanDurationForms}`)
-  return length
-}
-
-function parseSize(text: string): number {
-  const bytes = parseByteSize(text)
-  if (bytes === undefined || bytes === 0) throw new Error('must be a size such as 20GB')
-  return bytes
-}
-
-function parseCount(text: string): number {
-  const count = /^\d{1,6}$/.test(text) ? Number(text) : 0
-  if (count === 0) throw new Error('must be a whole number from 1 to 999999')
-  return count
-}
-
-function oneOf<const T extends string>(text: string, choices: readonly T[]): T {
-  const found = choices.find((choice) => choice === text)
-  if (found === undefined) throw new Error(`must be one of ${choices.join(', ')}`)
-  return found
-}
-
-function matching(text: string, pattern: RegExp, what: string): string {
-  if (!pattern.test(text)) throw new Error(`must be ${what}`)
-  return text
 }

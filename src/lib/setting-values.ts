@@ -1,0 +1,49 @@
+/** How the text of one setting becomes its value. Each throws an `Error` that says what is wrong with it. */
+import { parseByteSize } from './byte-size.ts'
+import { humanDurationForms, parseHumanDuration } from './human-duration.ts'
+import type { Millis } from './time.ts'
+
+export function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (!(port <= 65_535)) throw new Error('must be a port from 1 to 65535, or 0 for any free one')
+  return port
+}
+
+export function parsePublicUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isBare =
+    url?.pathname === '/' && url.search === '' && url.hash === '' && url.username === ''
+  if (!isBare || !/^https?:$/.test(url?.protocol ?? '')) {
+    throw new Error('must be a URL without a path, such as https://lakelet.example.com')
+  }
+  return url?.origin ?? text
+}
+
+export function parseLength(text: string): Millis {
+  const length = parseHumanDuration(text)
+  if (length === undefined || length === 0) throw new Error(`must be ${humanDurationForms}`)
+  return length
+}
+
+export function parseSize(text: string): number {
+  const bytes = parseByteSize(text)
+  if (bytes === undefined || bytes === 0) throw new Error('must be a size such as 20GB')
+  return bytes
+}
+
+export function parseCount(text: string): number {
+  const count = /^\d{1,6}$/.test(text) ? Number(text) : 0
+  if (count === 0) throw new Error('must be a whole number from 1 to 999999')
+  return count
+}
+
+export function oneOf<const T extends string>(text: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === text)
+  if (found === undefined) throw new Error(`must be one of ${choices.join(', ')}`)
+  return found
+}
+
+export function matching(text: string, pattern: RegExp, what: string): string {
+  if (!pattern.test(text)) throw new Error(`must be ${what}`)
+  return text
+}
