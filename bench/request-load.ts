@@ -15,6 +15,8 @@ export interface Plan {
   readonly project: string
   /** Ids of branches that are there, all suspended. */
   readonly branches: readonly string[]
+  /** Name of a branch that is awake. */
+  readonly awake: string
   readonly perSecond: number
   readonly seconds: number
 }
@@ -38,6 +40,9 @@ export async function runLoad(server: LakeletServer, plan: Plan): Promise<LoadRe
     'List of endpoints': get((turn) => `${branch(turn)}/endpoints`),
     'List of 100 branches': get(() => `${plan.project}/branches?page_size=100`),
     'List of projects': get(() => 'projects'),
+    // What lives in the branch's own Postgres, of one that is awake.
+    'List of roles': get(() => `${plan.awake}/roles`),
+    'List of databases': get(() => `${plan.awake}/databases`),
     'Who am I': (to) => to.api('GET', '/api/2.0/preview/scim/v2/Me'),
   }
   let made = 0
@@ -71,7 +76,10 @@ export async function runLoad(server: LakeletServer, plan: Plan): Promise<LoadRe
     const isWrite = turn % 5 === 4
     const [kinds, samples] = isWrite ? [writes, result.writes] : [reads, result.reads]
     const names = Object.keys(kinds)
-    const name = names[Math.floor(turn / 5 + (isWrite ? 0 : turn % 5)) % names.length] ?? ''
+    const name =
+      names[
+        isWrite ? Math.floor(turn / 5) % names.length : (turn - Math.floor(turn / 5)) % names.length
+      ] ?? ''
     const sent = kinds[name]?.(server, turn)
     pending.push(
       Promise.resolve(sent).then(() => void samples[name]?.push(performance.now() - due)),
