@@ -38,11 +38,52 @@ const settings: Readonly<Record<string, string>> = {
   lock_timeout: '10s',
 }
 
+/** How long a session for looking waits for the next look. */
+const kept: Millis = seconds(1)
+
 export class AdminDoor {
   readonly #log: Log
+  /** Sessions for looking, by socket directory; a directory leaves with its last session. */
+  readonly #looks = new Map<string, pg.Pool>()
 
   constructor(log: Log) {
     this.#log = log
+  }
+
+  /**
+   * Like `visit`, in a session that stays open for a second after the work, because to open one costs
+   * more than to look. The work may be done twice: a compute that was started again since the last look
+   * shows as a broken session.
+   */
+  async look<T>(socketDirectory: string, work: (session: AdminSession) => Promise<T>): Promise<T> {
+    const client = await this.#looksAt(socketDirectory).connect()
+    let failure: unknown
+    try {
+      return await work(sessionOf(client))
+    } catch (error) {
+      failure = error
+      if (!isBrokenSession(error)) throw error
+    } finally {
+      client.release(failure !== undefined) // what failed is not kept
+    }
+    return await this.visit(socketDirectory, work)
+  }
+
+  #looksAt(socketDirectory: string): pg.Pool {
+    const open = this.#looks.get(socketDirectory)
+    if (open !== undefined) return open
+    const pool = new pg.Pool({
+      ...sessionAt(socketDirectory, adminDatabase, usualPatience),
+      idleTimeoutMillis: kept,
+      allowExitOnIdle: true,
+    })
+    pool.on('error', () => undefined) // said by the session itself, which may also be in use
+    pool.on('connect', (client) => this.#outlive(client))
+    pool.on('remove', () => {
+      if (pool.totalCount === 0 && pool.waitingCount === 0) this.#looks.delete(socketDirectory)
+    })
+    this.#looks.set(socketDirectory, pool)
+    return pool
   }
 
   /**
@@ -68,31 +109,54 @@ export class AdminDoor {
     database: string = adminDatabase,
     patience: Millis = usualPatience,
   ): Promise<T> {
-    const client = new pg.Client({
-      host: socketDirectory,
-      port: 5432,
-      user: superuser,
-      database,
-      options: optionsFor(patience),
-      application_name: 'lakelet roles',
-      connectionTimeoutMillis: usualPatience,
-      query_timeout: patience + seconds(5), // when Postgres itself does not answer any more
-    })
-    // A connection that breaks between two queries must not take the server down.
-    client.on('error', (error) => this.#log.debug({ err: error }, 'admin session broke'))
-    await client.connect()
+    const client = await this.#open(socketDirectory, database, patience)
     try {
       return await work(sessionOf(client))
     } finally {
       await client.end().catch(() => undefined) // the work's own outcome is what counts
     }
   }
+
+  async #open(
+    socketDirectory: string,
+    database: string,
+    patience: Millis = usualPatience,
+  ): Promise<pg.Client> {
+    const client = new pg.Client(sessionAt(socketDirectory, database, patience))
+    this.#outlive(client)
+    await client.connect()
+    return client
+  }
+
+  /** A connection that breaks between two queries must not take the server down. */
+  #outlive(client: pg.ClientBase): void {
+    client.on('error', (error) => this.#log.debug({ err: error }, 'admin session broke'))
+  }
 }
+
+const sessionAt = (
+  socketDirectory: string,
+  database: string,
+  patience: Millis,
+): pg.ClientConfig => ({
+  host: socketDirectory,
+  port: 5432,
+  user: superuser,
+  database,
+  options: optionsFor(patience),
+  application_name: 'lakelet roles',
+  connectionTimeoutMillis: usualPatience,
+  query_timeout: patience + seconds(5), // when Postgres itself does not answer any more
+})
+
+/** Postgres ended it (class 57), or said nothing any more. */
+const isBrokenSession = (error: unknown): boolean =>
+  !(error instanceof pg.DatabaseError) || error.code?.startsWith('57P') === true
 
 /** Dropped, renamed, or closed by its owner. */
 const isAbsentDatabase = (code: string | undefined): boolean => code === '3D000' || code === '55000'
 
-function sessionOf(client: pg.Client): AdminSession {
+function sessionOf(client: pg.ClientBase): AdminSession {
   const rows = async <T extends object>(sql: string, values: readonly unknown[] = []) =>
     (await client.query<T>(sql, [...values])).rows
   const run = async (statement: string) => {

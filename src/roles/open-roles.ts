@@ -123,7 +123,7 @@ export function openRoles({ clock, log }: { readonly clock: Clock; readonly log:
     },
 
     inspect: (socketDirectory, { creator }) =>
-      door.visit(socketDirectory, (session) => inspect(session, { now: clock.now(), creator })),
+      door.look(socketDirectory, (session) => inspect(session, { now: clock.now(), creator })),
     settle: (socketDirectory, branch) =>
       door.visit(socketDirectory, (session) =>
         session.alone(() => writeSettledFor(session, branch)),

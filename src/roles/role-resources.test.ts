@@ -289,6 +289,25 @@ describe.each(installedMajors)('role and database resources on Postgres %i', (ma
     await as(ana, `DROP ROLE "a b", a_b, "a-b"`)
   })
 
+  test('a look is in a session of the look before, and outlives its end', async () => {
+    const sessions = () =>
+      as(
+        'cloud_admin',
+        `SELECT pid FROM pg_stat_activity WHERE application_name = 'lakelet roles'`,
+        'postgres',
+      )
+    await look()
+    const before = await sessions()
+    const seen = await look()
+    expect(await sessions()).toEqual(before)
+    await as(
+      'cloud_admin',
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lakelet roles'`,
+      'postgres',
+    )
+    expect(await Promise.all([look(), look()])).toEqual([seen, seen])
+  })
+
   test('a database of a manager is shared, and has the triggers', async () => {
     const made = await roles.createDatabase(socket, newDatabase('shop', 'ana-b', 'sh"op'))
     expect(made).toMatchObject({ databaseId: 'shop', postgresDatabase: 'sh"op', ownerId: 'ana-b' })
