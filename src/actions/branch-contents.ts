@@ -51,8 +51,10 @@ export async function lookInto(
   if (branch.state !== 'READY') {
     throw new Fault('SOURCE_NOT_READY', { branch: branch.branchId, state: branch.state })
   }
-  const context = await writerOf(services, branch)
-  const creator = await catalog.identities.byUid(branch.createdBy)
+  const [context, creator] = await Promise.all([
+    writerOf(services, project, branch),
+    catalog.identities.byUid(branch.createdBy),
+  ])
   const contents = await whileAwake(services, context, async (socket) => {
     const looking = { creator: creator?.loginName }
     const seen = await services.roles.inspect(socket, looking)
@@ -111,7 +113,7 @@ export async function acceptWrite(
     const waiting = await catalog.work.unfinished(branch.uid)
     const scene = await lookInto(services, prepared, caller, path, deed)
     const { kind, subject, resource, input } = await decide(scene, foresee(scene.contents, waiting))
-    const { endpoint } = await writerOf(services, branch)
+    const { endpoint } = await writerOf(services, scene.project, branch)
     return catalog.transaction(async (session) => {
       const project = await lockProject(session, path, access)
       const now = await session.branches.byId(project.uid, path.branch)
@@ -181,10 +183,13 @@ async function whileAwake<T>(
   return work(computes.socketDirectory(uid))
 }
 
-async function writerOf({ catalog }: Services, branch: Branch): Promise<EndpointContext> {
+async function writerOf(
+  { catalog }: Services,
+  project: Project,
+  branch: Branch,
+): Promise<EndpointContext> {
   const endpoints = await catalog.endpoints.ofBranch(branch.uid)
-  const writer = endpoints.find(({ type }) => type === 'ENDPOINT_TYPE_READ_WRITE')
-  const context = writer && (await catalog.endpoints.context(writer.uid))
-  if (context === undefined) throw new Fault('BRANCH_NOT_FOUND') // deleted just now
-  return context
+  const endpoint = endpoints.find(({ type }) => type === 'ENDPOINT_TYPE_READ_WRITE')
+  if (endpoint === undefined) throw new Fault('BRANCH_NOT_FOUND') // deleted just now
+  return { project, branch, endpoint }
 }

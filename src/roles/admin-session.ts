@@ -11,6 +11,8 @@ import { adminDatabase, lockKey, superuser } from './role-names.ts'
 
 export interface AdminSession {
   rows<T extends object>(sql: string, values?: readonly unknown[]): Promise<readonly T[]>
+  /** The same, planned once for the whole session. */
+  prepared<T extends object>(name: string, sql: string): Promise<readonly T[]>
   run(statement: string): Promise<void>
   /** In one transaction that no other session of ours overlaps (in this database). */
   alone<T>(work: () => Promise<T>): Promise<T>
@@ -39,7 +41,7 @@ const settings: Readonly<Record<string, string>> = {
 }
 
 /** How long a session for looking waits for the next look. */
-const kept: Millis = seconds(1)
+const kept: Millis = seconds(5)
 
 export class AdminDoor {
   readonly #log: Log
@@ -51,7 +53,7 @@ export class AdminDoor {
   }
 
   /**
-   * Like `visit`, in a session that stays open for a second after the work, because to open one costs
+   * Like `visit`, in a session that stays open for some seconds after the work, because to open one costs
    * more than to look. The work may be done twice: a compute that was started again since the last look
    * shows as a broken session.
    */
@@ -164,6 +166,9 @@ function sessionOf(client: pg.ClientBase): AdminSession {
   }
   return {
     rows,
+    async prepared<T extends object>(name: string, text: string) {
+      return (await client.query<T>({ name, text })).rows
+    },
     run,
     async alone(work) {
       await run('BEGIN')

@@ -64,7 +64,7 @@ SELECT
   ) s) AS stale`
 
 async function look(session: AdminSession): Promise<Seen> {
-  const [seen] = await session.rows<Seen>(contentsQuery)
+  const [seen] = await session.prepared<Seen>('contents', contentsQuery)
   if (seen === undefined) throw new Error('a query without FROM answered no row')
   return seen
 }
