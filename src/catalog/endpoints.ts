@@ -51,6 +51,11 @@ export const endpointsIn = (db: Kysely<Schema>): Endpoints => ({
   async contextByAddress(address) {
     return (await contexts(db, sql`e.address = ${address}`))[0]
   },
+  async writerAt({ project, branch }) {
+    const isIt = sql`p.project_id = ${project} and p.delete_time is null
+      and b.branch_id = ${branch} and b.delete_time is null and e.type = 'ENDPOINT_TYPE_READ_WRITE'`
+    return (await contexts(db, isIt))[0]
+  },
   everyContext: () => contexts(db, sql`true`),
   contextsOf: (project) => contexts(db, sql`p.uid = ${project}`),
   async everyReader() {

@@ -8,6 +8,7 @@ import type { FaultRecord } from '../domain/faults.ts'
 import type { Identity, IdentityKind, PermissionLevel } from '../domain/identity.ts'
 import type {
   BranchId,
+  BranchPath,
   BranchUid,
   EndpointId,
   EndpointUid,
@@ -108,6 +109,8 @@ export interface Endpoints {
   update(uid: EndpointUid, changes: Partial<Endpoint>): Promise<void>
   remove(uid: EndpointUid): Promise<void>
   context(uid: EndpointUid): Promise<EndpointContext | undefined>
+  /** The read-write endpoint of the live branch at this path. */
+  writerAt(path: BranchPath): Promise<EndpointContext | undefined>
   contextByAddress(address: string): Promise<EndpointContext | undefined>
   /** Of deleted branches too: their computes may still run. */
   everyContext(): Promise<readonly EndpointContext[]>
