@@ -3,7 +3,7 @@
  * outlived the server. Linux tells through /proc, other systems through `ps`. A pid alone names
  * nothing (it is reused); pid and start together do.
  */
-import { readdir, readFile, readlink } from 'node:fs/promises'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { run } from '../lib/subprocess.ts'
 import { seconds } from '../lib/time.ts'
 
@@ -37,37 +37,45 @@ export function parseStat(
   return { state, parent: Number(parent), start }
 }
 
-async function findInProc(pid: number): Promise<ProcessFacts | undefined> {
+/**
+ * Synchronous on purpose: /proc is memory, and these are some microseconds; as turns through the thread
+ * pool they would wait behind the copying of a clone, at every request that asks whether a compute lives.
+ */
+function findInProc(pid: number): ProcessFacts | undefined {
   try {
-    const stat = parseStat(await readFile(`/proc/${pid}/stat`, 'utf8'))
+    const stat = parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'))
     if (stat === undefined || stat.state === 'Z' || stat.state === 'X') return undefined
-    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8')
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
     return {
       pid,
       parent: stat.parent,
       start: stat.start,
       command: command.replaceAll('\0', ' ').trim(),
-      workingDirectory: await readlink(`/proc/${pid}/cwd`).catch(() => undefined),
+      workingDirectory: workingDirectoryOf(pid),
     }
   } catch {
     return undefined // it ended while we read
   }
 }
 
-const pidsInProc = async (): Promise<readonly number[]> =>
-  (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
-
-async function selectInProc(
-  isWanted: (facts: ProcessFacts) => boolean,
-): Promise<readonly ProcessFacts[]> {
-  const all = await Promise.all((await pidsInProc()).map(findInProc))
-  return all.filter((facts): facts is ProcessFacts => facts !== undefined && isWanted(facts))
+function workingDirectoryOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    return undefined // another user's
+  }
 }
 
+const selectInProc = (isWanted: (facts: ProcessFacts) => boolean): readonly ProcessFacts[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => findInProc(Number(name)))
+    .filter((facts): facts is ProcessFacts => facts !== undefined && isWanted(facts))
+
 export const procTable: ProcessTable = {
-  find: findInProc,
-  childrenOf: (pid) => selectInProc((facts) => facts.parent === pid),
-  inDirectory: (path) => selectInProc((facts) => facts.workingDirectory === path),
+  find: async (pid) => findInProc(pid),
+  childrenOf: async (pid) => selectInProc((facts) => facts.parent === pid),
+  inDirectory: async (path) => selectInProc((facts) => facts.workingDirectory === path),
 }
 
 /** One line of `ps -o pid=,ppid=,stat=,lstart=,command=`; `lstart` is five words. */
