@@ -16,16 +16,17 @@ export async function viewProject(
   session: CatalogSession,
   project: Project,
 ): Promise<ProjectResource> {
-  const owner = await session.identities.byUid(project.ownerUid)
-  const branch =
-    project.defaultBranchUid === undefined
-      ? undefined
-      : await session.branches.byUid(project.defaultBranchUid)
+  const { defaultBranchUid } = project
+  const [owner, branch, lastActiveTime] = await Promise.all([
+    session.identities.byUid(project.ownerUid),
+    defaultBranchUid === undefined ? undefined : session.branches.byUid(defaultBranchUid),
+    session.endpoints.lastActive(project.uid),
+  ])
   return renderProject({
     project,
     owner: owner?.loginName ?? 'deleted identity',
     defaultBranchId: branch?.branchId,
-    lastActiveTime: await session.endpoints.lastActive(project.uid),
+    lastActiveTime,
     branchLogicalSizeLimit: policy.maxBranchLogicalSize,
   })
 }
