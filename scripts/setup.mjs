@@ -62,6 +62,7 @@ export async function ensureBuild() {
     const began = Math.ceil(Math.max(Date.now(), newestSource()))
     const tsc = join(modules, 'typescript', 'bin', 'tsc')
     await runStep(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')])
+    await runStep(process.execPath, [join(root, 'scripts', 'bundle.mjs')])
     writeFileSync(buildStamp, '')
     utimesSync(buildStamp, began / 1000, began / 1000)
   })
