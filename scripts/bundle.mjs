@@ -3,11 +3,12 @@
  * run it. Takes the place of the compiler's dist/cli/run-cli.js; each command stays a file of its own,
  * loaded by need. The files lie beside the compiler's, so that what they look for by path is where it was.
  */
-import { readdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const cli = fileURLToPath(new URL('../dist/cli', import.meta.url))
+if (!existsSync(join(cli, 'run-cli.js'))) process.exit()
 
 for (const name of readdirSync(cli)) {
   if (name.startsWith('part-')) rmSync(join(cli, name)) // of the build before
@@ -22,6 +23,7 @@ try {
   await bundle.write({
     dir: cli,
     format: 'esm',
+    minify: true,
     entryFileNames: 'run-cli.js',
     chunkFileNames: 'part-[name]-[hash].js',
   })

@@ -5,19 +5,11 @@
  */
 import { mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { z } from 'zod'
 import { writeDurableFile } from '../lib/durable-file.ts'
 import { Secret } from '../lib/secret.ts'
 import { type Clock, epochMs, millis, minutes, rfc3339, seconds } from '../lib/time.ts'
+import type { Contents } from './token-file.ts'
 import type { UserTokens } from './user-sign-in.ts'
-
-const entrySchema = z.object({
-  access_token: z.string(),
-  refresh_token: z.string().optional(),
-  expire_time: z.iso.datetime(),
-})
-const fileSchema = z.object({ version: z.literal(1), hosts: z.record(z.string(), entrySchema) })
-type Contents = z.infer<typeof fileSchema>
 
 export class TokenCache {
   readonly path: string
@@ -92,6 +84,7 @@ export class TokenCache {
       }
       throw error
     }
+    const { fileSchema } = await import('./token-file.ts')
     try {
       return fileSchema.parse(JSON.parse(text))
     } catch {
