@@ -19,6 +19,7 @@ import type { EpochMs } from '../lib/time.ts'
 import type { CatalogSession } from '../ports/catalog.ts'
 import type { CreateBranch } from './actions.ts'
 import { volumeOf } from './compute-spec.ts'
+import { mustHaveData } from './known-volumes.ts'
 import { mayAddRoot, mayCopy } from './limits.ts'
 import type { Source } from './place-volume.ts'
 import type { Policy, Services } from './services.ts'
@@ -82,6 +83,21 @@ export async function findOrigin(
     },
     isOfProtected: source.isProtected,
   }
+}
+
+/** Known now, so said now: a source whose volume somebody has taken away. */
+export async function originMustHaveData(
+  session: CatalogSession,
+  { storage }: Pick<Services, 'storage'>,
+  project: Project,
+  { sourceBranchUid, sourceSnapshotUid }: Origin['fields'],
+): Promise<void> {
+  const branch = sourceBranchUid && (await session.branches.byUid(sourceBranchUid))
+  if (branch !== undefined) await mustHaveData({ storage }, { project, branch })
+  const snapshot = sourceSnapshotUid && (await session.snapshots.byUid(sourceSnapshotUid))
+  if (snapshot === undefined || (await storage.hasVolume(snapshotVolume(snapshot)))) return
+  const facts = { snapshot: snapshot.snapshotId, volume: snapshotVolume(snapshot) }
+  throw new Fault('SNAPSHOT_DATA_MISSING', facts)
 }
 
 /** A past point needs an archive of WAL, which is not there. */

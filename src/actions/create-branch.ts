@@ -18,7 +18,7 @@ import { allow, lockProject, may } from './access.ts'
 import type { Caller, CreateBranch } from './actions.ts'
 import { mayWakeOneMore } from './active-limit.ts'
 import { settleBranch } from './branch-contents.ts'
-import { findOrigin, mustKeepSource, sourceOf } from './branch-origin.ts'
+import { findOrigin, mustKeepSource, originMustHaveData, sourceOf } from './branch-origin.ts'
 import { computeSpec, volumeOf } from './compute-spec.ts'
 import type { Prepared } from './fleet.ts'
 import { type Limits, mayAddBranch, mayAddProtected } from './limits.ts'
@@ -64,6 +64,7 @@ export async function createBranch(
     await mayWakeOneMore(services, session, project) // a branch is made awake
     // Known now, so said now: an operation could only fail, or wait for a pool that is not there.
     await services.storage.checkRoom()
+    await originMustHaveData(session, services, project, fields)
     const { work } = await reserveBranch(session, {
       project,
       branch: {

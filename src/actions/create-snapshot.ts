@@ -17,6 +17,7 @@ import type { DraftId } from '../ports/storage.ts'
 import { allow, lockProject, may } from './access.ts'
 import type { Caller, CreateSnapshot } from './actions.ts'
 import { branchSource, findSource, mustBePresent } from './branch-origin.ts'
+import { mustHaveData } from './known-volumes.ts'
 import { mayAddSnapshot, mayCopy } from './limits.ts'
 import { newOperationUid, newSnapshotUid } from './new-uid.ts'
 import { placeVolume } from './place-volume.ts'
@@ -46,6 +47,7 @@ export async function createSnapshot(
     mayCopy(source, policy)
     await mayAddSnapshot(session, project, policy)
     await storage.checkRoom() // known now, so said now
+    await mustHaveData(services, { project, branch: source })
     const work = await reserveSnapshot(session, project, {
       ...newSnapshot(source),
       snapshotId: input.snapshotId,

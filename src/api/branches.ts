@@ -132,6 +132,8 @@ export const branchRoutes = (
       'LIMIT_REACHED',
       'STORAGE_FULL',
       'STORAGE_NEARLY_FULL',
+      'BRANCH_DATA_MISSING',
+      'SNAPSHOT_DATA_MISSING',
       'STORAGE_UNAVAILABLE',
     ],
     access: 'identity',

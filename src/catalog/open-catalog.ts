@@ -18,6 +18,7 @@ import { migrations } from './migrations.ts'
 import { permissionsIn, projectsIn } from './projects.ts'
 import type { Schema } from './schema.ts'
 import { type CatalogHeld, takeServerLock } from './server-lock.ts'
+import { sightingsIn } from './sightings.ts'
 import { oauthRecordsIn, passwordsIn, setupLinksIn, signInAttemptsIn } from './sign-in.ts'
 import { snapshotSchedulesIn } from './snapshot-schedules.ts'
 import { snapshotsIn } from './snapshots.ts'
@@ -112,6 +113,7 @@ export async function openCatalog(
 
 const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   notes: notesIn(db),
+  sightings: sightingsIn(db),
   projects: projectsIn(db),
   branches: branchesIn(db),
   endpoints: endpointsIn(db),

@@ -111,12 +111,8 @@ export const snapshotsIn = (db: Kysely<Schema>): Snapshots => ({
       .where('uid', '=', uid)
       .execute()
   },
-  async everyUid() {
-    const rows = await db.selectFrom('snapshots').select(['uid', 'project_uid']).execute()
-    return rows.map((row) => ({
-      uid: row.uid as SnapshotUid,
-      projectUid: row.project_uid as ProjectUid,
-    }))
+  async every() {
+    return (await db.selectFrom('snapshots').selectAll().execute()).map(readSnapshot)
   },
   async branchesInTheMaking(uid) {
     const rows = await db

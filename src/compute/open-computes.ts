@@ -20,6 +20,7 @@ import { newestTimelineBegan } from './promotion.ts'
 import { awaitReplay, followNow, readLogReach } from './replay.ts'
 import { type Room, Supervisor, startPatience } from './supervisor.ts'
 import { type ExtensionFile, Toolchains } from './toolchain.ts'
+import { endTraced, listTraces } from './traces.ts'
 
 export interface OpenComputes extends Computes {
   /** `detach`: computes run on and a later server adopts them. Otherwise all of them are stopped. */
@@ -113,6 +114,8 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       await rm(socketDirectory(uid), { recursive: true, force: true })
       await forgetComputeLog(join(layout.log, `${uid}.log`))
     },
+    traces: async () => listTraces(room, processTable),
+    endUnknown: async (uid) => endTraced(uid, room, processTable, clock),
     state: (uid) => supervisors.get(uid)?.state ?? { kind: 'stopped' },
     look: async (uid) => (await supervisors.get(uid)?.look()) ?? { kind: 'stopped' },
     adopt: async (spec) => supervisorOf(spec.uid).adopt(spec),

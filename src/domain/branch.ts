@@ -104,6 +104,10 @@ export const isFirstBranch = (
   branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid'>,
 ): boolean => branch.sourceBranchUid === undefined && branch.sourceSnapshotUid === undefined
 
+/** Its end has come, whether or not somebody has seen to it yet: it is handed out to nobody. */
+export const hasEnded = ({ expireTime }: Pick<Branch, 'expireTime'>, now: EpochMs): boolean =>
+  expireTime !== undefined && expireTime <= now
+
 /** Neither the endpoint nor the branch nor its project is deleted. */
 export const isLive = ({
   endpoint,

@@ -27,8 +27,9 @@ import { hours, minutes, systemClock } from '../lib/time.ts'
 import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
+import { meetDueFirst } from '../reconcile/deadlines.ts'
 import { awakeNoter } from '../reconcile/note-awake.ts'
-import { findOrphans } from '../reconcile/orphans.ts'
+import { tellSweep } from '../reconcile/sweep-strays.ts'
 import { databricksAuthFiles } from '../roles/databricks-auth.ts'
 import { openRoles } from '../roles/open-roles.ts'
 import { openStorage } from '../storage/open-storage.ts'
@@ -208,6 +209,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     return stopComputes(services)
   })
   await adoptComputes(services)
+  await meetDueFirst(services)
   const noter = awakeNoter(services)
   const link: GatewayLink = {
     challenge: (ask) => challenge(services, ask),
@@ -228,7 +230,9 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   onStop(() => engine.stop())
   await engine.start()
-  startLoops(services, prepared, { noter, auditRetention: settings.auditRetention }, onStop)
+  const sweepRules = { grace: settings.strayGrace, retention: settings.strayRetention }
+  const loops = { noter, auditRetention: settings.auditRetention, sweepRules }
+  startLoops(services, prepared, loops, onStop)
 
   const facts: ServerFacts = {
     version,
@@ -256,7 +260,10 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
       storage: await storage.status(),
       catalog: settings.catalogUrl === undefined ? 'embedded' : 'external',
       gateway: gateway.describe(),
-      orphan_volumes: await findOrphans(services),
+      sweep: await tellSweep(services, sweepRules).catch((error: unknown) => {
+        log.error({ err: error }, 'cannot tell what the sweep would find')
+        return { problem: "it cannot be looked at now; the server's log says why" }
+      }),
     }),
   }
   const app = createApi({

@@ -11,12 +11,21 @@ import type { AwakeNoter } from '../reconcile/note-awake.ts'
 import { meetSnapshotDeadlines } from '../reconcile/snapshot-deadlines.ts'
 import { idleSuspender } from '../reconcile/suspend-idle.ts'
 import { sweepAudit } from '../reconcile/sweep-audit.ts'
+import { type SweepRules, straySweeper } from '../reconcile/sweep-strays.ts'
 
 /** Starts them all; each is ended by `onStop`, before what it works with. */
 export function startLoops(
   services: Services,
   prepared: Prepared,
-  { noter, auditRetention }: { readonly noter: AwakeNoter; readonly auditRetention: Millis },
+  {
+    noter,
+    auditRetention,
+    sweepRules,
+  }: {
+    readonly noter: AwakeNoter
+    readonly auditRetention: Millis
+    readonly sweepRules: SweepRules
+  },
   onStop: (ending: () => Promise<void>) => void,
 ): void {
   const { catalog, clock, log } = services
@@ -84,6 +93,13 @@ export function startLoops(
     clock,
     log,
   })
+  const strays = startLoop({
+    name: 'sweep-strays',
+    run: straySweeper(services, sweepRules),
+    slowest: hours(1),
+    clock,
+    log,
+  })
   services.computes.onChange((_uid, { kind }) => {
     if (kind !== 'ready') return
     suspender.poke() // so that it knows when to look
@@ -101,7 +117,10 @@ export function startLoops(
   })
   onStop(async () => {
     unlisten()
-    const loops = [deadlines, snapshots, measures, suspender, keeper, notes, audit, sweeper, access]
+    const loops = [
+      ...[deadlines, snapshots, measures, suspender, keeper, notes, audit, sweeper, access],
+      strays,
+    ]
     await Promise.all(loops.map((loop) => loop.stop()))
   })
 }

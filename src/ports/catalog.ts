@@ -88,7 +88,8 @@ export interface Branches {
   duePurge(now: EpochMs): Promise<readonly Branch[]>
   /** The next moment at which `dueExpiry` or `duePurge` (projects included) has something new. */
   nextDue(): Promise<EpochMs | undefined>
-  everyUid(): Promise<readonly { readonly uid: BranchUid; readonly projectUid: ProjectUid }[]>
+  /** Rows of all projects, deleted ones too: each may have a volume. */
+  every(): Promise<readonly Branch[]>
 }
 
 /** An endpoint with what surrounds it, in one read: what logins and wakes need. */
@@ -227,6 +228,19 @@ export interface Work {
   isBusy(key: string): Promise<boolean>
 }
 
+/** Something that is there though no row knows it. */
+export interface Sighting {
+  readonly kind: string
+  readonly id: string
+}
+
+/** Since when strays are seen, across restarts. */
+export interface Sightings {
+  /** Takes these as all that is seen now: new ones begin now, what is not seen any more is forgotten. */
+  replace(seen: readonly Sighting[], now: EpochMs): Promise<void>
+  list(): Promise<readonly (Sighting & { readonly firstTime: EpochMs })[]>
+}
+
 /** Small facts about the installation itself. */
 export interface Notes {
   get(name: string): Promise<string | undefined>
@@ -235,6 +249,7 @@ export interface Notes {
 
 export interface CatalogSession {
   readonly notes: Notes
+  readonly sightings: Sightings
   readonly projects: Projects
   readonly branches: Branches
   readonly endpoints: Endpoints

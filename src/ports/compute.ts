@@ -88,6 +88,12 @@ export interface InitializeOptions {
   readonly sync?: boolean
 }
 
+/** Something of a compute that is there: a postmaster, its run directory, its log. */
+export interface ComputeTrace {
+  readonly kind: 'process' | 'run' | 'log'
+  readonly uid: EndpointUid
+}
+
 export interface Computes {
   /** Installed toolchains, best first. */
   toolchains(): readonly ToolchainInfo[]
@@ -104,6 +110,10 @@ export interface Computes {
   stop(uid: EndpointUid, mode: StopMode): Promise<void>
   /** Stops it at once and removes what is left of it: sockets, configuration, log. Absent is success. */
   forget(uid: EndpointUid): Promise<void>
+  /** What is there of endpoints' computes, whether or not anybody knows them. */
+  traces(): Promise<readonly ComputeTrace[]>
+  /** Ends the postmaster of an endpoint that nobody knows, in good order. Absent is success. */
+  endUnknown(uid: EndpointUid): Promise<void>
   state(uid: EndpointUid): ComputeState
   /** The same, looked at now: a compute that died a moment ago is not told as ready. */
   look(uid: EndpointUid): Promise<ComputeState>
