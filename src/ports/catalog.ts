@@ -16,6 +16,7 @@ import type {
   OperationUid,
   ProjectId,
   ProjectUid,
+  VolumeUid,
 } from '../domain/names.ts'
 import type { Operation, OperationSubject } from '../domain/operation.ts'
 import type { Principal } from '../domain/principal.ts'
@@ -88,7 +89,10 @@ export interface Branches {
   duePurge(now: EpochMs): Promise<readonly Branch[]>
   /** The next moment at which `dueExpiry` or `duePurge` (projects included) has something new. */
   nextDue(): Promise<EpochMs | undefined>
-  everyUid(): Promise<readonly { readonly uid: BranchUid; readonly projectUid: ProjectUid }[]>
+  /** Of every row, deleted ones too. */
+  everyVolume(): Promise<
+    readonly { readonly volumeUid: VolumeUid; readonly projectUid: ProjectUid }[]
+  >
 }
 
 /** An endpoint with what surrounds it, in one read: what logins and wakes need. */
