@@ -11,6 +11,7 @@ import type {
   BranchPath,
   BranchUid,
   EndpointId,
+  EndpointPath,
   EndpointUid,
   IdentityUid,
   OperationUid,
@@ -115,6 +116,8 @@ export interface Endpoints {
   context(uid: EndpointUid): Promise<EndpointContext | undefined>
   /** The read-write endpoint of the live branch at this path. */
   writerAt(path: BranchPath): Promise<EndpointContext | undefined>
+  /** The live endpoint at this path. */
+  at(path: EndpointPath): Promise<EndpointContext | undefined>
   contextByAddress(address: string): Promise<EndpointContext | undefined>
   /** Of deleted branches too: their computes may still run. */
   everyContext(): Promise<readonly EndpointContext[]>
