@@ -6,10 +6,9 @@ import { Fault } from '../domain/faults.ts'
 import { failpoint } from '../lib/failpoint.ts'
 import type { CatalogSession, EndpointContext } from '../ports/catalog.ts'
 import type { VolumeId } from '../ports/storage.ts'
-import { volumeOf } from './compute-spec.ts'
 import { readerVolumeOf } from './readers.ts'
 import type { Services } from './services.ts'
-import { snapshotVolume } from './snapshot-volume.ts'
+import { volumeOf } from './volume-of.ts'
 
 export interface KnownVolume {
   readonly volume: VolumeId
@@ -32,7 +31,7 @@ export async function knownVolumes({
   await failpoint('catalog.known-volumes')
   const known: KnownVolume[] = [
     ...(await branches.every()).map((branch) => ({
-      volume: volumeOf({ uid: branch.projectUid }, branch),
+      volume: volumeOf(branch),
       lock: branch.uid,
       // One that is deleted has its data until its purge.
       owner:
@@ -41,7 +40,7 @@ export async function knownVolumes({
           : undefined,
     })),
     ...(await snapshots.every()).map((snapshot) => ({
-      volume: snapshotVolume(snapshot),
+      volume: volumeOf(snapshot),
       lock: snapshot.uid,
       owner:
         snapshot.state === 'AVAILABLE'
@@ -60,9 +59,9 @@ export async function knownVolumes({
 /** Throws BRANCH_DATA_MISSING when the volume of the branch is not there. */
 export async function mustHaveData(
   { storage }: Pick<Services, 'storage'>,
-  { project, branch }: Pick<EndpointContext, 'project' | 'branch'>,
+  { branch }: Pick<EndpointContext, 'branch'>,
 ): Promise<void> {
-  const volume = volumeOf(project, branch)
+  const volume = volumeOf(branch)
   if (await storage.hasVolume(volume)) return
   throw new Fault('BRANCH_DATA_MISSING', { branch: branch.branchId, volume })
 }

@@ -82,6 +82,10 @@ export interface PermissionsTable {
 export interface BranchesTable {
   uid: string
   project_uid: string
+  volume_uid: string
+  begin_lsn: string | null
+  begin_xid: string | null
+  begin_time: Moment | null
   branch_id: string
   state: string
   pending_state: string | null
@@ -186,6 +190,7 @@ export interface SignInAttemptsTable {
 export interface SnapshotsTable {
   uid: string
   project_uid: string
+  volume_uid: string
   snapshot_id: string
   state: string
   is_automatic: boolean

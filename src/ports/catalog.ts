@@ -11,11 +11,13 @@ import type {
   BranchPath,
   BranchUid,
   EndpointId,
+  EndpointPath,
   EndpointUid,
   IdentityUid,
   OperationUid,
   ProjectId,
   ProjectUid,
+  VolumeUid,
 } from '../domain/names.ts'
 import type { Operation, OperationSubject } from '../domain/operation.ts'
 import type { Principal } from '../domain/principal.ts'
@@ -112,6 +114,8 @@ export interface Endpoints {
   context(uid: EndpointUid): Promise<EndpointContext | undefined>
   /** The read-write endpoint of the live branch at this path. */
   writerAt(path: BranchPath): Promise<EndpointContext | undefined>
+  /** The live endpoint at this path. */
+  at(path: EndpointPath): Promise<EndpointContext | undefined>
   contextByAddress(address: string): Promise<EndpointContext | undefined>
   /** Of deleted branches too: their computes may still run. */
   everyContext(): Promise<readonly EndpointContext[]>
@@ -224,6 +228,8 @@ export interface Work {
   forget(before: EpochMs): Promise<number>
   /** What waits or runs under this key, in the order in which it was accepted. */
   unfinished(key: string): Promise<readonly Pick<WorkRow, 'kind' | 'input'>[]>
+  /** Whether an unfinished row names this: as its uid or key, or within its input or memory. */
+  isNamed(uid: string): Promise<boolean>
   /** Whether an unfinished row holds this key. */
   isBusy(key: string): Promise<boolean>
 }

@@ -94,15 +94,16 @@ async function look({ catalog, storage, computes }: Parts): Promise<Seen> {
   const endpoints = new Set<string>((await catalog.endpoints.everyContext()).map(uidOf))
   const strays: Stray[] = []
   for (const id of volumes) {
-    if (isStrange(id, known) && (await storage.hasVolume(id))) strays.push({ kind: 'volume', id })
+    if (!isStrange(id, known) || (await isMade(catalog, id))) continue
+    if (await storage.hasVolume(id)) strays.push({ kind: 'volume', id })
   }
   for (const id of wal) {
-    const isThere = async () => (await storage.listWal()).includes(id)
-    if (isStrange(id, known) && (await isThere())) strays.push({ kind: 'wal', id })
+    if (!isStrange(id, known) || (await isMade(catalog, id))) continue
+    if ((await storage.listWal()).includes(id)) strays.push({ kind: 'wal', id })
   }
   for (const id of drafts) {
     if (endpoints.has(id) || id.startsWith('template-')) continue
-    if (!(await isUnfinished(catalog, id))) strays.push({ kind: 'draft', id })
+    if (!(await isMade(catalog, id))) strays.push({ kind: 'draft', id })
   }
   for (const { kind, uid } of traces) {
     if (!endpoints.has(uid)) strays.push({ kind, id: uid })
@@ -123,16 +124,15 @@ const uidOf = ({ endpoint }: { readonly endpoint: { readonly uid: string } }): s
 const isStrange = (id: VolumeId, known: Seen['known']): boolean =>
   !known.has(id) && !id.startsWith('templates/')
 
-const isUnfinished = async ({ work }: Pick<CatalogSession, 'work'>, draft: DraftId) => {
-  const found = await work.byUid(draft as string as Parameters<typeof work.byUid>[0])
-  return found?.outcome.kind === 'pending'
-}
+/** What an operation makes has its row by its end, and is no stray until then. */
+const isMade = ({ work }: Pick<CatalogSession, 'work'>, id: string): Promise<boolean> =>
+  work.isNamed(id.split('/').at(-1) ?? id)
 
 /** Looks once more, under the lock of what it is about to move. */
 async function repair(services: Parts, { kind, id }: Stray, now: EpochMs): Promise<void> {
   const { catalog, storage, computes, volumes } = services
+  if (await isMade(catalog, id)) return
   const name = id.split('/').at(-1) ?? id
-  if (await catalog.work.isBusy(name)) return
   await failpoint(`sweep.${kind}:before`)
   switch (kind) {
     case 'volume':
