@@ -80,6 +80,7 @@ const theGateway: Fault['run'] = async ({ keeper }) => {
 
 const theCatalog: Fault['run'] = async (world) => {
   const pid = postmasterOf(world, 'catalog')
+  world.keeper.isHurt()
   return pid !== undefined && kill(pid)
 }
 

@@ -27,6 +27,7 @@ export class Keeper {
   /** Says that the server may end by itself at any moment. */
   #isMined = false
   #launching: Promise<void> | undefined
+  #hurts = 0
   #isOver = false
 
   private constructor(server: TestServer, trace: string) {
@@ -66,13 +67,20 @@ export class Keeper {
     }
   }
 
-  /** One start at a time; one that fails is tried again without mines, and then is a surprise. */
+  /** Something that the server needs was ended: a start meanwhile may fail. */
+  isHurt(): void {
+    this.#hurts += 1
+  }
+
+  /** One start at a time; one that fails is tried again, and is a surprise unless somebody hurt it. */
   #launch(env: Readonly<Record<string, string>>): Promise<void> {
     this.#launching ??= (async () => {
       try {
         this.#isMined = env.LAKELET_FAILPOINTS !== undefined
+        const hurts = this.#hurts
         await this.server.launch(env).catch(async (error: unknown) => {
-          if (!this.#isMined) this.surprises.push(`no start: ${error}`)
+          const isExpected = this.#isMined || this.#hurts > hurts
+          if (!isExpected) this.surprises.push(`no start: ${error}`)
           this.#isMined = false
           await this.server.kill()
           await this.server.launch()

@@ -5,9 +5,12 @@
 import { expect, test } from 'vitest'
 import { whyNoImages } from '../fixtures/loop-image.ts'
 import { soak } from './soak.ts'
+import { writeResult } from './write-result.ts'
 
 const seed = Number(process.env.LAKELET_SOAK_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const seconds = Number(process.env.LAKELET_SOAK_SECONDS ?? 60)
+/** Where the result is kept, of a long one. */
+const resultsFile = process.env.LAKELET_SOAK_RESULTS
 const missing = whyNoImages('btrfs')
 
 test.skipIf(missing !== undefined)(
@@ -15,11 +18,9 @@ test.skipIf(missing !== undefined)(
   async () => {
     const again = `npm run soak -- --minutes ${seconds / 60} --seed ${seed}`
     console.info(`seed ${seed}`)
-    const { problems, tally } = await soak({
-      seed,
-      seconds,
-      poolSize: seconds > 300 ? '12GB' : '3GB',
-    })
+    const result = await soak({ seed, seconds, poolSize: seconds > 300 ? '12GB' : '3GB' })
+    if (resultsFile !== undefined) writeResult(resultsFile, seed, seconds, result)
+    const { problems, tally } = result
     const told = [...tally].sort().map(([what, times]) => `${times} × ${what}`)
     console.info(`seed ${seed}:\n  ${told.join('\n  ')}`)
     expect(problems, again).toEqual([])
