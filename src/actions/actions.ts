@@ -2,7 +2,7 @@
  * The verbs of the product, one file each beside this one. Edges call these and nothing else. Every
  * write answers with its operation; a refusal that can be known at once is thrown at once.
  */
-import type { BranchResource } from '../domain/branch.ts'
+import type { BranchResource, Durability } from '../domain/branch.ts'
 import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
 import type { DatabaseResource } from '../domain/database.ts'
 import type { EndpointResource, EndpointType } from '../domain/endpoint.ts'
@@ -102,6 +102,7 @@ export interface CreateProject {
 
 export interface BranchSpec {
   readonly isProtected?: boolean
+  readonly durability?: Durability
   readonly expiration?: Expiration
 }
 

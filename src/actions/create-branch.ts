@@ -25,7 +25,7 @@ import { type Limits, mayAddBranch, mayAddProtected } from './limits.ts'
 import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
 import { placeVolume } from './place-volume.ts'
 import type { Services } from './services.ts'
-import { changeBranch } from './update-branch.ts'
+import { changeBranch, reconfigure } from './update-branch.ts'
 import { viewBranch } from './views.ts'
 import { volumeOf } from './volume-of.ts'
 
@@ -35,7 +35,7 @@ export async function createBranch(
   input: CreateBranch,
 ): Promise<OperationResource> {
   const { catalog, clock, policy } = services
-  return catalog.transaction(async (session) => {
+  const accepted = await catalog.transaction(async (session) => {
     const project = await lockProject(session, input, may(caller, 'createBranch'))
     const existing = await session.branches.byId(project.uid, input.branchId)
     if (existing !== undefined) {
@@ -71,6 +71,7 @@ export async function createBranch(
       branch: {
         ...newBranch(project, caller, input.branchId, now),
         isProtected: spec.isProtected ?? false,
+        durability: spec.durability ?? 'durable',
         expireTime,
         ...fields,
       },
@@ -85,6 +86,11 @@ export async function createBranch(
     })
     return renderOperation({ ...work, outcome: { kind: 'pending' } })
   })
+  const { durability } = input.spec
+  if (input.replaceExisting && durability !== undefined) {
+    await reconfigure(services, { project: input.project, branch: input.branchId })
+  }
+  return accepted
 }
 
 export async function mayProtect(
@@ -116,6 +122,7 @@ export const newBranch = (
     pendingState: 'READY',
     stateChangeTime: now,
     isProtected: false,
+    durability: 'durable',
     logicalSizeBytes: 0,
     expireTime: undefined,
     sourceBranchUid: undefined,

@@ -68,6 +68,7 @@ export const sampleBranch = renderBranch({
     pendingState: 'READY',
     stateChangeTime: moment,
     isProtected: false,
+    durability: 'durable',
     logicalSizeBytes: 8_796_093_022_208,
     expireTime: moment,
     sourceBranchUid: branchUid,

@@ -111,6 +111,9 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       await initializeCluster(initdb, major, directory, serviceUser, how)
     },
     ensureReady: async (spec, signal) => supervisorOf(spec.uid).ensureReady(spec, signal),
+    reload: async (spec) => {
+      await supervisors.get(spec.uid)?.reload(spec)
+    },
     stop: async (uid, mode) => {
       await supervisors.get(uid)?.stop(mode)
     },

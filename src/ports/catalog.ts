@@ -17,7 +17,6 @@ import type {
   OperationUid,
   ProjectId,
   ProjectUid,
-  VolumeUid,
 } from '../domain/names.ts'
 import type { Operation, OperationSubject } from '../domain/operation.ts'
 import type { Principal } from '../domain/principal.ts'

@@ -106,6 +106,11 @@ export interface Computes {
    * when the signal aborted first (the start goes on).
    */
   ensureReady(spec: ComputeSpec, signal?: AbortSignal): Promise<void>
+  /**
+   * Makes a running compute follow these settings as far as Postgres can without a restart, after any start
+   * or stop that is under way. One that does not run is left alone.
+   */
+  reload(spec: ComputeSpec): Promise<void>
   /** Resolves when no process is left. Stopped already is success. */
   stop(uid: EndpointUid, mode: StopMode): Promise<void>
   /** Stops it at once and removes what is left of it: sockets, configuration, log. Absent is success. */

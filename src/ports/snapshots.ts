@@ -1,6 +1,6 @@
 /** Rows of snapshots and of the schedules that take them, as actions and reconcilers need them. */
 import type { Branch } from '../domain/branch.ts'
-import type { BranchUid, ProjectUid, SnapshotId, SnapshotUid, VolumeUid } from '../domain/names.ts'
+import type { BranchUid, ProjectUid, SnapshotId, SnapshotUid } from '../domain/names.ts'
 import type { Snapshot } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
 import type { EpochMs } from '../lib/time.ts'
