@@ -68,6 +68,9 @@ export interface Settings {
   readonly maxActiveComputes: number | undefined
   /** How long an entry of the audit log is kept. */
   readonly auditRetention: Millis
+  /** Of one file of the server's and the gateway's log, and how many full ones are kept of each. */
+  readonly logSize: number
+  readonly logFiles: number
   /** Nothing new is made while less is free: in the pool, and on the disk of WAL and catalog. */
   readonly poolReserve: Reserve
   readonly diskReserve: Reserve
@@ -361,6 +364,22 @@ export const settingsTable: Table = {
     parse: parseLength,
     fallback: () => days(400),
   },
+  logSize: {
+    name: 'log-size',
+    value: 'SIZE',
+    say: 'How large server.log and gateway.log become before a new file is begun.',
+    otherwise: '16MB',
+    parse: parseSize,
+    fallback: () => 16 * 1024 ** 2,
+  },
+  logFiles: {
+    name: 'log-files',
+    value: 'COUNT',
+    say: 'How many full files of each of them are kept.',
+    otherwise: '4',
+    parse: parseCount,
+    fallback: () => 4,
+  },
   poolReserve: {
     name: 'pool-reserve',
     value: 'ROOM',
@@ -467,6 +486,8 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxCuSpread: read(table.maxCuSpread),
     maxActiveComputes: read(table.maxActiveComputes),
     auditRetention: read(table.auditRetention),
+    logSize: read(table.logSize),
+    logFiles: read(table.logFiles),
     poolReserve: read(table.poolReserve),
     diskReserve: read(table.diskReserve),
     strayGrace: read(table.strayGrace),

@@ -41,6 +41,7 @@ import { choosePort, freePort, type PortChoice } from './gateway-port.ts'
 import { certificateNames, findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
 import { sameCatalog, startCatalog } from './server-catalog.ts'
 import { ownersLink, startIssuer } from './sign-in.ts'
+import { holdStateDirectory } from './start-lock.ts'
 import { startLoops } from './start-loops.ts'
 import { prepareStateDirectory, tellWhereWeAre } from './state-directory.ts'
 import { adoptComputes, stopComputes } from './surviving-computes.ts'
@@ -126,7 +127,9 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   const layout = layoutOf(settings.stateDir)
   const serviceUser = await findServiceUser(settings.computeUser)
   await prepareStateDirectory(layout, serviceUser)
-  const log = createLog('server', join(layout.log, 'server.log'))
+  onStop(await holdStateDirectory(layout, clock))
+  const logBound = { bytes: settings.logSize, files: settings.logFiles }
+  const log = createLog('server', join(layout.log, 'server.log'), logBound)
   onStop(noteStrayErrors(log))
 
   const computes = await openComputes({
@@ -177,6 +180,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     port: port.port,
     serviceUser,
     logFile: join(layout.log, 'gateway.log'),
+    logBound,
     log,
     clock,
   })

@@ -77,7 +77,9 @@ test('is kept by a restart of the server, with and without its computes', async 
 test('accepted by a server that died before it told the compute, it is told by the next', async () => {
   await durable('durable')
   await server.kill()
-  await server.launch({ LAKELET_FAILPOINTS: 'compute.reload.written=kill@1' }).catch(() => undefined)
+  await server
+    .launch({ LAKELET_FAILPOINTS: 'compute.reload.written=kill@1' })
+    .catch(() => undefined)
   await server.exit()
   await server.launch()
   expect(await settings(dev)).toEqual(['on', 'on', 'on'])
