@@ -23,6 +23,7 @@ export function computeSpec(
     dataDirectory: storage.dataDirectory(volumeOf(project, branch)),
     settings: settingsOf(endpoint),
     firstDatabase: defaultDatabase,
+    keepsWal: true,
   }
 }
 

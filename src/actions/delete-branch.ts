@@ -24,6 +24,7 @@ import { suspend } from './fleet.ts'
 import { newOperationUid } from './new-uid.ts'
 import { dropReader } from './readers.ts'
 import type { Services } from './services.ts'
+import { eraseBase } from './take-base.ts'
 import { recordDone } from './work-done.ts'
 
 export async function deleteBranch(
@@ -177,6 +178,9 @@ export async function eraseBranch(
   }
   await volumes.run(branch, async () => {
     for (const { uid } of endpoints) await computes.forget(uid)
+    for (const base of await catalog.bases.allOf(branch)) {
+      await eraseBase({ storage, catalog }, base)
+    }
     await storage.deleteVolume(volumeOf({ uid: project }, { uid: branch }))
   })
   await catalog.branches.remove(branch)

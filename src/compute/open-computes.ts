@@ -10,14 +10,14 @@ import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
 import { type Clock, type Millis, seconds } from '../lib/time.ts'
 import type { ComputeState, Computes, StopMode } from '../ports/compute.ts'
-import { bracketSource } from './bracket.ts'
+import { bracketSource, markLog } from './bracket.ts'
 import { boundComputeLog, forgetComputeLog } from './compute-log.ts'
 import type { ConnectTo } from './connection.ts'
 import { initializeCluster } from './initialize.ts'
 import { readActivity, readCheckpointLsn, readLogicalSize, readStartTime } from './observations.ts'
 import { processTable } from './process-table.ts'
 import { newestTimelineBegan } from './promotion.ts'
-import { awaitReplay, followNow, readLogReach } from './replay.ts'
+import { awaitReplay, followNow, readLogReach, readOldestHeld } from './replay.ts'
 import { type Room, Supervisor, startPatience } from './supervisor.ts'
 import { type ExtensionFile, Toolchains } from './toolchain.ts'
 
@@ -123,6 +123,8 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
     socketDirectory,
     activity: async (uid) => readActivity(runningAt(uid)),
     bracket: async (uid, kind, steps) => bracketSource(runningAt(uid), kind, steps, clock),
+    oldestHeld: async (uid) => readOldestHeld(runningAt(uid)),
+    markLog: async (uid) => markLog(runningAt(uid), clock),
     recoveredTo: async (uid) => {
       const { recoveredTo, running } = supervisorOf(uid)
       if (recoveredTo !== undefined) return recoveredTo

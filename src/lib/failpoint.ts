@@ -3,6 +3,7 @@
  * a comma-joined list of `name=kill | name=error | name=sleep:MS`, optionally `name=kill@N` for the
  * N-th passage only (from 1). Without the variable a failpoint costs one map lookup.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { appendFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -31,8 +32,21 @@ for (const entry of (process.env.LAKELET_FAILPOINTS ?? '').split(',').filter(Boo
   armed.set(name, { act, on: on === undefined ? undefined : Number(on), passages: 0 })
 }
 
+const isInUse = armed.size > 0 || trace !== undefined
+const scopes = new AsyncLocalStorage<string>()
+
+/**
+ * What happens inside passes failpoints of its own names, `scope/name`: work that the server does beside
+ * what a test looks at must not meet what that test armed.
+ */
+export const inFailpointScope = <T>(scope: string, work: () => Promise<T>): Promise<T> =>
+  isInUse ? scopes.run(scope, work) : work()
+
 /** Passes at once unless a test armed this name. */
-export async function failpoint(name: string): Promise<void> {
+export async function failpoint(plain: string): Promise<void> {
+  if (!isInUse) return
+  const scope = scopes.getStore()
+  const name = scope === undefined ? plain : `${scope}/${plain}`
   if (trace !== undefined && !traced.has(name)) {
     traced.add(name)
     appendFileSync(trace, `${name}\n`)

@@ -27,6 +27,7 @@ import { hours, minutes, systemClock } from '../lib/time.ts'
 import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
+import { historyKeeper } from '../reconcile/keep-history.ts'
 import { awakeNoter } from '../reconcile/note-awake.ts'
 import { findOrphans } from '../reconcile/orphans.ts'
 import { databricksAuthFiles } from '../roles/databricks-auth.ts'
@@ -227,7 +228,9 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   onStop(() => engine.stop())
   await engine.start()
-  startLoops(services, prepared, { noter, auditRetention: settings.auditRetention }, onStop)
+  const historian = historyKeeper(services, { longest: settings.historyRetention })
+  const kept = { noter, historian, auditRetention: settings.auditRetention }
+  startLoops(services, prepared, kept, onStop)
 
   const facts: ServerFacts = {
     version,
@@ -255,6 +258,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
       storage: await storage.status(),
       catalog: settings.catalogUrl === undefined ? 'embedded' : 'external',
       gateway: gateway.describe(),
+      history: await historian.describe(),
       orphan_volumes: await findOrphans(services),
     }),
   }

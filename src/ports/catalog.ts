@@ -23,6 +23,7 @@ import type { Project } from '../domain/project.ts'
 import type { EpochMs } from '../lib/time.ts'
 import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
 import type { Audit } from './audit.ts'
+import type { Bases } from './bases.ts'
 import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
@@ -240,6 +241,7 @@ export interface CatalogSession {
   readonly endpoints: Endpoints
   readonly snapshots: Snapshots
   readonly snapshotSchedules: SnapshotSchedules
+  readonly bases: Bases
   readonly identities: Identities
   readonly accessTokens: AccessTokens
   readonly clientSecrets: ClientSecrets

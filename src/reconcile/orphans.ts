@@ -4,6 +4,7 @@
  * the mistake may be in the catalog, and the data is then all that is left.
  */
 import { volumeOf } from '../actions/compute-spec.ts'
+import { baseVolume } from '../actions/history-volumes.ts'
 import { readerVolumeOf } from '../actions/readers.ts'
 import type { Services } from '../actions/services.ts'
 import { snapshotVolume } from '../actions/snapshot-volume.ts'
@@ -16,6 +17,7 @@ export async function findOrphans(services: Services): Promise<readonly string[]
       volumeOf({ uid: projectUid }, { uid }),
     ),
     ...(await catalog.snapshots.everyUid()).map(snapshotVolume),
+    ...(await catalog.bases.everyUid()).map(baseVolume),
     ...(await catalog.endpoints.everyReader()).map(({ uid, projectUid }) =>
       readerVolumeOf({ uid: projectUid }, { uid }),
     ),
