@@ -6,28 +6,30 @@
 import { basesToDrop, type ReadyBase } from '../domain/base.ts'
 import type { Branch } from '../domain/branch.ts'
 import { earliest } from '../domain/lsn.ts'
+import type { BranchUid } from '../domain/names.ts'
 import { type Millis, toMicros } from '../lib/time.ts'
 import { branchSource } from './branch-origin.ts'
-import { volumeOf } from './compute-spec.ts'
 import { basesOf } from './history-volumes.ts'
 import type { Services } from './services.ts'
 import { eraseBase } from './take-base.ts'
+import { volumeOf } from './volume-of.ts'
 
 type Needs = Pick<Services, 'catalog' | 'storage' | 'computes' | 'volumes' | 'clock' | 'log'>
 
 /** Drops bases that are not kept; `atLeast`: the oldest so many in any case. Answers what stays. */
 export async function collectHistory(
   services: Needs,
-  branch: Branch,
+  uid: BranchUid,
   retention: Millis,
   atLeast = 0,
 ): Promise<readonly ReadyBase[]> {
   const { catalog, clock, volumes, storage } = services
   const { bases } = catalog
-  return volumes.run(branch.uid, async () => {
-    if ((await catalog.branches.byUid(branch.uid))?.state !== 'READY') return []
+  return volumes.run(uid, async () => {
+    const branch = await catalog.branches.byUid(uid)
+    if (branch?.state !== 'READY') return []
     const present = await basesOf(bases, branch)
-    const extent = await storage.walExtent(volumeOf({ uid: branch.projectUid }, branch))
+    const extent = await storage.walExtent(volumeOf(branch))
     const goes = new Set([
       ...present.slice(0, atLeast),
       ...basesToDrop(present, toMicros(clock.now()), retention),
@@ -53,7 +55,8 @@ async function removeWal(
   oldest: ReadyBase | undefined,
 ): Promise<void> {
   const { storage, computes, log } = services
-  const { volume, compute } = await branchSource(services, { uid: branch.projectUid }, branch.uid)
+  const { compute } = await branchSource(services, branch.uid)
+  const volume = volumeOf(branch)
   const redo = await storage.recoveryStart(volume)
   let from = oldest === undefined ? redo : earliest(redo, oldest.redo)
   const isAwake = (await computes.look(compute)).kind === 'ready'

@@ -5,7 +5,7 @@
 import type { Branch } from '../domain/branch.ts'
 import { expireTimeOf } from '../domain/expiration.ts'
 import { Fault } from '../domain/faults.ts'
-import type { BranchUid, SnapshotUid } from '../domain/names.ts'
+import type { BranchUid, SnapshotUid, VolumeUid } from '../domain/names.ts'
 import { snapshotName } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import { formatPoint, type Point, parsePoint } from '../domain/point.ts'
@@ -23,7 +23,7 @@ import { newOperationUid, newSnapshotUid } from './new-uid.ts'
 import { placeAt } from './place-at.ts'
 import { placeVolume } from './place-volume.ts'
 import type { Services } from './services.ts'
-import { snapshotVolume } from './snapshot-volume.ts'
+import { volumeOf } from './volume-of.ts'
 
 export async function createSnapshot(
   services: Services,
@@ -48,7 +48,7 @@ export async function createSnapshot(
     if (point !== undefined) await mustHold(session, source, point, now)
     mayCopy(source, policy)
     await mayAddSnapshot(session, project, policy)
-    await storage.check() // known now, so said now
+    await storage.checkRoom() // known now, so said now
     const work = await reserveSnapshot(
       session,
       project,
@@ -67,17 +67,21 @@ export async function createSnapshot(
 }
 
 /** A snapshot of this branch as it is before anything was made for it. */
-export const newSnapshot = (source: Branch) => ({
-  uid: newSnapshotUid(),
-  projectUid: source.projectUid,
-  state: 'CREATING' as const,
-  sourceBranchUid: source.uid,
-  sourceBranchId: source.branchId,
-  isOfProtected: source.isProtected,
-  sourceTime: undefined,
-  fullSizeBytes: undefined,
-  diffSizeBytes: undefined,
-})
+export const newSnapshot = (source: Branch) => {
+  const uid = newSnapshotUid()
+  return {
+    uid,
+    projectUid: source.projectUid,
+    volumeUid: uid as string as VolumeUid,
+    state: 'CREATING' as const,
+    sourceBranchUid: source.uid,
+    sourceBranchId: source.branchId,
+    isOfProtected: source.isProtected,
+    sourceTime: undefined,
+    fullSizeBytes: undefined,
+    diffSizeBytes: undefined,
+  }
+}
 
 /** The row, and the work that takes the snapshot. Holds the project already. */
 export async function reserveSnapshot(
@@ -121,19 +125,17 @@ export const createSnapshotKind = (services: Services): Kind => ({
     {
       name: 'take',
       async run(context) {
-        const { input, projectUid, uid } = context.row
+        const { input, uid } = context.row
         const draft = uid as string as DraftId
         const target = volumeIn(context)
         const branch = input.branch as BranchUid
         let time: EpochMs
         if (input.point === undefined) {
-          const source = await branchSource(services, { uid: projectUid }, branch)
+          const source = await branchSource(services, branch)
           time = await placeVolume(services, source, target, draft)
         } else {
-          const source = await services.catalog.branches.byUid(branch)
-          if (source === undefined) throw new Fault('BRANCH_NOT_FOUND')
           const point = parsePoint(String(input.point))
-          time = toMillis((await placeAt(services, source, point, target, draft)).time)
+          time = toMillis((await placeAt(services, branch, point, target, draft)).time)
         }
         context.memory = { ...context.memory, time }
       },
@@ -189,4 +191,8 @@ export const createSnapshotKind = (services: Services): Kind => ({
 const snapshotUid = ({ row }: StepContext): SnapshotUid => row.input.snapshot as SnapshotUid
 
 const volumeIn = (context: StepContext) =>
-  snapshotVolume({ projectUid: context.row.projectUid, uid: snapshotUid(context) })
+  // Its own from the first: only what was a branch's has another.
+  volumeOf({
+    projectUid: context.row.projectUid,
+    volumeUid: snapshotUid(context) as string as VolumeUid,
+  })

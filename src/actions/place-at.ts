@@ -6,18 +6,19 @@
  */
 import type { ReadyBase } from '../domain/base.ts'
 import type { Branch } from '../domain/branch.ts'
+import { Fault } from '../domain/faults.ts'
 import { type Lsn, lsn } from '../domain/lsn.ts'
+import type { BranchUid, EndpointUid } from '../domain/names.ts'
 import type { Point } from '../domain/point.ts'
 import { WalDamaged } from '../domain/wal-damage.ts'
 import { failpoint } from '../lib/failpoint.ts'
 import { type EpochMicros, toMicros } from '../lib/time.ts'
 import type { DraftId, FoundPoint, VolumeId } from '../ports/storage.ts'
 import { branchSource } from './branch-origin.ts'
-import { volumeOf } from './compute-spec.ts'
 import { basesOf, baseVolume } from './history-volumes.ts'
-import type { Source } from './place-volume.ts'
 import { damaged, mustBePast, mustBeWritten, mustHaveBase } from './point-in-history.ts'
 import type { Services } from './services.ts'
+import { volumeOf } from './volume-of.ts'
 
 type Needs = Pick<Services, 'catalog' | 'storage' | 'computes' | 'volumes' | 'clock'>
 
@@ -34,7 +35,7 @@ export interface PlacedPoint {
  */
 export async function placeAt(
   services: Needs,
-  branch: Pick<Branch, 'uid' | 'projectUid' | 'branchId' | 'sourceBranchId'>,
+  branchUid: BranchUid,
   point: Point,
   target: VolumeId,
   draft: DraftId,
@@ -42,13 +43,16 @@ export async function placeAt(
   const { catalog, storage, volumes, clock } = services
   mustBePast(point, toMicros(clock.now()))
   if (await storage.hasVolume(target)) await storage.deleteVolume(target) // a crash cut it short
-  const source = await branchSource(services, { uid: branch.projectUid }, branch.uid)
-  return volumes.run(source.lock, async () => {
+  const { lock, compute } = await branchSource(services, branchUid)
+  return volumes.run(lock, async () => {
+    const branch = await catalog.branches.byUid(branchUid)
+    if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND') // deleted since it was accepted
+    const volume = volumeOf(branch)
     const bases = await basesOf(catalog.bases, branch)
     const base = mustHaveBase(branch, bases, point)
     try {
-      const { through, isAwake } = await settleLog(services, source)
-      const found = await storage.findPoint(source.volume, {
+      const { through, isAwake } = await settleLog(services, volume, compute)
+      const found = await storage.findPoint(volume, {
         point,
         start: base.redo,
         from: base.consistent,
@@ -60,7 +64,7 @@ export async function placeAt(
       const until = found.isEnd && !isAwake ? undefined : found.lsn
       await storage.cloneToDraft(baseVolume(base), draft, { kind: 'whole' })
       await storage.linkWal(draft, target)
-      await storage.copyWal(source.volume, draft, target, undefined, until)
+      await storage.copyWal(volume, draft, target, undefined, until)
       await storage.prepareRecovery(draft, true)
       await storage.publish(draft, target)
       await failpoint('place-at.published')
@@ -74,7 +78,8 @@ export async function placeAt(
 /** The log reaches at least `through`, a position, when this returns. */
 async function settleLog(
   { storage, computes }: Pick<Services, 'storage' | 'computes'>,
-  { volume, compute }: Source,
+  volume: VolumeId,
+  compute: EndpointUid,
 ): Promise<{ readonly through: bigint; readonly isAwake: boolean }> {
   if ((await computes.look(compute)).kind === 'ready') {
     return { through: (await computes.markLog(compute)).end, isAwake: true }
@@ -93,12 +98,11 @@ const timeOf = (point: Point, { lastCommit }: FoundPoint, base: ReadyBase): Epoc
  */
 export async function mustReach(
   { catalog, storage }: Pick<Services, 'catalog' | 'storage'>,
-  branch: Pick<Branch, 'uid' | 'projectUid' | 'branchId'>,
+  branch: Pick<Branch, 'uid' | 'projectUid' | 'volumeUid' | 'branchId'>,
   { goal, reached }: { readonly goal: bigint; readonly reached: bigint },
 ): Promise<void> {
   if (reached >= goal) return
-  const volume = volumeOf({ uid: branch.projectUid }, branch)
-  const segment = await storage.segmentAt(volume, reached)
+  const segment = await storage.segmentAt(volumeOf(branch), reached)
   const bases = await basesOf(catalog.bases, branch)
   throw damaged(branch, bases, new WalDamaged(segment, 'damaged', lsn(reached)))
 }

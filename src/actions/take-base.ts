@@ -5,14 +5,15 @@
 import type { Base, ReadyBase } from '../domain/base.ts'
 import type { Branch } from '../domain/branch.ts'
 import { type Lsn, lsn } from '../domain/lsn.ts'
+import type { EndpointUid } from '../domain/names.ts'
 import { failpoint, inFailpointScope } from '../lib/failpoint.ts'
 import { type EpochMicros, epochMicros, toMicros } from '../lib/time.ts'
-import type { DraftId } from '../ports/storage.ts'
+import type { DraftId, VolumeId } from '../ports/storage.ts'
 import { branchSource } from './branch-origin.ts'
-import { baseVolume, volumeUidOf } from './history-volumes.ts'
+import { baseVolume } from './history-volumes.ts'
 import { newBaseUid } from './new-uid.ts'
-import type { Source } from './place-volume.ts'
 import type { Services } from './services.ts'
+import { volumeOf } from './volume-of.ts'
 
 type Needs = Pick<Services, 'catalog' | 'storage' | 'computes' | 'volumes' | 'clock'>
 
@@ -36,15 +37,14 @@ async function takeWhileHeld(
   const { catalog, storage, clock } = services
   const now = await catalog.branches.byUid(branch.uid)
   if (now?.state !== 'READY') return undefined
-  const project = { uid: now.projectUid }
-  const source = await branchSource(services, project, now.uid)
+  const source = { volume: volumeOf(now), compute: (await branchSource(services, now.uid)).compute }
   if (!(await isWhole(services, source))) return undefined
-  await storage.check()
+  await storage.checkRoom()
   const base = {
     uid: newBaseUid(),
     projectUid: now.projectUid,
     branchUid: now.uid,
-    volumeUid: volumeUidOf(now),
+    volumeUid: now.volumeUid,
     createTime: clock.now(),
   }
   await catalog.bases.insert(base)
@@ -64,11 +64,17 @@ async function takeWhileHeld(
 
 async function isWhole(
   { storage, computes }: Pick<Services, 'storage' | 'computes'>,
-  { volume, compute }: Source,
+  { volume, compute }: Running,
 ): Promise<boolean> {
   if ((await computes.look(compute)).kind === 'ready') return true
   await computes.stop(compute, 'fast') // backends of one that crashed may still write for a moment
   return (await storage.lastCheckpoint(volume)).isShutDown
+}
+
+interface Running {
+  readonly volume: VolumeId
+  /** That may be writing to it. */
+  readonly compute: EndpointUid
 }
 
 interface Seen {
@@ -78,7 +84,7 @@ interface Seen {
 
 async function cloneBase(
   { storage, computes, clock }: Pick<Services, 'storage' | 'computes' | 'clock'>,
-  { volume, compute }: Source,
+  { volume, compute }: Running,
   base: Pick<Base, 'projectUid' | 'uid'>,
 ): Promise<Seen> {
   const draft = base.uid as string as DraftId

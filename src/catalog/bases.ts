@@ -2,7 +2,7 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
 import type { Base, BaseState, ReadyBase } from '../domain/base.ts'
 import { formatLsn, parseLsn } from '../domain/lsn.ts'
-import type { BaseUid, BranchUid, ProjectUid } from '../domain/names.ts'
+import type { BaseUid, BranchUid, ProjectUid, VolumeUid } from '../domain/names.ts'
 import type { Bases } from '../ports/bases.ts'
 import { maybeMicros, toDate, toMoment } from './rows.ts'
 import type { BasesTable, Schema } from './schema.ts'
@@ -85,7 +85,7 @@ const readBase = (row: Selectable<BasesTable>): Base => ({
   uid: row.uid as BaseUid,
   projectUid: row.project_uid as ProjectUid,
   branchUid: row.branch_uid as BranchUid,
-  volumeUid: row.volume_uid,
+  volumeUid: row.volume_uid as VolumeUid,
   state: row.state as BaseState,
   createTime: toMoment(row.create_time),
 })

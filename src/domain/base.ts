@@ -5,7 +5,7 @@
  */
 import { days, type EpochMicros, type EpochMs, hours, type Millis, minutes } from '../lib/time.ts'
 import type { Lsn } from './lsn.ts'
-import type { BaseUid, BranchUid, ProjectUid } from './names.ts'
+import type { BaseUid, BranchUid, ProjectUid, VolumeUid } from './names.ts'
 import type { Point } from './point.ts'
 
 /** TAKING → READY → DELETING → gone. */
@@ -15,8 +15,8 @@ export interface Base {
   readonly uid: BaseUid
   readonly projectUid: ProjectUid
   readonly branchUid: BranchUid
-  /** Last part of the id of the volume it was taken of, whose WAL it needs. */
-  readonly volumeUid: string
+  /** What it was taken of, and whose WAL it needs. */
+  readonly volumeUid: VolumeUid
   readonly state: BaseState
   readonly createTime: EpochMs
 }

@@ -14,6 +14,7 @@ import {
   type SnapshotId,
   type SnapshotUid,
   snapshotName,
+  type VolumeUid,
 } from './names.ts'
 import type { Point } from './point.ts'
 import type { Project } from './project.ts'
@@ -29,9 +30,21 @@ export interface WindowStart {
   readonly lsn: Lsn
 }
 
+/** The end of a volume's first recovery: what comes after was written on it. */
+export interface Beginning {
+  readonly lsn: Lsn
+  /** The first transaction id, epoch included, that had not been given out. */
+  readonly xid: bigint
+  readonly time: EpochMs
+}
+
 export interface Branch {
   readonly uid: BranchUid
   readonly projectUid: ProjectUid
+  /** Where its data is; its own uid until a reset or restore. */
+  readonly volumeUid: VolumeUid
+  /** Where that volume's own writes begin; `undefined`: nobody wrote it down. */
+  readonly begin: Beginning | undefined
   readonly branchId: BranchId
   readonly state: BranchState
   readonly pendingState: BranchState | undefined

@@ -4,10 +4,10 @@
  * the disk that WAL is on runs short. One branch after the other, so that it stands in nobody's way.
  */
 import { collectHistory } from '../actions/collect-history.ts'
-import { volumeOf } from '../actions/compute-spec.ts'
 import { basesOf, baseVolume } from '../actions/history-volumes.ts'
 import type { Services } from '../actions/services.ts'
 import { eraseBase, takeBase } from '../actions/take-base.ts'
+import { volumeOf } from '../actions/volume-of.ts'
 import { isBaseDue, type ReadyBase } from '../domain/base.ts'
 import { type Branch, isLive } from '../domain/branch.ts'
 import { isReader } from '../domain/endpoint.ts'
@@ -73,7 +73,7 @@ export function historyKeeper(
     try {
       await takeIfDue(branch)
       const retention = millis(Math.min(project.historyRetention, longest ?? Infinity))
-      const kept = await collectHistory(services, branch, retention)
+      const kept = await collectHistory(services, branch.uid, retention)
       await show(branch, kept, next)
     } catch (error) {
       next.at = after(clock.now(), afterFailure)
@@ -83,7 +83,7 @@ export function historyKeeper(
 
   const takeIfDue = async (branch: Branch): Promise<void> => {
     const newest = (await basesOf(catalog.bases, branch)).at(-1)
-    const extent = await storage.walExtent(volumeOf({ uid: branch.projectUid }, branch))
+    const extent = await storage.walExtent(volumeOf(branch))
     const end = extent?.newest ?? 0n
     const now = toMicros(clock.now())
     const copied = storage.can.instantClone ? 0 : branch.logicalSizeBytes
@@ -106,7 +106,7 @@ export function historyKeeper(
   }
 
   const count = async (branch: Branch, kept: readonly ReadyBase[]): Promise<number> => {
-    let bytes = await storage.walBytes(volumeOf({ uid: branch.projectUid }, branch))
+    let bytes = await storage.walBytes(volumeOf(branch))
     for (const base of kept) {
       const exclusive = await storage.exclusiveBytes(baseVolume(base))
       await catalog.bases.recordBytes(base.uid, exclusive)
@@ -125,10 +125,10 @@ export function historyKeeper(
         const bases = await basesOf(catalog.bases, branch)
         if (bases.length === 0 || !(await isShort())) break
         if (bases.length === 1 && !(await isReplaced(branch))) {
-          await collectHistory(services, branch, longestOf, 1)
+          await collectHistory(services, branch.uid, longestOf, 1)
           break
         }
-        await collectHistory(services, branch, longestOf, 1)
+        await collectHistory(services, branch.uid, longestOf, 1)
         if (bases.length === 1) break
       }
     }
@@ -152,7 +152,7 @@ export function historyKeeper(
   const byWal = async (contexts: readonly EndpointContext[]) => {
     const sized = await Promise.all(
       contexts.map(async ({ branch }) => {
-        const extent = await storage.walExtent(volumeOf({ uid: branch.projectUid }, branch))
+        const extent = await storage.walExtent(volumeOf(branch))
         return { branch, bytes: extent === undefined ? 0n : extent.newest - extent.oldest }
       }),
     )
