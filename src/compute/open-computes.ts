@@ -11,6 +11,7 @@ import type { ServiceUser } from '../lib/service-user.ts'
 import { type Clock, type Millis, seconds } from '../lib/time.ts'
 import type { ComputeState, Computes, StopMode } from '../ports/compute.ts'
 import { bracketSource } from './bracket.ts'
+import { checkRelations } from './check-relations.ts'
 import { boundComputeLog, forgetComputeLog } from './compute-log.ts'
 import type { ConnectTo } from './connection.ts'
 import { initializeCluster } from './initialize.ts'
@@ -133,6 +134,7 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
     },
     startTime: async (uid) => readStartTime(runningAt(uid)),
     logicalSize: async (uid) => readLogicalSize(runningAt(uid)),
+    checkRelations: async (uid, how) => checkRelations(runningAt(uid), how),
     logReach: async (uid) => readLogReach(runningAt(uid)),
     awaitReplay: async (uid, goal) => awaitReplay(runningAt(uid), goal, clock),
     followNow: async (uid) => followNow(runningAt(uid)),

@@ -88,6 +88,54 @@ export interface InitializeOptions {
   readonly sync?: boolean
 }
 
+export interface CheckRelations {
+  /** How many problems are named; all are counted. */
+  readonly most: number
+  /** Called before each relation. */
+  readonly onRelation?: (done: number, total: number) => void
+  /** Asked between two relations. */
+  readonly signal?: AbortSignal
+}
+
+/** Something that Postgres, or its extension amcheck, found wrong. */
+export interface RelationProblem {
+  readonly database: string
+  /** `schema.table` as SQL writes it; `undefined`: the database as a whole. */
+  readonly relation: string | undefined
+  readonly block: number | undefined
+  readonly message: string
+}
+
+export interface DatabaseChecked {
+  readonly database: string
+  readonly oid: number
+  readonly tables: number
+  readonly indexes: number
+  /** What nobody could look into, and why: of no access method that amcheck knows, or refused. */
+  readonly unchecked: readonly { readonly relation: string; readonly why: string }[]
+}
+
+/** A relation by the file that holds it. */
+export interface RelationName {
+  /** 0 for what all databases share. */
+  readonly databaseOid: number
+  readonly filenode: number
+  readonly database: string | undefined
+  readonly relation: string
+}
+
+export interface RelationsChecked {
+  readonly hasChecksums: boolean
+  /** Pages of one file of a relation. */
+  readonly segmentPages: number
+  /** Version of amcheck; `undefined`: the toolchain has none, so no structure was looked at. */
+  readonly amcheck: string | undefined
+  readonly databases: readonly DatabaseChecked[]
+  readonly problemCount: number
+  readonly problems: readonly RelationProblem[]
+  readonly names: readonly RelationName[]
+}
+
 export interface Computes {
   /** Installed toolchains, best first. */
   toolchains(): readonly ToolchainInfo[]
@@ -132,6 +180,12 @@ export interface Computes {
   startTime(uid: EndpointUid): Promise<EpochMs>
   /** Bytes of all databases, as Postgres counts them. */
   logicalSize(uid: EndpointUid): Promise<number>
+
+  /**
+   * Looks into the structure of every table and B-tree index of every database. The compute must be one
+   * that nobody else uses and whose data is thrown away: it opens closed databases and adds amcheck.
+   */
+  checkRelations(uid: EndpointUid, how: CheckRelations): Promise<RelationsChecked>
 
   /** Of a compute that writes. */
   logReach(uid: EndpointUid): Promise<LogReach>
