@@ -27,6 +27,7 @@ import {
   signInEntry,
   type TokenRequestFacts,
 } from './audit-sign-in.ts'
+import type { ProvenClient } from './access-tokens.ts'
 import { isCrowded, makeVerifier, verifyPassword } from './password.ts'
 import type { Services } from './services.ts'
 
@@ -38,7 +39,7 @@ export interface SignIn {
   identity(uid: string): Promise<Identity | undefined>
   identityByLogin(loginName: string): Promise<Identity | undefined>
   /** The service principal whose id and secret these are. */
-  verifyClientSecret(clientId: string, secret: Secret): Promise<Identity | undefined>
+  verifyClientSecret(clientId: string, secret: Secret): Promise<ProvenClient | undefined>
   /** Throws SIGN_IN_FAILED or SIGN_IN_LOCKED. */
   checkPassword(loginName: string, password: Secret, origin: SignInOrigin): Promise<Identity>
   /** Counts a guess that is no password, of a device's code say; throws SIGN_IN_LOCKED. */

@@ -42,7 +42,7 @@ export const operationOn = <Subject extends string>(
         progress: progress.optional(),
       }),
       response: z
-        .union([resource, emptyResponse])
+        .union([resource, emptyResponse, ...others])
         .optional()
         .meta({ description: 'Once it succeeded: what GET of the resource answers.' }),
       error: errorBody.optional().meta({ description: 'Once it failed.' }),

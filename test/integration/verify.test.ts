@@ -223,11 +223,11 @@ describe('damage', () => {
     const { name, uid } = await branch('no-start')
     await inside(name, (client) => client.query('checkpoint'))
     const project = (await server.api('GET', `/api/2.0/postgres/${store}`)).body.uid
-    rmSync(join(server.stateDir, 'pool', project, uid, 'volume/pg_xact/0000'))
+    rmSync(join(server.stateDir, 'pool', project, uid, 'volume/PG_VERSION'))
     const report = await verify(name)
     expect(report).toMatchObject({ is_sound: false, problem_count: 1, databases: [] })
     expect(report.problems).toEqual([
-      { found_by: 'START', message: expect.stringMatching(/pg_xact\/0000/) },
+      { found_by: 'START', message: expect.stringMatching(/PG_VERSION/) },
     ])
     expect(report.pages_checked).toBeGreaterThan(1000)
     const { code, stdout } = await lakelet('branch', 'verify', 'store/no-start')
