@@ -19,6 +19,7 @@ import { Secret } from '../lib/secret.ts'
 import { after, before, days, type EpochMs, hours } from '../lib/time.ts'
 import type { OAuthRecord, OAuthRecords } from '../ports/sign-in.ts'
 import { mustBeAllowed } from './access.ts'
+import type { ProvenClient } from './access-tokens.ts'
 import type { Caller } from './actions.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import {
@@ -27,7 +28,6 @@ import {
   signInEntry,
   type TokenRequestFacts,
 } from './audit-sign-in.ts'
-import type { ProvenClient } from './access-tokens.ts'
 import { isCrowded, makeVerifier, verifyPassword } from './password.ts'
 import type { Services } from './services.ts'
 

@@ -59,7 +59,7 @@ export const verifyBranchKind = (services: Services): Kind => ({
         const scratch = scratchFor(services, context)
         await discardScratch(services, scratch) // of a run that a crash cut short
         const branch = row.input.branch as BranchUid
-        const source = await branchSource(services, { uid: row.projectUid }, branch)
+        const source = await branchSource(services, branch)
         const time = await placeVolume(services, source, scratch.volume, scratch.draft)
         context.memory = { ...context.memory, time }
       },

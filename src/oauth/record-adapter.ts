@@ -71,7 +71,8 @@ class RecordAdapter implements Adapter {
       },
       clock.now(),
     )
-    if (!isKept) throw new errors.InvalidGrant('the grant was revoked, or the identity or secret is gone')
+    if (!isKept)
+      throw new errors.InvalidGrant('the grant was revoked, or the identity or secret is gone')
     return undefined
   }
 

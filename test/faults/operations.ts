@@ -37,7 +37,8 @@ const post = (path: string, body: unknown = {}): Request => ({ method: 'POST', p
 const patch = (path: string, body: unknown): Request => ({ method: 'PATCH', path, body })
 const del = (path: string): Request => ({ method: 'DELETE', path })
 
-const makeBranch = (id: string) => post(`${store}/branches?branch_id=${id}`, { spec: { ttl: '1h' } })
+const makeBranch = (id: string) =>
+  post(`${store}/branches?branch_id=${id}`, { spec: { ttl: '1h' } })
 const purgeBranch = (id: string) => del(`${branch(id)}?purge=true&allow_missing=true`)
 const makeProject = (id: string) => post(`projects?project_id=${id}`, { spec: {} })
 const purgeProject = (id: string) => del(`projects/${id}?purge=true`)
@@ -101,7 +102,8 @@ const not = (work: Promise<boolean>): Promise<boolean> => work.then((is) => !is)
 export const operations: readonly Operation[] = [
   {
     kind: 'create-branch',
-    covers: /^(storage\.(clone|link-wal|copy-wal|prepare-recovery|publish)|compute\.(bracket|start)|audit)[.:]/,
+    covers:
+      /^(storage\.(clone|link-wal|copy-wal|prepare-recovery|publish)|compute\.(bracket|start)|audit)[.:]/,
     ask: makeBranch,
     isDone: (world, id) => isWholeBranch(world, branch(id)),
     clean: (id) => [purgeBranch(id)],
@@ -131,6 +133,14 @@ export const operations: readonly Operation[] = [
     kind: 'undelete-branch',
     before: make(makeBranch, (id) => del(branch(id))),
     ask: (id) => post(`${branch(id)}/undelete`),
+    isDone: (world, id) => isWholeBranch(world, branch(id)),
+    clean: (id) => [purgeBranch(id)],
+  },
+  {
+    kind: 'verify-branch',
+    before: make(makeBranch),
+    ask: (id) => post(`${branch(id)}/verify`),
+    // Its clone is gone after either end, as `nothingHalfMade` asks of all.
     isDone: (world, id) => isWholeBranch(world, branch(id)),
     clean: (id) => [purgeBranch(id)],
   },

@@ -1,14 +1,5 @@
 /** Verification over a real server: a sound branch, and branches whose files were damaged on purpose. */
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -263,29 +254,3 @@ test('progress is told while it is at work', async () => {
   const report = await server.follow(body.name)
   expect(report.is_sound).toBe(true)
 })
-
-test('a server killed at any line leaves no clone and a whole answer', async () => {
-  await server.stop()
-  const trace = join(server.stateDir, 'failpoints')
-  await server.launch({ LAKELET_FAILPOINT_TRACE: trace })
-  await verify(production)
-  const passed = readFileSync(trace, 'utf8').split('\n')
-  const ours = [...new Set(passed)].filter((name) => name.startsWith('verify-branch.'))
-  expect(ours.length).toBeGreaterThanOrEqual(7)
-  for (const point of [...ours, 'storage.publish:before-rename', 'compute.start.spawned']) {
-    await server.stop()
-    await server.launch({ LAKELET_FAILPOINTS: `${point}=kill` })
-    const started = await server
-      .api('POST', `/api/2.0/postgres/${production}/verify`)
-      .catch(() => undefined)
-    await eventually(`${point}: killed`, () => server.isGone)
-    await server.launch()
-    const { body } = await server.api('GET', '/api/lakelet/v1/status')
-    expect(body.orphan_volumes, point).toEqual([])
-    if (started?.status === 200)
-      expect(await server.follow(started.body.name)).toMatchObject({ is_sound: true })
-    expect(scratchVolumes(), point).toEqual([])
-    expect(server.processes().length, point).toBeLessThan(40)
-    await nothingHalfMade(server)
-  }
-}, 300_000)
