@@ -42,7 +42,7 @@ import { sameCatalog, startCatalog } from './server-catalog.ts'
 import { ownersLink, startIssuer } from './sign-in.ts'
 import { startLoops } from './start-loops.ts'
 import { prepareStateDirectory, tellWhereWeAre } from './state-directory.ts'
-import { adoptComputes, stopComputes } from './surviving-computes.ts'
+import { adoptComputes, stopComputes, sweepToolchains } from './surviving-computes.ts'
 import { writeTrustFiles } from './trust-files.ts'
 
 /** What the start screen and `lakelet status` show. */
@@ -132,6 +132,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     layout,
     serviceUser,
     extensionFiles: databricksAuthFiles,
+    postgresDirs: settings.postgresDirs,
     log,
     clock,
   })
@@ -208,6 +209,8 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     return stopComputes(services)
   })
   await adoptComputes(services)
+  // What runs is known: older copies that nothing runs from go, and nobody waits for that.
+  sweepToolchains(services)
   const noter = awakeNoter(services)
   const link: GatewayLink = {
     challenge: (ask) => challenge(services, ask),

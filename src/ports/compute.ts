@@ -70,7 +70,8 @@ export interface ToolchainInfo {
   readonly major: PostgresMajor
   /** Full version, as `17.10`. */
   readonly version: string
-  readonly origin: 'embedded'
+  /** Came with Lakelet, or was named by its directory. */
+  readonly origin: 'embedded' | 'directory'
 }
 
 /** Where a clone of a running source may begin and where it ends. */
@@ -195,6 +196,9 @@ export interface Computes {
   awaitReplay(uid: EndpointUid, goal: ReplayGoal): Promise<Replay>
   /** Tells a standby that what it follows may be there again; else it looks every few seconds. */
   followNow(uid: EndpointUid): Promise<void>
+
+  /** Removes copies of Postgres that nobody starts any more and nothing runs from; answers which. */
+  sweepToolchains(): Promise<readonly string[]>
 
   /** How long a start may take before it counts as failed. */
   readonly startPatience: Millis
