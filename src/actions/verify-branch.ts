@@ -109,12 +109,12 @@ async function look(
   const cancel = () => void computes.stop(uid, 'immediate').catch(() => undefined)
   signal.addEventListener('abort', cancel, { once: true })
   try {
-    context.tell({ doing: 'starting Postgres on a clone', done: 0, total: 1 })
+    context.show({ doing: 'starting Postgres on a clone', done: 0, total: 1 })
     await computes.ensureReady(scratch.spec)
     const relations = await computes.checkRelations(uid, {
       most: mostProblems,
       onRelation: (done, total) =>
-        context.tell({ doing: 'checking tables and indexes', done, total }),
+        context.show({ doing: 'checking tables and indexes', done, total }),
       signal,
     })
     await computes.stop(uid, 'fast')
@@ -139,7 +139,7 @@ async function readPages(
     hasChecksums: relations?.hasChecksums ?? true,
     segmentPages: relations?.segmentPages ?? stockSegmentPages,
     most: mostProblems,
-    onFile: (done, total) => context.tell({ doing: 'reading every page', done, total }),
+    onFile: (done, total) => context.show({ doing: 'reading every page', done, total }),
     signal,
   })
 }

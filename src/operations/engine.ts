@@ -149,7 +149,7 @@ export function createEngine(options: {
     const context: StepContext = {
       row,
       memory: row.memory,
-      tell: (told) => void progress.set(row.uid, told),
+      show: (shown) => void progress.set(row.uid, shown),
     }
     if (row.state === 'undoing') {
       await undo(kind, context, held, row.fault ?? internal(row.uid), row.step)

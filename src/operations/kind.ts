@@ -10,7 +10,7 @@ export interface StepContext {
   /** What steps tell later ones; saved with the step that wrote it. */
   memory: JsonObject
   /** Shown to whoever polls, until the next one or the end. */
-  tell(progress: Progress): void
+  show(progress: Progress): void
 }
 
 export interface Step {
