@@ -18,12 +18,11 @@ import type { Snapshot } from '../domain/snapshot.ts'
 import type { EpochMs } from '../lib/time.ts'
 import type { CatalogSession } from '../ports/catalog.ts'
 import type { CreateBranch } from './actions.ts'
-import { volumeOf } from './compute-spec.ts'
 import { mayAddRoot, mayCopy } from './limits.ts'
 import type { Source } from './place-volume.ts'
 import type { Policy, Services } from './services.ts'
-import { snapshotVolume } from './snapshot-volume.ts'
 import { templateSource } from './template.ts'
+import { volumeOf } from './volume-of.ts'
 
 export interface Origin {
   /** What the new branch's row says of it. */
@@ -172,24 +171,40 @@ export async function sourceOf(
 ): Promise<Source> {
   const { sourceSnapshotUid: snapshot, sourceBranchUid: source } = branch
   if (snapshot !== undefined) {
-    return {
-      volume: snapshotVolume({ uid: snapshot, projectUid: project.uid }),
-      lock: snapshot,
-      compute: snapshot as string as EndpointUid, // never runs
-    }
+    return snapshotSource(services, snapshot)
   }
   if (source === undefined) return templateSource(services, project.pgVersion)
-  return branchSource(services, project, source)
+  return branchSource(services, source)
 }
+
+export const snapshotSource = (
+  { catalog }: Pick<Services, 'catalog'>,
+  uid: Snapshot['uid'],
+): Source => ({
+  async volume() {
+    const snapshot = await catalog.snapshots.byUid(uid)
+    if (snapshot === undefined) throw new Fault('SNAPSHOT_NOT_FOUND') // deleted since it was accepted
+    return volumeOf(snapshot)
+  },
+  lock: uid,
+  compute: uid as string as EndpointUid, // never runs
+})
 
 /** A branch as it is now, awake or asleep. */
 export async function branchSource(
   { catalog }: Pick<Services, 'catalog'>,
-  project: Pick<Project, 'uid'>,
-  branch: Branch['uid'],
+  uid: Branch['uid'],
 ): Promise<Source> {
-  const endpoints = await catalog.endpoints.ofBranch(branch)
+  const endpoints = await catalog.endpoints.ofBranch(uid)
   const writer = endpoints.find(({ type }) => type === 'ENDPOINT_TYPE_READ_WRITE')
   if (writer === undefined) throw new Fault('BRANCH_NOT_FOUND') // deleted since it was accepted
-  return { volume: volumeOf(project, { uid: branch }), lock: branch, compute: writer.uid }
+  return {
+    async volume() {
+      const branch = await catalog.branches.byUid(uid)
+      if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
+      return volumeOf(branch)
+    },
+    lock: uid,
+    compute: writer.uid,
+  }
 }

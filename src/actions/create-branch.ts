@@ -6,8 +6,7 @@ import type { Branch } from '../domain/branch.ts'
 import { type Endpoint, primary } from '../domain/endpoint.ts'
 import { expireTimeOf } from '../domain/expiration.ts'
 import { Fault } from '../domain/faults.ts'
-import { lsn } from '../domain/lsn.ts'
-import { type BranchUid, branchName, type EndpointUid } from '../domain/names.ts'
+import { type BranchUid, branchName, type EndpointUid, type VolumeUid } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
 import { type EpochMs, epochMs } from '../lib/time.ts'
@@ -17,9 +16,10 @@ import type { DraftId } from '../ports/storage.ts'
 import { allow, lockProject, may } from './access.ts'
 import type { Caller, CreateBranch } from './actions.ts'
 import { mayWakeOneMore } from './active-limit.ts'
+import { beginningOf, readBeginning, writeBeginning } from './beginning.ts'
 import { settleBranch } from './branch-contents.ts'
 import { findOrigin, mustKeepSource, sourceOf } from './branch-origin.ts'
-import { computeSpec, volumeOf } from './compute-spec.ts'
+import { computeSpec } from './compute-spec.ts'
 import type { Prepared } from './fleet.ts'
 import { type Limits, mayAddBranch, mayAddProtected } from './limits.ts'
 import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
@@ -27,6 +27,7 @@ import { placeVolume } from './place-volume.ts'
 import type { Services } from './services.ts'
 import { changeBranch } from './update-branch.ts'
 import { viewBranch } from './views.ts'
+import { volumeOf } from './volume-of.ts'
 
 export async function createBranch(
   services: Services,
@@ -63,7 +64,7 @@ export async function createBranch(
     await mayAddBranch(session, project, policy)
     await mayWakeOneMore(services, session, project) // a branch is made awake
     // Known now, so said now: an operation could only fail, or wait for a pool that is not there.
-    await services.storage.check()
+    await services.storage.checkRoom()
     const { work } = await reserveBranch(session, {
       project,
       branch: {
@@ -102,28 +103,33 @@ export const newBranch = (
   caller: Caller,
   branchId: Branch['branchId'],
   now: EpochMs,
-): Branch => ({
-  uid: newBranchUid(),
-  projectUid: project.uid,
-  branchId,
-  state: 'INIT',
-  pendingState: 'READY',
-  stateChangeTime: now,
-  isProtected: false,
-  logicalSizeBytes: 0,
-  expireTime: undefined,
-  sourceBranchUid: undefined,
-  sourceBranchId: undefined,
-  sourceLsn: undefined,
-  sourceTime: undefined,
-  sourceSnapshotUid: undefined,
-  sourceSnapshotId: undefined,
-  createdBy: caller.identity.uid,
-  createTime: now,
-  updateTime: now,
-  deleteTime: undefined,
-  purgeTime: undefined,
-})
+): Branch => {
+  const uid = newBranchUid()
+  return {
+    uid,
+    projectUid: project.uid,
+    volumeUid: uid as string as VolumeUid,
+    begin: undefined,
+    branchId,
+    state: 'INIT',
+    pendingState: 'READY',
+    stateChangeTime: now,
+    isProtected: false,
+    logicalSizeBytes: 0,
+    expireTime: undefined,
+    sourceBranchUid: undefined,
+    sourceBranchId: undefined,
+    sourceLsn: undefined,
+    sourceTime: undefined,
+    sourceSnapshotUid: undefined,
+    sourceSnapshotId: undefined,
+    createdBy: caller.identity.uid,
+    createTime: now,
+    updateTime: now,
+    deleteTime: undefined,
+    purgeTime: undefined,
+  }
+}
 
 /** Rows for a branch and its implicit endpoint, and the work that will make them real. */
 export async function reserveBranch(
@@ -195,7 +201,7 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
       const time = await placeVolume(
         services,
         source,
-        volumeOf(project, branch),
+        volumeOf(branch),
         context.row.uid as string as DraftId,
       )
       context.memory = { ...context.memory, time }
@@ -203,9 +209,8 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
     async undo(context) {
       const { row } = context
       await services.storage.deleteDraft(row.uid as string as DraftId)
-      await services.storage.deleteVolume(
-        volumeOf({ uid: row.projectUid }, { uid: branchUid(context) }),
-      )
+      const branch = await services.catalog.branches.byUid(branchUid(context))
+      if (branch !== undefined) await services.storage.deleteVolume(volumeOf(branch))
     },
   },
   {
@@ -218,9 +223,9 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
       }
       const reached = await services.volumes.run(branch.uid, async () => {
         await services.computes.ensureReady(computeSpec(services, project, branch, endpoint))
-        return services.computes.recoveredTo(endpoint.uid)
+        return beginningOf(services, endpoint.uid)
       })
-      context.memory = { ...context.memory, lsn: String(reached) }
+      context.memory = { ...context.memory, begin: writeBeginning(reached) }
     },
     async undo(context) {
       const found = await services.catalog.endpoints.context(endpointUid(context))
@@ -261,7 +266,8 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
     name: 'record',
     async run(context) {
       const { project } = await rowsOf(services, context)
-      const { time, lsn: reached, logicalSize } = context.memory
+      const { time, logicalSize } = context.memory
+      const begin = readBeginning(context.memory.begin)
       await services.catalog.transaction(async (session) => {
         await session.projects.lock(project.uid)
         const branch = await session.branches.byUid(branchUid(context))
@@ -275,10 +281,11 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
                 stateChangeTime: services.clock.now(),
               }
             : {}),
+          begin,
           ...(logicalSize === undefined ? {} : { logicalSizeBytes: Number(logicalSize) }),
           ...(branch.sourceBranchUid === undefined
             ? {}
-            : { sourceLsn: lsn(BigInt(String(reached))), sourceTime: epochMs(Number(time)) }),
+            : { sourceLsn: begin.lsn, sourceTime: epochMs(Number(time)) }),
         })
       })
     },

@@ -5,7 +5,7 @@
 import type { Branch } from '../domain/branch.ts'
 import { expireTimeOf } from '../domain/expiration.ts'
 import { Fault } from '../domain/faults.ts'
-import type { BranchUid, SnapshotUid } from '../domain/names.ts'
+import type { BranchUid, SnapshotUid, VolumeUid } from '../domain/names.ts'
 import { snapshotName } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
@@ -21,7 +21,7 @@ import { mayAddSnapshot, mayCopy } from './limits.ts'
 import { newOperationUid, newSnapshotUid } from './new-uid.ts'
 import { placeVolume } from './place-volume.ts'
 import type { Services } from './services.ts'
-import { snapshotVolume } from './snapshot-volume.ts'
+import { volumeOf } from './volume-of.ts'
 
 export async function createSnapshot(
   services: Services,
@@ -45,7 +45,7 @@ export async function createSnapshot(
     mustBePresent(spec)
     mayCopy(source, policy)
     await mayAddSnapshot(session, project, policy)
-    await storage.check() // known now, so said now
+    await storage.checkRoom() // known now, so said now
     const work = await reserveSnapshot(session, project, {
       ...newSnapshot(source),
       snapshotId: input.snapshotId,
@@ -59,17 +59,21 @@ export async function createSnapshot(
 }
 
 /** A snapshot of this branch as it is before anything was made for it. */
-export const newSnapshot = (source: Branch) => ({
-  uid: newSnapshotUid(),
-  projectUid: source.projectUid,
-  state: 'CREATING' as const,
-  sourceBranchUid: source.uid,
-  sourceBranchId: source.branchId,
-  isOfProtected: source.isProtected,
-  sourceTime: undefined,
-  fullSizeBytes: undefined,
-  diffSizeBytes: undefined,
-})
+export const newSnapshot = (source: Branch) => {
+  const uid = newSnapshotUid()
+  return {
+    uid,
+    projectUid: source.projectUid,
+    volumeUid: uid as string as VolumeUid,
+    state: 'CREATING' as const,
+    sourceBranchUid: source.uid,
+    sourceBranchId: source.branchId,
+    isOfProtected: source.isProtected,
+    sourceTime: undefined,
+    fullSizeBytes: undefined,
+    diffSizeBytes: undefined,
+  }
+}
 
 /** The row, and the work that takes the snapshot. Holds the project already. */
 export async function reserveSnapshot(
@@ -108,11 +112,7 @@ export const createSnapshotKind = (services: Services): Kind => ({
       name: 'take',
       async run(context) {
         const { row } = context
-        const source = await branchSource(
-          services,
-          { uid: row.projectUid },
-          row.input.branch as BranchUid,
-        )
+        const source = await branchSource(services, row.input.branch as BranchUid)
         const draft = row.uid as string as DraftId
         const time = await placeVolume(services, source, volumeIn(context), draft)
         context.memory = { ...context.memory, time }
@@ -169,4 +169,8 @@ export const createSnapshotKind = (services: Services): Kind => ({
 const snapshotUid = ({ row }: StepContext): SnapshotUid => row.input.snapshot as SnapshotUid
 
 const volumeIn = (context: StepContext) =>
-  snapshotVolume({ projectUid: context.row.projectUid, uid: snapshotUid(context) })
+  // Its own from the first: only what was a branch's has another.
+  volumeOf({
+    projectUid: context.row.projectUid,
+    volumeUid: snapshotUid(context) as string as VolumeUid,
+  })

@@ -17,6 +17,7 @@ import type {
   RoleId,
   SnapshotId,
   SnapshotUid,
+  VolumeUid,
 } from '../domain/names.ts'
 import { empty, type OperationSubject, renderOperation } from '../domain/operation.ts'
 import { projectDefaults, renderProject } from '../domain/project.ts'
@@ -60,6 +61,8 @@ export const sampleBranch = renderBranch({
   branch: {
     uid: branchUid,
     projectUid,
+    volumeUid: branchUid as string as VolumeUid,
+    begin: undefined,
     branchId,
     state: 'INIT',
     pendingState: 'READY',
@@ -141,6 +144,7 @@ export const sampleSnapshot = renderSnapshot({
   snapshot: {
     uid: 'sn-calm-lake-a1b2c3d4' as SnapshotUid,
     projectUid,
+    volumeUid: 'sn-calm-lake-a1b2c3d4' as VolumeUid,
     snapshotId,
     state: 'AVAILABLE',
     isAutomatic: false,

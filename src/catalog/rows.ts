@@ -1,6 +1,6 @@
 /** Rows to domain values and back. The database checked what it holds; these are the only casts. */
 import type { Insertable, Selectable, Updateable } from 'kysely'
-import type { Branch, BranchState } from '../domain/branch.ts'
+import type { Beginning, Branch, BranchState } from '../domain/branch.ts'
 import type { Endpoint, EndpointLife, EndpointType } from '../domain/endpoint.ts'
 import type { Identity, IdentityKind } from '../domain/identity.ts'
 import { formatLsn, parseLsn } from '../domain/lsn.ts'
@@ -14,6 +14,7 @@ import type {
   ProjectUid,
   SnapshotId,
   SnapshotUid,
+  VolumeUid,
 } from '../domain/names.ts'
 import type { Principal, PrincipalKind } from '../domain/principal.ts'
 import type { PostgresMajor, Project } from '../domain/project.ts'
@@ -104,6 +105,8 @@ export const writeProject = (project: Partial<Project>): Updateable<ProjectsTabl
 export const readBranch = (row: Selectable<BranchesTable>): Branch => ({
   uid: row.uid as BranchUid,
   projectUid: row.project_uid as ProjectUid,
+  volumeUid: row.volume_uid as VolumeUid,
+  begin: readBeginning(row),
   branchId: row.branch_id as BranchId,
   state: row.state as BranchState,
   pendingState: (row.pending_state ?? undefined) as BranchState | undefined,
@@ -124,10 +127,22 @@ export const readBranch = (row: Selectable<BranchesTable>): Branch => ({
   purgeTime: maybeMoment(row.purge_time),
 })
 
+function readBeginning(row: Selectable<BranchesTable>): Beginning | undefined {
+  const [lsn, time] = [parseLsn(row.begin_lsn ?? ''), maybeMoment(row.begin_time)]
+  if (lsn === undefined || row.begin_xid === null || time === undefined) return undefined
+  return { lsn, xid: BigInt(row.begin_xid), time }
+}
+
 export const writeBranch = (branch: Partial<Branch>): Updateable<BranchesTable> =>
   mapPresent(branch, {
     uid: (v) => ({ uid: v }),
     projectUid: (v) => ({ project_uid: v }),
+    volumeUid: (v) => ({ volume_uid: v }),
+    begin: (v) => ({
+      begin_lsn: v === undefined ? null : formatLsn(v.lsn),
+      begin_xid: v === undefined ? null : String(v.xid),
+      begin_time: maybeDate(v?.time),
+    }),
     branchId: (v) => ({ branch_id: v }),
     state: (v) => ({ state: v }),
     pendingState: (v) => ({ pending_state: v ?? null }),

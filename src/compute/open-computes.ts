@@ -14,7 +14,13 @@ import { bracketSource } from './bracket.ts'
 import { boundComputeLog, forgetComputeLog } from './compute-log.ts'
 import type { ConnectTo } from './connection.ts'
 import { initializeCluster } from './initialize.ts'
-import { readActivity, readCheckpointLsn, readLogicalSize, readStartTime } from './observations.ts'
+import {
+  readActivity,
+  readCheckpointLsn,
+  readLogicalSize,
+  readNextXid,
+  readStartTime,
+} from './observations.ts'
 import { processTable } from './process-table.ts'
 import { newestTimelineBegan } from './promotion.ts'
 import { awaitReplay, followNow, readLogReach } from './replay.ts'
@@ -131,6 +137,7 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       const promoted = (await newestTimelineBegan(running.dataDirectory)) ?? 0n
       return promoted > checkpoint ? promoted : checkpoint
     },
+    firstXid: async (uid) => supervisorOf(uid).firstXid ?? readNextXid(runningAt(uid)),
     startTime: async (uid) => readStartTime(runningAt(uid)),
     logicalSize: async (uid) => readLogicalSize(runningAt(uid)),
     logReach: async (uid) => readLogReach(runningAt(uid)),

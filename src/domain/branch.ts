@@ -14,6 +14,7 @@ import {
   type SnapshotId,
   type SnapshotUid,
   snapshotName,
+  type VolumeUid,
 } from './names.ts'
 import type { Project } from './project.ts'
 
@@ -22,9 +23,21 @@ import type { Project } from './project.ts'
  */
 export type BranchState = 'INIT' | 'READY' | 'RESETTING' | 'DELETED'
 
+/** The end of a volume's first recovery: what comes after was written on it. */
+export interface Beginning {
+  readonly lsn: Lsn
+  /** The first transaction id, epoch included, that had not been given out. */
+  readonly xid: bigint
+  readonly time: EpochMs
+}
+
 export interface Branch {
   readonly uid: BranchUid
   readonly projectUid: ProjectUid
+  /** Where its data is; its own uid until a reset or restore. */
+  readonly volumeUid: VolumeUid
+  /** Where that volume's own writes begin; `undefined`: nobody wrote it down. */
+  readonly begin: Beginning | undefined
   readonly branchId: BranchId
   readonly state: BranchState
   readonly pendingState: BranchState | undefined

@@ -16,6 +16,11 @@ export type ProjectUid = Brand<string, 'ProjectUid'>
 export type BranchUid = Brand<string, 'BranchUid'>
 export type EndpointUid = Brand<string, 'EndpointUid'>
 export type SnapshotUid = Brand<string, 'SnapshotUid'>
+/**
+ * Where data lies: the uid of the branch or snapshot that it was made for. A reset or restore gives a branch
+ * another volume, and its old one to a snapshot.
+ */
+export type VolumeUid = Brand<string, 'VolumeUid'>
 export type IdentityUid = Brand<string, 'IdentityUid'>
 export type OperationUid = Brand<string, 'OperationUid'>
 

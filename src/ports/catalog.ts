@@ -11,11 +11,13 @@ import type {
   BranchPath,
   BranchUid,
   EndpointId,
+  EndpointPath,
   EndpointUid,
   IdentityUid,
   OperationUid,
   ProjectId,
   ProjectUid,
+  VolumeUid,
 } from '../domain/names.ts'
 import type { Operation, OperationSubject } from '../domain/operation.ts'
 import type { Principal } from '../domain/principal.ts'
@@ -88,7 +90,10 @@ export interface Branches {
   duePurge(now: EpochMs): Promise<readonly Branch[]>
   /** The next moment at which `dueExpiry` or `duePurge` (projects included) has something new. */
   nextDue(): Promise<EpochMs | undefined>
-  everyUid(): Promise<readonly { readonly uid: BranchUid; readonly projectUid: ProjectUid }[]>
+  /** Of every row, deleted ones too. */
+  everyVolume(): Promise<
+    readonly { readonly volumeUid: VolumeUid; readonly projectUid: ProjectUid }[]
+  >
 }
 
 /** An endpoint with what surrounds it, in one read: what logins and wakes need. */
@@ -111,6 +116,8 @@ export interface Endpoints {
   context(uid: EndpointUid): Promise<EndpointContext | undefined>
   /** The read-write endpoint of the live branch at this path. */
   writerAt(path: BranchPath): Promise<EndpointContext | undefined>
+  /** The live endpoint at this path. */
+  at(path: EndpointPath): Promise<EndpointContext | undefined>
   contextByAddress(address: string): Promise<EndpointContext | undefined>
   /** Of deleted branches too: their computes may still run. */
   everyContext(): Promise<readonly EndpointContext[]>

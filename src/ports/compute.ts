@@ -128,6 +128,8 @@ export interface Computes {
   ): Promise<{ readonly backupLabel: string | undefined; readonly time: EpochMs }>
   /** End of recovery of a compute that has just started on a clone: its branch point. */
   recoveredTo(uid: EndpointUid): Promise<bigint>
+  /** The first transaction id, epoch included, that had not been given out when the compute had just started. */
+  firstXid(uid: EndpointUid): Promise<bigint>
   /** When the running compute was started, whoever started it. */
   startTime(uid: EndpointUid): Promise<EpochMs>
   /** Bytes of all databases, as Postgres counts them. */

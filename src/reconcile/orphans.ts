@@ -3,19 +3,16 @@
  * if there are, someone changed the catalog or the pool by hand. They are reported, never touched:
  * the mistake may be in the catalog, and the data is then all that is left.
  */
-import { volumeOf } from '../actions/compute-spec.ts'
 import { readerVolumeOf } from '../actions/readers.ts'
 import type { Services } from '../actions/services.ts'
-import { snapshotVolume } from '../actions/snapshot-volume.ts'
+import { volumeOf } from '../actions/volume-of.ts'
 
 /** Ids of the volumes that no branch and no snapshot owns. */
 export async function findOrphans(services: Services): Promise<readonly string[]> {
   const { catalog, storage, log } = services
   const known = new Set<string>([
-    ...(await catalog.branches.everyUid()).map(({ uid, projectUid }) =>
-      volumeOf({ uid: projectUid }, { uid }),
-    ),
-    ...(await catalog.snapshots.everyUid()).map(snapshotVolume),
+    ...(await catalog.branches.everyVolume()).map(volumeOf),
+    ...(await catalog.snapshots.everyVolume()).map(volumeOf),
     ...(await catalog.endpoints.everyReader()).map(({ uid, projectUid }) =>
       readerVolumeOf({ uid: projectUid }, { uid }),
     ),
