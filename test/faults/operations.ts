@@ -305,8 +305,8 @@ const secondsOf = (id: string): number => 1000 + Number(/\d+$/.exec(id)?.[0])
 
 /** Killed at where they are passed, which no operation does. */
 export const elsewhere: readonly { readonly point: RegExp; readonly by: string }[] = [
-  { point: /^storage\.open:/, by: 'src/storage/open-storage.test.ts' },
-  { point: /^compute\.toolchain\./, by: 'src/compute/toolchain.test.ts' },
+  { point: /^storage\.open:/, by: 'src/storage/crash.test.ts' },
+  { point: /^compute\.toolchain\./, by: 'src/compute/adoption.test.ts' },
 ]
 
 export const nameOf = ({ kind, how }: Operation): string => (how ? `${kind} ${how}` : kind)
