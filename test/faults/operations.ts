@@ -19,6 +19,8 @@ export interface Operation {
   readonly how?: string
   /** Failpoints that other kinds pass as well, and that are killed at here. */
   readonly covers?: RegExp
+  /** Its own failpoints are those of another line of this kind: it is killed at `covers` alone. */
+  readonly onlyThese?: true
   /** What must be there before it; everything is named after `id`. */
   readonly before?: (world: World, id: string) => Promise<void>
   readonly ask: (id: string) => Request
@@ -37,7 +39,8 @@ const post = (path: string, body: unknown = {}): Request => ({ method: 'POST', p
 const patch = (path: string, body: unknown): Request => ({ method: 'PATCH', path, body })
 const del = (path: string): Request => ({ method: 'DELETE', path })
 
-const makeBranch = (id: string) => post(`${store}/branches?branch_id=${id}`, { spec: { ttl: '1h' } })
+const makeBranch = (id: string) =>
+  post(`${store}/branches?branch_id=${id}`, { spec: { ttl: '1h' } })
 const purgeBranch = (id: string) => del(`${branch(id)}?purge=true&allow_missing=true`)
 const makeProject = (id: string) => post(`projects?project_id=${id}`, { spec: {} })
 const purgeProject = (id: string) => del(`projects/${id}?purge=true`)
@@ -96,12 +99,20 @@ async function isInPostgres(world: World, kind: 'roles' | 'databases', id: strin
   return { there, names }
 }
 
+async function isWholeProject(world: World, id: string): Promise<boolean> {
+  if (!(await isThere(world, `projects/${id}`))) return false
+  const rows = await world.sql('select 1 as n', `projects/${id}/branches/production`)
+  expect(rows).toEqual([{ n: 1 }])
+  return true
+}
+
 const not = (work: Promise<boolean>): Promise<boolean> => work.then((is) => !is)
 
 export const operations: readonly Operation[] = [
   {
     kind: 'create-branch',
-    covers: /^(storage\.(clone|link-wal|copy-wal|prepare-recovery|publish)|compute\.(bracket|start)|audit)[.:]/,
+    covers:
+      /^(storage\.(clone|link-wal|copy-wal|prepare-recovery|publish)|compute\.(bracket|start)|audit)[.:]/,
     ask: makeBranch,
     isDone: (world, id) => isWholeBranch(world, branch(id)),
     clean: (id) => [purgeBranch(id)],
@@ -171,15 +182,18 @@ export const operations: readonly Operation[] = [
   },
   {
     kind: 'create-project',
-    covers: /^storage\.create:|^compute\.initialize\./,
     ask: makeProject,
-    async isDone(world, id) {
-      if (!(await isThere(world, `projects/${id}`))) return false
-      expect(await world.sql('select 1 as n', `projects/${id}/branches/production`)).toEqual([
-        { n: 1 },
-      ])
-      return true
-    },
+    isDone: isWholeProject,
+    clean: (id) => [purgeProject(id)],
+  },
+  {
+    kind: 'create-project',
+    how: 'the first of its major',
+    covers: /^storage\.create:|^compute\.initialize\./,
+    onlyThese: true,
+    before: async (world) => world.forgetTemplate(16),
+    ask: (id) => post(`projects?project_id=${id}`, { spec: { pg_version: 16 } }),
+    isDone: isWholeProject,
     clean: (id) => [purgeProject(id)],
   },
   {
