@@ -19,6 +19,7 @@ import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
 import { layoutOf } from '../domain/layout.ts'
 import { defaultPostgresMajor } from '../domain/project.ts'
+import { removeDrafts } from '../lib/durable-file.ts'
 import { KeyedMutex } from '../lib/keyed-mutex.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { findServiceUser } from '../lib/service-user.ts'
@@ -157,6 +158,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     await storage.close({ unmount: true })
   })
   await storage.recover()
+  for (const directory of [layout.root, layout.keys, layout.pool]) await removeDrafts(directory)
 
   const hostStyle = await findHostStyle(settings.domain)
   const port = await choosePort(
