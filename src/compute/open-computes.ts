@@ -10,7 +10,7 @@ import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
 import { type Clock, type Millis, seconds } from '../lib/time.ts'
 import type { ComputeState, Computes, StopMode } from '../ports/compute.ts'
-import { bracketSource } from './bracket.ts'
+import { bracketSource, markLog } from './bracket.ts'
 import { checkRelations } from './check-relations.ts'
 import { boundComputeLog, forgetComputeLog } from './compute-log.ts'
 import type { ConnectTo } from './connection.ts'
@@ -25,7 +25,7 @@ import {
 } from './observations.ts'
 import { processTable } from './process-table.ts'
 import { newestTimelineBegan } from './promotion.ts'
-import { awaitReplay, followNow, readLogReach } from './replay.ts'
+import { awaitReplay, followNow, readLogReach, readOldestHeld } from './replay.ts'
 import { type Room, Supervisor, startPatience } from './supervisor.ts'
 import { type ExtensionFile, findToolchains, inPlaceOf, Toolchains } from './toolchain.ts'
 
@@ -135,6 +135,8 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
     socketDirectory,
     activity: async (uid) => readActivity(runningAt(uid)),
     bracket: async (uid, kind, steps) => bracketSource(runningAt(uid), kind, steps, clock),
+    oldestHeld: async (uid) => readOldestHeld(runningAt(uid)),
+    markLog: async (uid) => markLog(runningAt(uid), clock),
     recoveredTo: async (uid) => {
       const { recoveredTo, running } = supervisorOf(uid)
       if (recoveredTo !== undefined) return recoveredTo

@@ -61,6 +61,8 @@ export interface Settings {
   readonly maxBranchLogicalSize: number
   readonly minHistoryRetention: Millis
   readonly maxHistoryRetention: Millis
+  /** No history is kept for longer, whatever a project asks; `undefined`: as long as it asks. */
+  readonly historyRetention: Millis | undefined
   readonly minSuspendTimeout: Millis
   readonly maxSuspendTimeout: Millis
   readonly maxCu: number
@@ -316,6 +318,14 @@ export const settingsTable: Table = {
     parse: parseLength,
     fallback: () => days(35),
   },
+  historyRetention: {
+    name: 'history-retention',
+    value: 'TIME',
+    say: 'How long the history of a branch is kept at most, whatever its project asks for.',
+    otherwise: 'as long as the history_retention_duration of its project',
+    parse: parseLength,
+    fallback: () => undefined,
+  },
   minSuspendTimeout: {
     name: 'min-suspend-timeout',
     value: 'TIME',
@@ -472,6 +482,7 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxBranchLogicalSize: read(table.maxBranchLogicalSize),
     minHistoryRetention: read(table.minHistoryRetention),
     maxHistoryRetention: read(table.maxHistoryRetention),
+    historyRetention: read(table.historyRetention),
     minSuspendTimeout: read(table.minSuspendTimeout),
     maxSuspendTimeout: read(table.maxSuspendTimeout),
     maxCu: read(table.maxCu),

@@ -70,6 +70,7 @@ export function createEngine(options: {
   let pumping: Promise<void> | undefined
   let pumpAgain = false
   let isClaimLost = false
+  let clockOffset = clock.now() - clock.monotonic()
   let wakeUp: { cancel(): void } | undefined
   let unlisten = () => {}
 
@@ -83,16 +84,27 @@ export function createEngine(options: {
     } else pumpAgain = true
     return pumping
   }
+  /** Whether the calendar clock was set back since this was asked last. */
+  const wasSetBack = (): boolean => {
+    const before = clockOffset
+    clockOffset = clock.now() - clock.monotonic()
+    return clockOffset < before - seconds(1)
+  }
   const claimAll = async (): Promise<void> => {
     try {
       do {
         pumpAgain = false
         const free = concurrency - running.size
         if (free <= 0) break // whoever ends pumps
+        if (wasSetBack()) isClaimLost = true // leases that nobody holds seem to run for longer
         if (isClaimLost) await catalog.work.releaseAll([...running.keys()])
         isClaimLost = false
         const now = clock.now()
-        const leases = await catalog.work.claim(now, after(now, leaseLength), free)
+        const leases = await catalog.work.claim(now, {
+          until: after(now, leaseLength),
+          latest: after(now, longestBackoff),
+          limit: free,
+        })
         if (stopping.signal.aborted) return // claimed in vain: the next start releases them
         for (const lease of leases) launch(lease)
         await sleepUntilDue(now)

@@ -13,6 +13,8 @@ export interface ComputeSpec {
   readonly settings: Readonly<Record<string, string>>
   /** Makes it a hot standby: it replays what this compute writes, and takes no writes itself. */
   readonly follows?: EndpointUid
+  /** Its WAL is history: Postgres removes none of it, we do. */
+  readonly keepsWal?: boolean
   /**
    * Where clients are expected: the query that proves a start is asked there, when it exists, so that
    * their first session finds in memory what every session of a database needs.
@@ -46,6 +48,13 @@ export interface LogReach {
   readonly flushed: bigint
   /** The oldest position that is still there: a standby that needs older ones has to be made anew. */
   readonly oldest: bigint
+}
+
+export interface LogMark {
+  /** Everything acknowledged before this moment is in the log. */
+  readonly time: EpochMs
+  /** Everything written before the mark lies before this position, and is on disk. */
+  readonly end: bigint
 }
 
 export interface ReplayGoal {
@@ -174,7 +183,14 @@ export interface Computes {
     uid: EndpointUid,
     kind: 'atomic' | 'backup',
     steps: BracketSteps,
-  ): Promise<{ readonly backupLabel: string | undefined; readonly time: EpochMs }>
+  ): Promise<LogMark & { readonly backupLabel: string | undefined }>
+  /**
+   * Makes sure that the log on disk holds every commit that was acknowledged before, those of
+   * `synchronous_commit = off` included, and a commit of its own behind them.
+   */
+  markLog(uid: EndpointUid): Promise<LogMark>
+  /** The oldest position that a replication slot asks for; `undefined`: none does. */
+  oldestHeld(uid: EndpointUid): Promise<bigint | undefined>
   /** End of recovery of a compute that has just started on a clone: its branch point. */
   recoveredTo(uid: EndpointUid): Promise<bigint>
   /** The first transaction id, epoch included, that had not been given out when the compute had just started. */

@@ -3,6 +3,7 @@
  * if there are, someone changed the catalog or the pool by hand. They are reported, never touched:
  * the mistake may be in the catalog, and the data is then all that is left.
  */
+import { baseVolume } from '../actions/history-volumes.ts'
 import { readerVolumeOf } from '../actions/readers.ts'
 import { operationOfScratch } from '../actions/scratch.ts'
 import type { Services } from '../actions/services.ts'
@@ -15,6 +16,7 @@ export async function findOrphans(services: Services): Promise<readonly string[]
   const known = new Set<string>([
     ...(await catalog.branches.everyVolume()).map(volumeOf),
     ...(await catalog.snapshots.everyVolume()).map(volumeOf),
+    ...(await catalog.bases.everyUid()).map(baseVolume),
     ...(await catalog.endpoints.everyReader()).map(({ uid, projectUid }) =>
       readerVolumeOf({ uid: projectUid }, { uid }),
     ),
