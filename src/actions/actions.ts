@@ -234,6 +234,8 @@ export interface Actions {
     options: { readonly purge: boolean; readonly allowMissing: boolean },
   ): Promise<OperationResource>
   undeleteBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** Checks a throw-away clone of the branch as it is now; the response is a report. */
+  verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
 
   createEndpoint(caller: Caller, input: CreateEndpoint): Promise<OperationResource>
   getEndpoint(caller: Caller, path: EndpointPath): Promise<EndpointResource>

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { operationOn } from './operation-resource.ts'
 import { int64, moment, pageOf, resourceId, resourceName } from './reply-fields.ts'
+import { branchVerification } from './verification-resource.ts'
 
 const state = z
   .enum(['INIT', 'READY', 'RESETTING', 'DELETED'])
@@ -59,4 +60,4 @@ export const branchResource = z
   })
 
 export const branchPage = pageOf('branches', branchResource).meta({ id: 'BranchPage' })
-export const branchOperation = operationOn('Branch', branchResource)
+export const branchOperation = operationOn('Branch', branchResource, branchVerification)

@@ -243,6 +243,19 @@ export const branchRoutes = (
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.undeleteBranch(caller, params)),
   }),
+  route({
+    method: 'POST',
+    path: `${base}/projects/{project}/branches/{branch}/verify`,
+    summary: 'Verify a branch',
+    description:
+      'Takes a clone of the branch as it is now, reads every page of it (data checksums), looks into every table and B-tree index (amcheck), and throws it away. The response of the operation is a report; the branch goes on meanwhile.',
+    operationId: 'verifyBranch',
+    tag: 'Branches',
+    reply: { 200: branchOperation },
+    refusals: ['SOURCE_NOT_READY', 'BRANCH_TOO_LARGE', 'STORAGE_FULL', 'STORAGE_UNAVAILABLE'],
+    access: 'identity',
+    handle: async ({ caller, params }) => ok(await actions.verifyBranch(caller, params)),
+  }),
 ]
 
 const readSpec = (fields: z.output<typeof spec>, isStrict: boolean): BranchSpec =>

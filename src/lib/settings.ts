@@ -10,6 +10,7 @@ import {
   matching,
   oneOf,
   parseCount,
+  parseDirectories,
   parseLength,
   parsePort,
   parsePublicUrl,
@@ -70,6 +71,8 @@ export interface Settings {
   readonly maxActiveComputes: number | undefined
   /** How long an entry of the audit log is kept. */
   readonly auditRetention: Millis
+  /** Postgres installations that replace the embedded ones of their majors. */
+  readonly postgresDirs: readonly string[]
   /** Nothing new is made while less is free: in the pool, and on the disk of WAL and catalog. */
   readonly poolReserve: Reserve
   readonly diskReserve: Reserve
@@ -371,6 +374,14 @@ export const settingsTable: Table = {
     parse: parseLength,
     fallback: () => days(400),
   },
+  postgresDirs: {
+    name: 'postgres-dir',
+    value: 'DIR[,DIR]',
+    say: 'Postgres installations of your own, such as /usr/lib/postgresql/17, in place of the ones of their majors that came with Lakelet.',
+    otherwise: 'none',
+    parse: parseDirectories,
+    fallback: () => [],
+  },
   poolReserve: {
     name: 'pool-reserve',
     value: 'ROOM',
@@ -478,6 +489,7 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxCuSpread: read(table.maxCuSpread),
     maxActiveComputes: read(table.maxActiveComputes),
     auditRetention: read(table.auditRetention),
+    postgresDirs: read(table.postgresDirs),
     poolReserve: read(table.poolReserve),
     diskReserve: read(table.diskReserve),
     strayGrace: read(table.strayGrace),

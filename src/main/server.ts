@@ -19,6 +19,7 @@ import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
 import { layoutOf } from '../domain/layout.ts'
 import { defaultPostgresMajor } from '../domain/project.ts'
+import { removeDrafts } from '../lib/durable-file.ts'
 import { KeyedMutex } from '../lib/keyed-mutex.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { findServiceUser } from '../lib/service-user.ts'
@@ -43,7 +44,7 @@ import { sameCatalog, startCatalog } from './server-catalog.ts'
 import { ownersLink, startIssuer } from './sign-in.ts'
 import { startLoops } from './start-loops.ts'
 import { prepareStateDirectory, tellWhereWeAre } from './state-directory.ts'
-import { adoptComputes, stopComputes } from './surviving-computes.ts'
+import { adoptComputes, stopComputes, sweepToolchains } from './surviving-computes.ts'
 import { writeTrustFiles } from './trust-files.ts'
 
 /** What the start screen and `lakelet status` show. */
@@ -133,6 +134,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     layout,
     serviceUser,
     extensionFiles: databricksAuthFiles,
+    postgresDirs: settings.postgresDirs,
     log,
     clock,
   })
@@ -157,6 +159,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     await storage.close({ unmount: true })
   })
   await storage.recover()
+  for (const directory of [layout.root, layout.keys, layout.pool]) await removeDrafts(directory)
 
   const hostStyle = await findHostStyle(settings.domain)
   const port = await choosePort(
@@ -209,6 +212,8 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     return stopComputes(services)
   })
   await adoptComputes(services)
+  // What runs is known: older copies that nothing runs from go, and nobody waits for that.
+  sweepToolchains(services)
   const noter = awakeNoter(services)
   const link: GatewayLink = {
     challenge: (ask) => challenge(services, ask),

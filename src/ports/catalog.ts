@@ -206,8 +206,14 @@ export interface Work {
   byUid(
     uid: OperationUid,
   ): Promise<(Operation & Pick<WorkRow, 'projectUid' | 'callerUid'>) | undefined>
-  /** Claims due rows whose keys no earlier unfinished row holds. */
-  claim(now: EpochMs, until: EpochMs, limit: number): Promise<readonly WorkLease[]>
+  /**
+   * Claims due rows whose keys no earlier unfinished row holds. Due is also what was put off beyond `latest`,
+   * farther than anybody puts a row off: the clock has been set back since.
+   */
+  claim(
+    now: EpochMs,
+    bounds: { readonly until: EpochMs; readonly latest: EpochMs; readonly limit: number },
+  ): Promise<readonly WorkLease[]>
   /** When the next unclaimed row falls due, after `now`. */
   nextDue(now: EpochMs): Promise<EpochMs | undefined>
   /** `false`: the lease is lost. */

@@ -79,7 +79,8 @@ export interface ToolchainInfo {
   readonly major: PostgresMajor
   /** Full version, as `17.10`. */
   readonly version: string
-  readonly origin: 'embedded'
+  /** Came with Lakelet, or was named by its directory. */
+  readonly origin: 'embedded' | 'directory'
 }
 
 /** Where a clone of a running source may begin and where it ends. */
@@ -95,6 +96,54 @@ export interface InitializeOptions {
   readonly walDirectory?: string
   /** Whether the files are durable on return. Default: no, the caller's `publish` syncs them. */
   readonly sync?: boolean
+}
+
+export interface CheckRelations {
+  /** How many problems are named; all are counted. */
+  readonly most: number
+  /** Called before each relation. */
+  readonly onRelation?: (done: number, total: number) => void
+  /** Asked between two relations. */
+  readonly signal?: AbortSignal
+}
+
+/** Something that Postgres, or its extension amcheck, found wrong. */
+export interface RelationProblem {
+  readonly database: string
+  /** `schema.table` as SQL writes it; `undefined`: the database as a whole. */
+  readonly relation: string | undefined
+  readonly block: number | undefined
+  readonly message: string
+}
+
+export interface DatabaseChecked {
+  readonly database: string
+  readonly oid: number
+  readonly tables: number
+  readonly indexes: number
+  /** What nobody could look into, and why: of no access method that amcheck knows, or refused. */
+  readonly unchecked: readonly { readonly relation: string; readonly why: string }[]
+}
+
+/** A relation by the file that holds it. */
+export interface RelationName {
+  /** 0 for what all databases share. */
+  readonly databaseOid: number
+  readonly filenode: number
+  readonly database: string | undefined
+  readonly relation: string
+}
+
+export interface RelationsChecked {
+  readonly hasChecksums: boolean
+  /** Pages of one file of a relation. */
+  readonly segmentPages: number
+  /** Version of amcheck; `undefined`: the toolchain has none, so no structure was looked at. */
+  readonly amcheck: string | undefined
+  readonly databases: readonly DatabaseChecked[]
+  readonly problemCount: number
+  readonly problems: readonly RelationProblem[]
+  readonly names: readonly RelationName[]
 }
 
 export interface Computes {
@@ -151,12 +200,21 @@ export interface Computes {
   /** Bytes of all databases, as Postgres counts them. */
   logicalSize(uid: EndpointUid): Promise<number>
 
+  /**
+   * Looks into the structure of every table and B-tree index of every database. The compute must be one
+   * that nobody else uses and whose data is thrown away: it opens closed databases and adds amcheck.
+   */
+  checkRelations(uid: EndpointUid, how: CheckRelations): Promise<RelationsChecked>
+
   /** Of a compute that writes. */
   logReach(uid: EndpointUid): Promise<LogReach>
   /** Waits until a standby has come so far, or never will, or patience has ended; how far it came. */
   awaitReplay(uid: EndpointUid, goal: ReplayGoal): Promise<Replay>
   /** Tells a standby that what it follows may be there again; else it looks every few seconds. */
   followNow(uid: EndpointUid): Promise<void>
+
+  /** Removes copies of Postgres that nobody starts any more and nothing runs from; answers which. */
+  sweepToolchains(): Promise<readonly string[]>
 
   /** How long a start may take before it counts as failed. */
   readonly startPatience: Millis

@@ -56,6 +56,36 @@ export type CloneMode =
   /** The source is in backup mode: `global/pg_control` is copied last. */
   | { readonly kind: 'backup' }
 
+export interface CheckPages {
+  /** Whether the cluster writes data checksums. */
+  readonly hasChecksums: boolean
+  /** Pages of one file of a relation: `segment_size`. */
+  readonly segmentPages: number
+  /** How many damaged pages are named; all are counted. */
+  readonly most: number
+  /** Called before each file. */
+  readonly onFile?: (done: number, total: number) => void
+  readonly signal?: AbortSignal
+}
+
+export interface DamagedPage {
+  /** Oid of the database; 0 for what all databases share. */
+  readonly database: number
+  readonly filenode: number
+  readonly fork: 'main' | 'fsm' | 'vm' | 'init'
+  /** Of the fork, segments counted through. */
+  readonly block: number
+  /** Of its file, below the data directory. */
+  readonly path: string
+  readonly problem: string
+}
+
+export interface PagesChecked {
+  readonly pages: number
+  readonly damagedPages: number
+  readonly damaged: readonly DamagedPage[]
+}
+
 export interface PointSearch {
   /** `undefined`: the end of the log. */
   readonly point: Point | undefined
@@ -175,6 +205,8 @@ export interface Storage {
    * all files; the volume must be there and nobody may be writing to it.
    */
   measure(id: VolumeId): Promise<{ readonly full: number; readonly exclusive: number | undefined }>
+  /** Header and checksum of every page of a volume whose compute was shut down. */
+  checkPages(id: VolumeId, how: CheckPages): Promise<PagesChecked>
   /** Resolves when every background deletion has ended. */
   settle(): Promise<void>
 }

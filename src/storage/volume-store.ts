@@ -20,8 +20,10 @@ import type { ServiceUser } from '../lib/service-user.ts'
 import { withUndo } from '../lib/undo.ts'
 import type {
   Capabilities,
+  CheckPages,
   CloneMode,
   DraftId,
+  PagesChecked,
   FoundPoint,
   PointSearch,
   PoolStatus,
@@ -30,6 +32,7 @@ import type {
   WalExtent,
 } from '../ports/storage.ts'
 import { allocatedBytes } from './allocated-bytes.ts'
+import { checkPages } from './check-pages.ts'
 import type { Driver } from './driver.ts'
 import { controlFileOf, LiveWal } from './live-wal.ts'
 import { giveTo, makePassage } from './ownership.ts'
@@ -392,6 +395,11 @@ export class VolumeStore implements Storage {
     if (data === undefined) throw new Error(`measure ${id}: the volume is not there`)
     const wal = (await allocatedBytes(this.walDirectory(id))) ?? 0
     return { full: data + wal, exclusive: await this.exclusiveBytes(id) }
+  }
+
+  async checkPages(id: VolumeId, how: CheckPages): Promise<PagesChecked> {
+    await this.#guard.assertPresent()
+    return await inPool(this.#layout.pool, () => checkPages(this.dataDirectory(id), how))
   }
 
   async settle(): Promise<void> {

@@ -103,7 +103,15 @@ const takeSnapshot = claimedBranch(
     if (ended.kind === 'unheard') return 'never heard of'
     if (ended.kind !== 'done') return refusedCreate(world, name, ended)
     const notAfter = world.now()
-    world.snapshots.set(name, { name, line, notBefore, notAfter, contents: undefined, claims: 0 })
+    world.snapshots.set(name, {
+      name,
+      source: source.name,
+      line,
+      notBefore,
+      notAfter,
+      contents: undefined,
+      claims: 0,
+    })
     return 'done'
   },
 )
