@@ -1,4 +1,5 @@
 /** A server under faults: armed while it runs, and asked for what it acknowledged. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
@@ -153,6 +154,12 @@ export class World {
       throw new Error(`${what}: ${String(error)}`)
     })
     return isDone ? 'done' : 'not done'
+  }
+
+  /** As if no project of this major had been made yet: the next one makes its cluster. */
+  forgetTemplate(major: number): void {
+    const volume = join(this.server.stateDir, `pool/templates/postgres-${major}/volume`)
+    if (existsSync(volume)) execFileSync('btrfs', ['subvolume', 'delete', volume])
   }
 
   async clean(operation: Operation, id: string): Promise<void> {
