@@ -4,6 +4,7 @@
  * `failpoints.test.ts` fails when a kind of the engine or a failpoint of `src` has no line here.
  */
 import { expect } from 'vitest'
+import { catalogRows } from '../fixtures/catalog-rows.ts'
 import type { World } from './world.ts'
 
 export interface Request {
@@ -143,6 +144,22 @@ export const operations: readonly Operation[] = [
     before: make(makeBranch, (id) => del(branch(id))),
     ask: (id) => post(`${branch(id)}/undelete`),
     isDone: (world, id) => isWholeBranch(world, branch(id)),
+    clean: (id) => [purgeBranch(id)],
+  },
+  {
+    kind: 'verify-branch',
+    before: make(makeBranch),
+    ask: (id) => post(`${branch(id)}/verify`),
+    // It changes nothing: what it comes to is a whole report, or none.
+    async isDone(world, id) {
+      const [row] = await catalogRows(
+        world.server,
+        `select response from operations where kind = 'verify-branch' and resource = '${branch(id)}'`,
+      )
+      if (row?.response == null) return false
+      expect(row.response).toMatchObject({ is_sound: true, branch: branch(id) })
+      return true
+    },
     clean: (id) => [purgeBranch(id)],
   },
   {
