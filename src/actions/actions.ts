@@ -31,7 +31,7 @@ import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.
 import type { SnapshotResource } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
 import type { Secret } from '../lib/secret.ts'
-import type { EpochMs, Millis } from '../lib/time.ts'
+import type { EpochMicros, EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
 import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
@@ -113,7 +113,7 @@ export interface CreateBranch {
     /** Full name, or a bare branch id of the same project; default: the default branch. */
     readonly source?: string
     readonly sourceLsn?: Lsn
-    readonly sourceTime?: EpochMs
+    readonly sourceTime?: EpochMicros
     /** Full name, or a bare snapshot id of the same project; then no other source is named. */
     readonly snapshot?: string
   }
@@ -127,7 +127,7 @@ export interface CreateSnapshot {
     /** Full name, or a bare branch id of the same project. */
     readonly source: string
     readonly sourceLsn?: Lsn
-    readonly sourceTime?: EpochMs
+    readonly sourceTime?: EpochMicros
     /** Default: never. */
     readonly expiration?: Expiration
   }
@@ -235,6 +235,8 @@ export interface Actions {
     options: { readonly purge: boolean; readonly allowMissing: boolean },
   ): Promise<OperationResource>
   undeleteBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** Checks a throw-away clone of the branch as it is now; the response is a report. */
+  verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
 
   createEndpoint(caller: Caller, input: CreateEndpoint): Promise<OperationResource>
   getEndpoint(caller: Caller, path: EndpointPath): Promise<EndpointResource>

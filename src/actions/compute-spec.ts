@@ -21,6 +21,7 @@ export function computeSpec(
     // Below what was set by name: who says synchronous_commit means it.
     settings: { ...durabilitySettings(branch.durability), ...settingsOf(endpoint) },
     firstDatabase: defaultDatabase,
+    keepsWal: true,
   }
 }
 

@@ -6,6 +6,7 @@ import { Fault } from '../domain/faults.ts'
 import { failpoint } from '../lib/failpoint.ts'
 import type { CatalogSession, EndpointContext } from '../ports/catalog.ts'
 import type { VolumeId } from '../ports/storage.ts'
+import { baseVolume } from './history-volumes.ts'
 import { readerVolumeOf } from './readers.ts'
 import type { Services } from './services.ts'
 import { volumeOf } from './volume-of.ts'
@@ -20,12 +21,13 @@ export interface KnownVolume {
     | undefined
 }
 
-type Rows = Pick<CatalogSession, 'branches' | 'snapshots' | 'endpoints'>
+type Rows = Pick<CatalogSession, 'branches' | 'snapshots' | 'bases' | 'endpoints'>
 
 /** Every volume that a row knows. */
 export async function knownVolumes({
   branches,
   snapshots,
+  bases,
   endpoints,
 }: Rows): Promise<ReadonlyMap<VolumeId, KnownVolume>> {
   await failpoint('catalog.known-volumes')
@@ -46,6 +48,11 @@ export async function knownVolumes({
         snapshot.state === 'AVAILABLE'
           ? { kind: 'snapshot' as const, projectUid: snapshot.projectUid, id: snapshot.snapshotId }
           : undefined,
+    })),
+    ...(await bases.everyUid()).map((base) => ({
+      volume: baseVolume(base),
+      lock: base.uid,
+      owner: undefined, // the keeper of history takes another one
     })),
     ...(await endpoints.everyReader()).map(({ uid, projectUid }) => ({
       volume: readerVolumeOf({ uid: projectUid }, { uid }),

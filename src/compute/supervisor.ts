@@ -311,6 +311,7 @@ export class Supervisor {
       dataDirectory: spec.dataDirectory,
       runDirectory: join(runDirectory, this.#uid),
       ...(spec.follows === undefined ? {} : { followed: join(runDirectory, spec.follows) }),
+      ...(spec.keepsWal === undefined ? {} : { keepsWal: spec.keepsWal }),
     }
   }
 

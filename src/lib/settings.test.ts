@@ -47,6 +47,7 @@ describe('settings', () => {
       auditRetention: 400 * 86_400_000,
       logSize: 16 * 2 ** 20,
       logFiles: 4,
+      postgresDirs: [],
       poolReserve: { share: 0.05, bytes: 4 * 2 ** 30 },
       diskReserve: { share: 0.05, bytes: 4 * 2 ** 30 },
       strayGrace: 86_400_000,

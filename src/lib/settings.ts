@@ -10,6 +10,7 @@ import {
   matching,
   oneOf,
   parseCount,
+  parseDirectories,
   parseLength,
   parsePort,
   parsePublicUrl,
@@ -60,6 +61,8 @@ export interface Settings {
   readonly maxBranchLogicalSize: number
   readonly minHistoryRetention: Millis
   readonly maxHistoryRetention: Millis
+  /** No history is kept for longer, whatever a project asks; `undefined`: as long as it asks. */
+  readonly historyRetention: Millis | undefined
   readonly minSuspendTimeout: Millis
   readonly maxSuspendTimeout: Millis
   readonly maxCu: number
@@ -71,6 +74,8 @@ export interface Settings {
   /** Of one file of the server's and the gateway's log, and how many full ones are kept of each. */
   readonly logSize: number
   readonly logFiles: number
+  /** Postgres installations that replace the embedded ones of their majors. */
+  readonly postgresDirs: readonly string[]
   /** Nothing new is made while less is free: in the pool, and on the disk of WAL and catalog. */
   readonly poolReserve: Reserve
   readonly diskReserve: Reserve
@@ -316,6 +321,14 @@ export const settingsTable: Table = {
     parse: parseLength,
     fallback: () => days(35),
   },
+  historyRetention: {
+    name: 'history-retention',
+    value: 'TIME',
+    say: 'How long the history of a branch is kept at most, whatever its project asks for.',
+    otherwise: 'as long as the history_retention_duration of its project',
+    parse: parseLength,
+    fallback: () => undefined,
+  },
   minSuspendTimeout: {
     name: 'min-suspend-timeout',
     value: 'TIME',
@@ -379,6 +392,14 @@ export const settingsTable: Table = {
     otherwise: '4',
     parse: parseCount,
     fallback: () => 4,
+  },
+  postgresDirs: {
+    name: 'postgres-dir',
+    value: 'DIR[,DIR]',
+    say: 'Postgres installations of your own, such as /usr/lib/postgresql/17, in place of the ones of their majors that came with Lakelet.',
+    otherwise: 'none',
+    parse: parseDirectories,
+    fallback: () => [],
   },
   poolReserve: {
     name: 'pool-reserve',
@@ -480,6 +501,7 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxBranchLogicalSize: read(table.maxBranchLogicalSize),
     minHistoryRetention: read(table.minHistoryRetention),
     maxHistoryRetention: read(table.maxHistoryRetention),
+    historyRetention: read(table.historyRetention),
     minSuspendTimeout: read(table.minSuspendTimeout),
     maxSuspendTimeout: read(table.maxSuspendTimeout),
     maxCu: read(table.maxCu),
@@ -488,6 +510,7 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     auditRetention: read(table.auditRetention),
     logSize: read(table.logSize),
     logFiles: read(table.logFiles),
+    postgresDirs: read(table.postgresDirs),
     poolReserve: read(table.poolReserve),
     diskReserve: read(table.diskReserve),
     strayGrace: read(table.strayGrace),

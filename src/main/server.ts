@@ -19,6 +19,7 @@ import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
 import { layoutOf } from '../domain/layout.ts'
 import { defaultPostgresMajor } from '../domain/project.ts'
+import { removeDrafts } from '../lib/durable-file.ts'
 import { KeyedMutex } from '../lib/keyed-mutex.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { findServiceUser } from '../lib/service-user.ts'
@@ -28,6 +29,7 @@ import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import { meetDueFirst } from '../reconcile/deadlines.ts'
+import { historyKeeper } from '../reconcile/keep-history.ts'
 import { awakeNoter } from '../reconcile/note-awake.ts'
 import { tellSweep } from '../reconcile/sweep-strays.ts'
 import { databricksAuthFiles } from '../roles/databricks-auth.ts'
@@ -44,7 +46,7 @@ import { ownersLink, startIssuer } from './sign-in.ts'
 import { holdStateDirectory } from './start-lock.ts'
 import { startLoops } from './start-loops.ts'
 import { prepareStateDirectory, tellWhereWeAre } from './state-directory.ts'
-import { adoptComputes, stopComputes } from './surviving-computes.ts'
+import { adoptComputes, stopComputes, sweepToolchains } from './surviving-computes.ts'
 import { writeTrustFiles } from './trust-files.ts'
 
 /** What the start screen and `lakelet status` show. */
@@ -136,6 +138,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     layout,
     serviceUser,
     extensionFiles: databricksAuthFiles,
+    postgresDirs: settings.postgresDirs,
     log,
     clock,
   })
@@ -160,6 +163,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     await storage.close({ unmount: true })
   })
   await storage.recover()
+  for (const directory of [layout.root, layout.keys, layout.pool]) await removeDrafts(directory)
 
   const hostStyle = await findHostStyle(settings.domain)
   const port = await choosePort(
@@ -214,6 +218,8 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   })
   await adoptComputes(services)
   await meetDueFirst(services)
+  // What runs is known: older copies that nothing runs from go, and nobody waits for that.
+  sweepToolchains(services)
   const noter = awakeNoter(services)
   const link: GatewayLink = {
     challenge: (ask) => challenge(services, ask),
@@ -235,8 +241,9 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   onStop(() => engine.stop())
   await engine.start()
   const sweepRules = { grace: settings.strayGrace, retention: settings.strayRetention }
-  const loops = { noter, auditRetention: settings.auditRetention, sweepRules }
-  startLoops(services, prepared, loops, onStop)
+  const historian = historyKeeper(services, { longest: settings.historyRetention })
+  const kept = { noter, historian, auditRetention: settings.auditRetention, sweepRules }
+  startLoops(services, prepared, kept, onStop)
 
   const facts: ServerFacts = {
     version,
@@ -264,6 +271,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
       storage: await storage.status(),
       catalog: settings.catalogUrl === undefined ? 'embedded' : 'external',
       gateway: gateway.describe(),
+      history: await historian.describe(),
       sweep: await tellSweep(services, sweepRules).catch((error: unknown) => {
         log.error({ err: error }, 'cannot tell what the sweep would find')
         return { problem: "it cannot be looked at now; the server's log says why" }

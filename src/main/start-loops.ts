@@ -4,6 +4,7 @@ import type { Services } from '../actions/services.ts'
 import { hours, type Millis, minutes, seconds } from '../lib/time.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
 import { accessGuard } from '../reconcile/end-sessions.ts'
+import type { HistoryKeeper } from '../reconcile/keep-history.ts'
 import { readerKeeper } from '../reconcile/keep-readers.ts'
 import { startLoop } from '../reconcile/loop.ts'
 import { measureSnapshots } from '../reconcile/measure-snapshots.ts'
@@ -19,10 +20,12 @@ export function startLoops(
   prepared: Prepared,
   {
     noter,
+    historian,
     auditRetention,
     sweepRules,
   }: {
     readonly noter: AwakeNoter
+    readonly historian: HistoryKeeper
     readonly auditRetention: Millis
     readonly sweepRules: SweepRules
   },
@@ -100,6 +103,13 @@ export function startLoops(
     clock,
     log,
   })
+  const history = startLoop({
+    name: 'keep-history',
+    run: () => historian.run(),
+    slowest: seconds(10),
+    clock,
+    log,
+  })
   services.computes.onChange((_uid, { kind }) => {
     if (kind !== 'ready') return
     suspender.poke() // so that it knows when to look
@@ -110,6 +120,7 @@ export function startLoops(
       deadlines.poke()
       snapshots.poke()
     }
+    if (event.kind === 'done') history.poke() // perhaps a branch, whose history begins now
     if (event.kind === 'access') {
       guard.lowered()
       access.poke()
@@ -117,10 +128,8 @@ export function startLoops(
   })
   onStop(async () => {
     unlisten()
-    const loops = [
-      ...[deadlines, snapshots, measures, suspender, keeper, notes, audit, sweeper, access],
-      strays,
-    ]
+    const loops = [deadlines, snapshots, measures, suspender, keeper, history, notes, audit]
+    loops.push(sweeper, access, strays)
     await Promise.all(loops.map((loop) => loop.stop()))
   })
 }

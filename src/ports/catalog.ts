@@ -24,6 +24,7 @@ import type { Project } from '../domain/project.ts'
 import type { EpochMs } from '../lib/time.ts'
 import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
 import type { Audit } from './audit.ts'
+import type { Bases } from './bases.ts'
 import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
@@ -202,8 +203,14 @@ export interface Work {
   byUid(
     uid: OperationUid,
   ): Promise<(Operation & Pick<WorkRow, 'projectUid' | 'callerUid'>) | undefined>
-  /** Claims due rows whose keys no earlier unfinished row holds. */
-  claim(now: EpochMs, until: EpochMs, limit: number): Promise<readonly WorkLease[]>
+  /**
+   * Claims due rows whose keys no earlier unfinished row holds. Due is also what was put off beyond `latest`,
+   * farther than anybody puts a row off: the clock has been set back since.
+   */
+  claim(
+    now: EpochMs,
+    bounds: { readonly until: EpochMs; readonly latest: EpochMs; readonly limit: number },
+  ): Promise<readonly WorkLease[]>
   /** When the next unclaimed row falls due, after `now`. */
   nextDue(now: EpochMs): Promise<EpochMs | undefined>
   /** `false`: the lease is lost. */
@@ -227,7 +234,10 @@ export interface Work {
   forget(before: EpochMs): Promise<number>
   /** What waits or runs under this key, in the order in which it was accepted. */
   unfinished(key: string): Promise<readonly Pick<WorkRow, 'kind' | 'input'>[]>
-  /** Whether an unfinished row names this: as its uid or key, or within its input or memory. */
+  /**
+   * Whether an unfinished row names this, as a key or within its input or memory, or is named in it, as in the
+   * names of its scratch volumes and drafts.
+   */
   isNamed(uid: string): Promise<boolean>
   /** Whether an unfinished row holds this key. */
   isBusy(key: string): Promise<boolean>
@@ -260,6 +270,7 @@ export interface CatalogSession {
   readonly endpoints: Endpoints
   readonly snapshots: Snapshots
   readonly snapshotSchedules: SnapshotSchedules
+  readonly bases: Bases
   readonly identities: Identities
   readonly accessTokens: AccessTokens
   readonly clientSecrets: ClientSecrets

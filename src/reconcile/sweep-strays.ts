@@ -101,8 +101,9 @@ async function look({ catalog, storage, computes }: Parts): Promise<Seen> {
     if (!isStrange(id, known) || (await isMade(catalog, id))) continue
     if ((await storage.listWal()).includes(id)) strays.push({ kind: 'wal', id })
   }
+  const owners = new Set<string>([...known.keys()].map(lastPart))
   for (const id of drafts) {
-    if (endpoints.has(id) || id.startsWith('template-')) continue
+    if (owners.has(id) || endpoints.has(id) || id.startsWith('template-')) continue
     if (!(await isMade(catalog, id))) strays.push({ kind: 'draft', id })
   }
   for (const { kind, uid } of traces) {
@@ -126,13 +127,15 @@ const isStrange = (id: VolumeId, known: Seen['known']): boolean =>
 
 /** What an operation makes has its row by its end, and is no stray until then. */
 const isMade = ({ work }: Pick<CatalogSession, 'work'>, id: string): Promise<boolean> =>
-  work.isNamed(id.split('/').at(-1) ?? id)
+  work.isNamed(lastPart(id))
+
+const lastPart = (id: string): string => id.slice(id.lastIndexOf('/') + 1)
 
 /** Looks once more, under the lock of what it is about to move. */
 async function repair(services: Parts, { kind, id }: Stray, now: EpochMs): Promise<void> {
   const { catalog, storage, computes, volumes } = services
   if (await isMade(catalog, id)) return
-  const name = id.split('/').at(-1) ?? id
+  const name = lastPart(id)
   await failpoint(`sweep.${kind}:before`)
   switch (kind) {
     case 'volume':
