@@ -145,7 +145,7 @@ test('however many they are, all are met before it goes on', async () => {
       sourceLsn: undefined,
       sourcePoint: undefined,
       windowStart: undefined,
-      historyBytes: undefined,
+      historyBytes: 0,
       sourceTime: undefined,
       createdBy: 'i-ann' as IdentityUid,
       createTime: past,
