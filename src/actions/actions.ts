@@ -27,6 +27,7 @@ import type {
 import type { OperationResource } from '../domain/operation.ts'
 import type { DirectoryEntry, Principal } from '../domain/principal.ts'
 import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
+import type { ResetPreview } from '../domain/reset-preview.ts'
 import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.ts'
 import type { SnapshotResource } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
@@ -117,6 +118,13 @@ export interface CreateBranch {
   }
   readonly replaceExisting: boolean
 }
+
+/** What a branch is restored to: one of its snapshots, or a point of its history. */
+export type RestorePoint =
+  /** Full name, or a bare snapshot id of the same project. */
+  | { readonly kind: 'snapshot'; readonly snapshot: string }
+  | { readonly kind: 'time'; readonly time: EpochMs }
+  | { readonly kind: 'lsn'; readonly lsn: Lsn }
 
 export interface CreateSnapshot {
   readonly project: ProjectId
@@ -233,6 +241,13 @@ export interface Actions {
     options: { readonly purge: boolean; readonly allowMissing: boolean },
   ): Promise<OperationResource>
   undeleteBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** Its data becomes that of its source branch as it is now. */
+  resetBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** Refuses what the reset would refuse. */
+  previewReset(caller: Caller, path: BranchPath): Promise<ResetPreview>
+  /** Its data becomes what it was. */
+  restoreBranch(caller: Caller, path: BranchPath, to: RestorePoint): Promise<OperationResource>
+  previewRestore(caller: Caller, path: BranchPath, to: RestorePoint): Promise<ResetPreview>
 
   createEndpoint(caller: Caller, input: CreateEndpoint): Promise<OperationResource>
   getEndpoint(caller: Caller, path: EndpointPath): Promise<EndpointResource>

@@ -25,18 +25,28 @@ export async function finishOperation(
   io: CliIo,
 ): Promise<void> {
   if (!wait) return printJson(operation, io)
+  const response = await awaitOperation(client, operation, { timeout }, say, io)
+  if (!isSilent) printJson(response, io)
+}
+
+/** The response of the finished operation; `say` stands on a terminal meanwhile. */
+export async function awaitOperation(
+  client: LakeletClient,
+  operation: Operation,
+  { timeout = '30m' }: WaitFlags,
+  say: string,
+  io: CliIo,
+): Promise<unknown> {
   const patience = parseHumanDuration(timeout)
   if (patience === undefined) {
     throw new Refusal(`--timeout: ${JSON.stringify(timeout)} is not ${humanDurationForms}`)
   }
   const clear = showProgress(`${say}…`, io)
-  let response: unknown
   try {
-    response = await client.wait(operation, { patience, sayPatience: timeout })
+    return await client.wait(operation, { patience, sayPatience: timeout })
   } finally {
     clear()
   }
-  if (!isSilent) printJson(response, io)
 }
 
 /** One line on a terminal, gone again when the work is done; nothing at all in a pipe. */

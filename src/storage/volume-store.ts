@@ -21,6 +21,7 @@ import type {
   Capabilities,
   CloneMode,
   DraftId,
+  LastCheckpoint,
   PoolStatus,
   Storage,
   VolumeId,
@@ -282,12 +283,10 @@ export class VolumeStore implements Storage {
     return volumePaths(this.#layout, id).live
   }
 
-  async lastCheckpoint(
-    id: VolumeId,
-  ): Promise<{ readonly position: bigint; readonly isShutDown: boolean }> {
+  async lastCheckpoint(id: VolumeId): Promise<LastCheckpoint> {
     await this.#guard.assertPresent()
-    const { checkpoint, state } = await controlFileOf(this.dataDirectory(id))
-    return { position: checkpoint, isShutDown: state === 'shut down' }
+    const { checkpoint, state, nextXid } = await controlFileOf(this.dataDirectory(id))
+    return { position: checkpoint, isShutDown: state === 'shut down', nextXid }
   }
 
   async hasVolume(id: VolumeId): Promise<boolean> {
