@@ -92,7 +92,7 @@ async function measureParts(options: Options, endings: Endings): Promise<number>
         options.out,
         machine,
         measured,
-        parts.map(({ name }) => name),
+        [...parts.map(({ name }) => name), 'soak'], // written by `npm run soak -- --write`
       )
     }
   }

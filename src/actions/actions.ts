@@ -37,6 +37,7 @@ import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
 import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
 import type { Narrowing } from '../ports/roles.ts'
+import type { ProvenClient } from './access-tokens.ts'
 import type { GroupChanges, NewGroup } from './groups.ts'
 import type { IdentityChanges, NewIdentity } from './identities.ts'
 import type { AuditFilter } from './read-audit.ts'
@@ -211,7 +212,7 @@ export interface Actions {
    * The active service principal that this client id (its application id) and secret prove, for the
    * token endpoint; `undefined` when they do not, whatever of both is wrong.
    */
-  verifyClientSecret(clientId: string, secret: Secret): Promise<Identity | undefined>
+  verifyClientSecret(clientId: string, secret: Secret): Promise<ProvenClient | undefined>
 
   createProject(caller: Caller, input: CreateProject): Promise<OperationResource>
   getProject(caller: Caller, path: ProjectPath): Promise<ProjectResource>

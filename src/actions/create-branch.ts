@@ -64,7 +64,7 @@ export async function createBranch(
     await mayAddBranch(session, project, policy)
     await mayWakeOneMore(services, session, project) // a branch is made awake
     // Known now, so said now: an operation could only fail, or wait for a pool that is not there.
-    await services.storage.check()
+    await services.storage.checkRoom()
     const { work } = await reserveBranch(session, {
       project,
       branch: {

@@ -45,7 +45,7 @@ export async function createSnapshot(
     mustBePresent(spec)
     mayCopy(source, policy)
     await mayAddSnapshot(session, project, policy)
-    await storage.check() // known now, so said now
+    await storage.checkRoom() // known now, so said now
     const work = await reserveSnapshot(session, project, {
       ...newSnapshot(source),
       snapshotId: input.snapshotId,

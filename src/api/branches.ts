@@ -131,6 +131,7 @@ export const branchRoutes = (
       'BRANCH_TOO_LARGE',
       'LIMIT_REACHED',
       'STORAGE_FULL',
+      'STORAGE_NEARLY_FULL',
       'STORAGE_UNAVAILABLE',
     ],
     access: 'identity',

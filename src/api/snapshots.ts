@@ -57,6 +57,7 @@ export const snapshotRoutes = (
       'BRANCH_TOO_LARGE',
       'LIMIT_REACHED',
       'STORAGE_FULL',
+      'STORAGE_NEARLY_FULL',
       'STORAGE_UNAVAILABLE',
     ],
     access: 'identity',

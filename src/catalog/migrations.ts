@@ -9,6 +9,7 @@ import { audit } from './migrations/0004-audit.ts'
 import { snapshots } from './migrations/0005-snapshots.ts'
 import { readOnly } from './migrations/0007-read-only.ts'
 import { volumes } from './migrations/0009-volumes.ts'
+import { guards } from './migrations/0013-guards.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -150,5 +151,6 @@ export const migrations: MigrationProvider = {
       '0005-snapshots': snapshots,
       '0007-read-only': readOnly,
       '0009-volumes': volumes,
+      '0013-guards': guards,
     }),
 }

@@ -91,6 +91,7 @@ export interface BranchesTable {
   pending_state: string | null
   state_change_time: Moment
   is_protected: boolean
+  durability: Generated<string>
   logical_size_bytes: Int8
   expire_time: Moment | null
   source_branch_uid: string | null
@@ -160,6 +161,7 @@ export interface OAuthRecordsTable {
   grant_key: string | null
   identity_uid: string | null
   client_id: string | null
+  secret_id: string | null
   sealed: string
   create_time: Moment
   expire_time: Moment | null
@@ -235,6 +237,12 @@ export interface AuditTable {
   hash: Buffer
 }
 
+export interface SightingsTable {
+  kind: string
+  id: string
+  first_time: Moment
+}
+
 export interface Schema {
   audit: AuditTable
   settings: SettingsTable
@@ -254,4 +262,5 @@ export interface Schema {
   sign_in_attempts: SignInAttemptsTable
   snapshots: SnapshotsTable
   snapshot_schedules: SnapshotSchedulesTable
+  sightings: SightingsTable
 }

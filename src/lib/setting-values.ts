@@ -31,6 +31,32 @@ export function parseSize(text: string): number {
   return bytes
 }
 
+/** Room that is kept free: the smaller of a share of the whole and a number of bytes. */
+export interface Reserve {
+  /** 0 to 0.9. */
+  readonly share: number
+  /** Infinity: the share alone counts. */
+  readonly bytes: number
+}
+
+/** `5%`, `2GB`, or `5%,2GB` for the smaller of both. */
+export function parseReserve(text: string): Reserve {
+  const refused = new Error('must be a share, a size or both, such as 5%, 2GB or 5%,2GB')
+  const parts = text.split(',').map((part) => part.trim())
+  const [first = '', second] = parts
+  if (parts.length > 2) throw refused
+  if (!first.endsWith('%')) {
+    const bytes = parseByteSize(first)
+    if (bytes === undefined || second !== undefined) throw refused
+    return { share: 0.9, bytes }
+  }
+  const percent = /^\d{1,2}(\.\d{1,3})?%$/.test(first) ? Number(first.slice(0, -1)) : Number.NaN
+  if (!(percent <= 90)) throw new Error('must keep at most 90% free')
+  const bytes = second === undefined ? Number.POSITIVE_INFINITY : parseByteSize(second)
+  if (bytes === undefined) throw refused
+  return { share: percent / 100, bytes }
+}
+
 export function parseCount(text: string): number {
   const count = /^\d{1,6}$/.test(text) ? Number(text) : 0
   if (count === 0) throw new Error('must be a whole number from 1 to 999999')

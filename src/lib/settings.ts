@@ -13,7 +13,9 @@ import {
   parseLength,
   parsePort,
   parsePublicUrl,
+  parseReserve,
   parseSize,
+  type Reserve,
 } from './setting-values.ts'
 import { days, type Millis, minutes } from './time.ts'
 
@@ -66,6 +68,12 @@ export interface Settings {
   readonly maxActiveComputes: number | undefined
   /** How long an entry of the audit log is kept. */
   readonly auditRetention: Millis
+  /** Nothing new is made while less is free: in the pool, and on the disk of WAL and catalog. */
+  readonly poolReserve: Reserve
+  readonly diskReserve: Reserve
+  /** How long files that no record knows stay where they are, and how long they are kept aside then. */
+  readonly strayGrace: Millis
+  readonly strayRetention: Millis
 }
 
 /** The machine and account that defaults depend on. */
@@ -353,6 +361,38 @@ export const settingsTable: Table = {
     parse: parseLength,
     fallback: () => days(400),
   },
+  poolReserve: {
+    name: 'pool-reserve',
+    value: 'ROOM',
+    say: 'Room that the storage pool keeps for the branches that are there: with less, no new branch or snapshot is begun. A share, a size, or both for the smaller one.',
+    otherwise: '5%,4GB',
+    parse: parseReserve,
+    fallback: () => parseReserve('5%,4GB'),
+  },
+  diskReserve: {
+    name: 'disk-reserve',
+    value: 'ROOM',
+    say: 'The same for the disk of the state directory, where WAL and catalog are.',
+    otherwise: '5%,4GB',
+    parse: parseReserve,
+    fallback: () => parseReserve('5%,4GB'),
+  },
+  strayGrace: {
+    name: 'stray-grace',
+    value: 'TIME',
+    say: 'How long files that no record knows stay where they are before they are set aside.',
+    otherwise: '1d',
+    parse: parseLength,
+    fallback: () => days(1),
+  },
+  strayRetention: {
+    name: 'stray-retention',
+    value: 'TIME',
+    say: 'How long files that were set aside are kept before they are deleted.',
+    otherwise: '7d',
+    parse: parseLength,
+    fallback: () => days(7),
+  },
 }
 
 export const settingNames: readonly string[] = Object.values(settingsTable).map(({ name }) => name)
@@ -427,6 +467,10 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxCuSpread: read(table.maxCuSpread),
     maxActiveComputes: read(table.maxActiveComputes),
     auditRetention: read(table.auditRetention),
+    poolReserve: read(table.poolReserve),
+    diskReserve: read(table.diskReserve),
+    strayGrace: read(table.strayGrace),
+    strayRetention: read(table.strayRetention),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.pgPort) {
     problems.push(`api-port and pg-port are both ${settings.apiPort}; they must differ.`)

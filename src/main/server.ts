@@ -147,6 +147,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     serviceUser,
     ...(settings.storage === undefined ? {} : { requested: settings.storage }),
     ...(settings.poolSize === undefined ? {} : { poolBytes: settings.poolSize }),
+    reserves: { pool: settings.poolReserve, disk: settings.diskReserve },
     log,
     clock,
   })

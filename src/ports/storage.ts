@@ -26,6 +26,15 @@ export interface Rung {
   readonly because: string
 }
 
+/** How full a file system is, and whether something new may be begun there. */
+export interface Room {
+  readonly totalBytes: number
+  readonly freeBytes: number
+  /** Below this nothing new is begun. */
+  readonly reserveBytes: number
+  readonly isEnough: boolean
+}
+
 export interface PoolStatus {
   readonly driver: DriverName
   readonly can: Capabilities
@@ -34,6 +43,8 @@ export interface PoolStatus {
   readonly image: { readonly bytes: number } | undefined
   readonly totalBytes: number
   readonly freeBytes: number
+  /** `disk`: the fuller of the file systems that hold WAL and catalog. */
+  readonly room: { readonly pool: Room; readonly disk: Room }
 }
 
 /** What a clone must bring along so that recovery of it ends at one moment of the source. */
@@ -55,8 +66,13 @@ export interface LastCheckpoint {
 export interface Storage {
   readonly can: Capabilities
   status(): Promise<PoolStatus>
-  /** Throws STORAGE_UNAVAILABLE when the pool is not there (unmounted), STORAGE_FULL when it is full. */
+  /** Throws STORAGE_UNAVAILABLE when the pool is not there (unmounted). */
   check(): Promise<void>
+  /**
+   * Asked before anything is begun that makes a volume. Throws STORAGE_UNAVAILABLE, and STORAGE_NEARLY_FULL
+   * when the pool or the disk of WAL and catalog has less free than is kept for what is there.
+   */
+  checkRoom(): Promise<void>
 
   /**
    * Makes an empty directory as draft, owned by the compute user, and returns its path. A draft of

@@ -34,6 +34,7 @@ import { errorCode, exists, inPool, isAbsent, isFull } from './pool-faults.ts'
 import { PoolGuard } from './pool-guard.ts'
 import type { PoolRecord } from './pool-record.ts'
 import { prepareRecovery } from './prepare-recovery.ts'
+import { type Reserves, smallestReserves } from './reserve.ts'
 import { Trash } from './trash.ts'
 import {
   type DraftPaths,
@@ -53,6 +54,8 @@ export interface VolumeStoreOptions {
   readonly driver: Driver
   readonly owner: ServiceUser | undefined
   readonly log: Log
+  /** Default: no more than a draft needs. */
+  readonly reserves?: Reserves
 }
 
 export class VolumeStore implements Storage {
@@ -67,11 +70,12 @@ export class VolumeStore implements Storage {
   /** By project: making a directory and renaming into it must not meet its removal when empty. */
   readonly #names = new KeyedMutex()
 
-  constructor({ layout, record, driver, owner, log }: VolumeStoreOptions) {
+  constructor(options: VolumeStoreOptions) {
+    const { layout, record, driver, owner, log, reserves = smallestReserves } = options
     this.#layout = layout
     this.#record = record
     this.#driver = driver
-    this.#guard = new PoolGuard(layout, record.pool, driver)
+    this.#guard = new PoolGuard(layout, record.pool, driver, reserves)
     this.#wal = new LiveWal(layout, owner)
     this.#owner = owner
     this.#poolTrash = new Trash({ directory: poolTrash(layout), remove: driver.remove, log })
@@ -97,19 +101,25 @@ export class VolumeStore implements Storage {
   async status(): Promise<PoolStatus> {
     await this.#guard.assertPresent()
     const { imageBytes, rungs } = this.#record
+    const room = await this.#guard.room()
     return {
       driver: this.#driver.name,
       can: this.can,
       rungs,
       image: imageBytes === undefined ? undefined : { bytes: imageBytes },
-      totalBytes: await this.#guard.total(),
+      totalBytes: room.pool.totalBytes,
       freeBytes: await this.#guard.free(),
+      room,
     }
   }
 
-  async check(): Promise<void> {
+  check(): Promise<void> {
+    return this.#guard.assertPresent()
+  }
+
+  async checkRoom(): Promise<void> {
     await this.#guard.assertPresent()
-    await this.#guard.makeRoom(() => this.settle())
+    await this.#guard.assertRoomForMore(() => this.settle())
   }
 
   createDraft(draft: DraftId): Promise<string> {
