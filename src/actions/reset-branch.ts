@@ -184,7 +184,7 @@ async function reserve(
     readonly accepted: Accepted
   },
 ): Promise<OperationResource> {
-  await storage.check() // known now, so said now
+  await storage.checkRoom() // known now, so said now
   const now = clock.now()
   const kept = newSnapshot(branch)
   const usual = previousStateId(act, branch.branchId, now)

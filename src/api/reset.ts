@@ -52,6 +52,7 @@ const refusals = [
   'PARENT_KEEPS_DATA',
   'SOURCE_NOT_READY',
   'ENDPOINT_DISABLED',
+  'STORAGE_NEARLY_FULL',
   'STORAGE_FULL',
   'STORAGE_UNAVAILABLE',
 ] as const satisfies readonly Reason[]
