@@ -65,6 +65,8 @@ async function exchangeRows(
       // The same moment as the snapshot's: what is older is of another volume.
       begin: { ...readBeginning(memory.begin), time: now },
       logicalSizeBytes: Number(memory.logicalSize),
+      pendingState: undefined,
+      stateChangeTime: now,
       ...(isReset
         ? { sourceLsn: lsn(BigInt(String(memory.reached))), sourceTime: momentOf(memory.time) }
         : {}),
@@ -95,9 +97,14 @@ async function startOnNew(services: Services, context: StepContext, before: Rows
     await computes.stop(writer.uid, 'immediate')
     await catalog.transaction(async (session) => {
       await session.projects.lock(project.uid)
-      const { volumeUid, begin, logicalSizeBytes, sourceLsn, sourceTime } = branch
-      const old = { volumeUid, begin, logicalSizeBytes, sourceLsn, sourceTime }
-      await session.branches.update(branch.uid, old)
+      const { volumeUid, begin, logicalSizeBytes, pendingState, sourceLsn, sourceTime } = branch
+      await session.branches.update(branch.uid, {
+        ...{ volumeUid, begin, logicalSizeBytes, sourceLsn, sourceTime },
+        // Deleted meanwhile: that delete waits for us and must find its state as it left it.
+        ...((await session.branches.byUid(branch.uid))?.deleteTime === undefined
+          ? { pendingState }
+          : {}),
+      })
       await session.snapshots.update(kept.uid, { volumeUid: kept.volumeUid, state: kept.state })
     })
     await failpoint('replace-volume.exchange:taken-back')

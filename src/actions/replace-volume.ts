@@ -13,7 +13,7 @@ import type { Project } from '../domain/project.ts'
 import type { Snapshot } from '../domain/snapshot.ts'
 import { failpoint } from '../lib/failpoint.ts'
 import type { Kind, StepContext } from '../operations/kind.ts'
-import type { CatalogSession, JsonObject } from '../ports/catalog.ts'
+import type { JsonObject } from '../ports/catalog.ts'
 import type { ComputeSpec } from '../ports/compute.ts'
 import type { DraftId } from '../ports/storage.ts'
 import { writeBeginning } from './beginning.ts'
@@ -75,12 +75,6 @@ const replaceVolume = (services: Services, name: string): Kind => ({
         context.memory = {} // who reads the row later has no use for verifiers of passwords
       },
     },
-    {
-      name: 'record',
-      async run(context) {
-        await services.catalog.transaction((session) => settle(services, session, context))
-      },
-    },
   ],
   async finish(context) {
     const { project, branch } = await rowsOf(services, context)
@@ -134,26 +128,20 @@ async function prove(services: Services, context: StepContext): Promise<void> {
   }
 }
 
-async function settle(
-  { clock }: Pick<Services, 'clock'>,
-  session: CatalogSession,
-  { row }: StepContext,
-): Promise<void> {
-  await session.projects.lock(row.projectUid)
-  const branch = await session.branches.byUid(row.input.branch as BranchUid)
-  // Deleted meanwhile: that delete waits for us and must find its state as it left it.
-  if (branch?.pendingState !== 'RESETTING') return
-  await session.branches.update(branch.uid, {
-    pendingState: undefined,
-    stateChangeTime: clock.now(),
-  })
-}
-
-/** The branch is as it was; or, where a crash fell after the exchange, whole on its new data. */
+/** The branch is as it was; or, where the server died again and again after the exchange, whole on its new data. */
 async function forgetAttempt(services: Services, context: StepContext): Promise<void> {
+  const { catalog, clock } = services
   const unused = await unusedVolume(services, context)
-  await services.catalog.transaction(async (session) => {
-    await settle(services, session, context)
+  await catalog.transaction(async (session) => {
+    await session.projects.lock(context.row.projectUid)
+    const branch = await session.branches.byUid(context.row.input.branch as BranchUid)
+    // Deleted meanwhile: that delete waits for us and must find its state as it left it.
+    if (branch?.pendingState === 'RESETTING') {
+      await session.branches.update(branch.uid, {
+        pendingState: undefined,
+        stateChangeTime: clock.now(),
+      })
+    }
     if (unused !== undefined) await session.snapshots.remove(unused.uid)
   })
 }
