@@ -25,6 +25,7 @@ import type {
   SnapshotPath,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
+import type { Point } from '../domain/point.ts'
 import type { DirectoryEntry, Principal } from '../domain/principal.ts'
 import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
 import type { ResetPreview } from '../domain/reset-preview.ts'
@@ -32,7 +33,7 @@ import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.
 import type { SnapshotResource } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
 import type { Secret } from '../lib/secret.ts'
-import type { EpochMs, Millis } from '../lib/time.ts'
+import type { EpochMicros, EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
 import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
@@ -113,7 +114,7 @@ export interface CreateBranch {
     /** Full name, or a bare branch id of the same project; default: the default branch. */
     readonly source?: string
     readonly sourceLsn?: Lsn
-    readonly sourceTime?: EpochMs
+    readonly sourceTime?: EpochMicros
     /** Full name, or a bare snapshot id of the same project; then no other source is named. */
     readonly snapshot?: string
   }
@@ -123,9 +124,7 @@ export interface CreateBranch {
 /** What a branch is restored to: one of its snapshots, or a point of its history. */
 export type RestorePoint =
   /** Full name, or a bare snapshot id of the same project. */
-  | { readonly kind: 'snapshot'; readonly snapshot: string }
-  | { readonly kind: 'time'; readonly time: EpochMs }
-  | { readonly kind: 'lsn'; readonly lsn: Lsn }
+  { readonly kind: 'snapshot'; readonly snapshot: string } | Point
 
 export interface CreateSnapshot {
   readonly project: ProjectId
@@ -134,7 +133,7 @@ export interface CreateSnapshot {
     /** Full name, or a bare branch id of the same project. */
     readonly source: string
     readonly sourceLsn?: Lsn
-    readonly sourceTime?: EpochMs
+    readonly sourceTime?: EpochMicros
     /** Default: never. */
     readonly expiration?: Expiration
   }
@@ -249,6 +248,8 @@ export interface Actions {
   /** Its data becomes what it was. */
   restoreBranch(caller: Caller, path: BranchPath, to: RestorePoint): Promise<OperationResource>
   previewRestore(caller: Caller, path: BranchPath, to: RestorePoint): Promise<ResetPreview>
+  /** Checks a throw-away clone of the branch as it is now; the response is a report. */
+  verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
 
   createEndpoint(caller: Caller, input: CreateEndpoint): Promise<OperationResource>
   getEndpoint(caller: Caller, path: EndpointPath): Promise<EndpointResource>

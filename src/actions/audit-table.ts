@@ -16,7 +16,7 @@ import {
   snapshotName,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
-import { rfc3339 } from '../lib/time.ts'
+import { rfc3339, rfc3339Micros } from '../lib/time.ts'
 import type { Actions, RestorePoint } from './actions.ts'
 import type { About } from './audit-entry.ts'
 
@@ -39,7 +39,7 @@ const namedBy = ({ name }: OperationResource): Partial<About> => ({
 })
 const saidOf = (to: RestorePoint): AuditDetails => {
   if (to.kind === 'snapshot') return { snapshot: to.snapshot }
-  return to.kind === 'time' ? { time: rfc3339(to.time) } : { lsn: formatLsn(to.lsn) }
+  return to.kind === 'time' ? { time: rfc3339Micros(to.time) } : { lsn: formatLsn(to.lsn) }
 }
 const chosen = '-'
 
@@ -105,6 +105,10 @@ export const auditTable: {
   },
   undeleteBranch: {
     action: 'undelete-branch',
+    about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
+  },
+  verifyBranch: {
+    action: 'verify-branch',
     about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
   },
 

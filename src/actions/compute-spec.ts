@@ -20,6 +20,7 @@ export function computeSpec(
     dataDirectory: storage.dataDirectory(volumeOf(branch)),
     settings: settingsOf(endpoint),
     firstDatabase: defaultDatabase,
+    keepsWal: true,
   }
 }
 

@@ -79,6 +79,7 @@ import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
 import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
+import { verifyBranch, verifyBranchKind } from './verify-branch.ts'
 
 export const createKinds = (services: Services, prepared: Prepared): readonly Kind[] => [
   createProjectKind(services, prepared),
@@ -88,6 +89,7 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   deleteBranchKind(services),
   undeleteBranchKind(services),
   ...replaceVolumeKinds(services),
+  verifyBranchKind(services),
   createEndpointKind(services),
   updateEndpointKind(services),
   createSnapshotKind(services),
@@ -141,6 +143,7 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   previewReset: (caller, path) => previewReset(services, caller, path),
   restoreBranch: (caller, path, to) => restoreBranch(services, caller, path, to),
   previewRestore: (caller, path, to) => previewRestore(services, caller, path, to),
+  verifyBranch: (caller, path) => verifyBranch(services, caller, path),
 
   createEndpoint: (caller, input) => createEndpoint(services, caller, input),
   getEndpoint: (caller, path) => getEndpoint(services, caller, path),

@@ -9,7 +9,7 @@ import { Fault } from '../domain/faults.ts'
 import { type BranchUid, branchName, type EndpointUid, type VolumeUid } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
-import { type EpochMs, epochMs } from '../lib/time.ts'
+import { type EpochMs, epochMicros, toMicros } from '../lib/time.ts'
 import type { Kind, StepContext } from '../operations/kind.ts'
 import type { CatalogSession, EndpointContext, NewWork } from '../ports/catalog.ts'
 import type { DraftId } from '../ports/storage.ts'
@@ -23,6 +23,7 @@ import { computeSpec } from './compute-spec.ts'
 import type { Prepared } from './fleet.ts'
 import { type Limits, mayAddBranch, mayAddProtected } from './limits.ts'
 import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
+import { mustReach, placeAt } from './place-at.ts'
 import { placeVolume } from './place-volume.ts'
 import type { Services } from './services.ts'
 import { changeBranch } from './update-branch.ts'
@@ -121,8 +122,11 @@ export const newBranch = (
     sourceBranchId: undefined,
     sourceLsn: undefined,
     sourceTime: undefined,
+    sourcePoint: undefined,
     sourceSnapshotUid: undefined,
     sourceSnapshotId: undefined,
+    windowStart: undefined,
+    historyBytes: 0,
     createdBy: caller.identity.uid,
     createTime: now,
     updateTime: now,
@@ -195,16 +199,20 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
     name: 'clone',
     async run(context) {
       const { project, branch, endpoint } = await rowsOf(services, context)
-      const source = await sourceOf(services, project, branch)
       // Meanwhile, and again in the next step: the gateway makes the address's certificate ready.
       services.door.listen([endpoint.address]).catch(() => undefined)
-      const time = await placeVolume(
-        services,
-        source,
-        volumeOf(branch),
-        context.row.uid as string as DraftId,
-      )
-      context.memory = { ...context.memory, time }
+      const target = volumeOf(branch)
+      const draft = context.row.uid as string as DraftId
+      if (branch.sourcePoint !== undefined) {
+        const source = await sourceBranchOf(services, branch)
+        const placed = await placeAt(services, source.uid, branch.sourcePoint, target, draft)
+        const [goal, time] = [String(placed.lsn), String(placed.time)]
+        context.memory = { ...context.memory, goal, time }
+        return
+      }
+      const source = await sourceOf(services, project, branch)
+      const time = toMicros(await placeVolume(services, source, target, draft))
+      context.memory = { ...context.memory, time: String(time) }
     },
     async undo(context) {
       const { row } = context
@@ -225,6 +233,11 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
         await services.computes.ensureReady(computeSpec(services, project, branch, endpoint))
         return beginningOf(services, endpoint.uid)
       })
+      const { goal } = context.memory
+      if (goal !== undefined) {
+        const source = await sourceBranchOf(services, branch)
+        await mustReach(services, source, { goal: BigInt(String(goal)), reached: reached.lsn })
+      }
       context.memory = { ...context.memory, begin: writeBeginning(reached) }
     },
     async undo(context) {
@@ -238,8 +251,10 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
     async run(context) {
       const { project, branch, endpoint } = await rowsOf(services, context)
       const { computes, roles, catalog, log } = services
-      // A branch begins with the size of its source branch; of a template or snapshot nobody knows it.
-      const isUnknown = branch.sourceBranchUid === undefined
+      // A branch begins with the size of its source branch; what that was once, nobody knows, nor what a
+      // template or snapshot has.
+      const isRoot = branch.sourceBranchUid === undefined
+      const isUnknown = isRoot || branch.sourcePoint !== undefined
       if (isUnknown || context.row.input.renewPasswords === true) {
         // Started a step ago, unless the server has stopped or died in between.
         await services.volumes.run(branch.uid, () =>
@@ -254,7 +269,7 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
         }
       }
       const creator = await catalog.identities.byUid(branch.createdBy)
-      if (isUnknown) await settleBranch(services, prepared, { branch, endpoint }, creator)
+      if (isRoot) await settleBranch(services, prepared, { branch, endpoint }, creator)
       // Nobody waits for this but the creator's first login, which asks for it too.
       if (creator === undefined || computes.state(endpoint.uid).kind !== 'ready') return
       prepared
@@ -285,7 +300,7 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
           ...(logicalSize === undefined ? {} : { logicalSizeBytes: Number(logicalSize) }),
           ...(branch.sourceBranchUid === undefined
             ? {}
-            : { sourceLsn: begin.lsn, sourceTime: epochMs(Number(time)) }),
+            : { sourceLsn: begin.lsn, sourceTime: epochMicros(BigInt(String(time))) }),
         })
       })
     },
@@ -309,6 +324,12 @@ export const createBranchKind = (services: Services, prepared: Prepared): Kind =
     return viewBranch(project, branch)
   },
 })
+
+async function sourceBranchOf({ catalog }: Services, branch: Branch): Promise<Branch> {
+  const source = branch.sourceBranchUid && (await catalog.branches.byUid(branch.sourceBranchUid))
+  if (source === undefined) throw new Fault('BRANCH_NOT_FOUND') // deleted since it was accepted
+  return source
+}
 
 const branchUid = ({ row }: StepContext): BranchUid => row.input.branch as BranchUid
 const endpointUid = ({ row }: StepContext): EndpointUid => row.input.endpoint as EndpointUid

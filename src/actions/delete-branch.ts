@@ -23,6 +23,7 @@ import { suspend } from './fleet.ts'
 import { newOperationUid } from './new-uid.ts'
 import { dropReader } from './readers.ts'
 import type { Services } from './services.ts'
+import { eraseBase } from './take-base.ts'
 import { volumeOf } from './volume-of.ts'
 import { recordDone } from './work-done.ts'
 
@@ -179,6 +180,9 @@ export async function eraseBranch(
   }
   await volumes.run(branch, async () => {
     for (const { uid } of endpoints) await computes.forget(uid)
+    for (const base of await catalog.bases.allOf(branch)) {
+      await eraseBase({ storage, catalog }, base)
+    }
     await storage.deleteVolume(volumeOf(row))
   })
   await catalog.branches.remove(branch)

@@ -7,7 +7,7 @@ import { Fault } from '../domain/faults.ts'
 import { lsn } from '../domain/lsn.ts'
 import { keptFor } from '../domain/snapshot.ts'
 import { failpoint } from '../lib/failpoint.ts'
-import { after, type EpochMs, epochMs } from '../lib/time.ts'
+import { after, epochMs, toMicros } from '../lib/time.ts'
 import type { StepContext } from '../operations/kind.ts'
 import type { JsonObject } from '../ports/catalog.ts'
 import { readBeginning } from './beginning.ts'
@@ -67,8 +67,15 @@ async function exchangeRows(
       logicalSizeBytes: Number(memory.logicalSize),
       pendingState: undefined,
       stateChangeTime: now,
+      // History belongs to the volume, and begins anew.
+      windowStart: undefined,
+      historyBytes: 0,
       ...(isReset
-        ? { sourceLsn: lsn(BigInt(String(memory.reached))), sourceTime: momentOf(memory.time) }
+        ? {
+            sourceLsn: lsn(BigInt(String(memory.reached))),
+            sourceTime: toMicros(epochMs(Number(memory.time))),
+            sourcePoint: undefined,
+          }
         : {}),
     })
     const { state } = (await session.snapshots.byUid(kept.uid)) ?? kept
@@ -97,9 +104,11 @@ async function startOnNew(services: Services, context: StepContext, before: Rows
     await computes.stop(writer.uid, 'immediate')
     await catalog.transaction(async (session) => {
       await session.projects.lock(project.uid)
-      const { volumeUid, begin, logicalSizeBytes, pendingState, sourceLsn, sourceTime } = branch
+      const { volumeUid, begin, logicalSizeBytes, pendingState, windowStart } = branch
+      const { sourceLsn, sourceTime, sourcePoint, historyBytes } = branch
       await session.branches.update(branch.uid, {
-        ...{ volumeUid, begin, logicalSizeBytes, sourceLsn, sourceTime },
+        ...{ volumeUid, begin, logicalSizeBytes, windowStart, historyBytes },
+        ...{ sourceLsn, sourceTime, sourcePoint },
         // Deleted meanwhile: that delete waits for us and must find its state as it left it.
         ...((await session.branches.byUid(branch.uid))?.deleteTime === undefined
           ? { pendingState }
@@ -118,4 +127,3 @@ async function startOnNew(services: Services, context: StepContext, before: Rows
 }
 
 const actOf = ({ row }: StepContext) => row.kind.split('-')[0] ?? row.kind
-const momentOf = (written: unknown): EpochMs => epochMs(Number(written))

@@ -13,12 +13,15 @@ import {
   renderPreview,
   writtenBetween,
 } from '../domain/reset-preview.ts'
-import type { Snapshot } from '../domain/snapshot.ts'
+import { type EpochMs, toMillis } from '../lib/time.ts'
+import type { VolumeId } from '../ports/storage.ts'
 import { findBranch, may } from './access.ts'
 import type { Caller, RestorePoint } from './actions.ts'
+import { basesOf, baseVolume } from './history-volumes.ts'
+import { mustHaveBase } from './point-in-history.ts'
 import { type Accepted, judgeReset, judgeRestore } from './reset-branch.ts'
 import type { Services } from './services.ts'
-import { type Holder, volumeOf } from './volume-of.ts'
+import { volumeOf } from './volume-of.ts'
 
 export async function previewReset(
   services: Services,
@@ -47,16 +50,12 @@ async function preview(
   services: Services,
   path: BranchPath,
   branch: Branch,
-  { replacement, snapshot }: Accepted,
+  accepted: Accepted,
 ): Promise<ResetPreview> {
-  return renderPreview(path, replacement, await lossesOf(services, branch, snapshot))
+  return renderPreview(path, accepted.replacement, await lossesOf(services, branch, accepted))
 }
 
-async function lossesOf(
-  services: Services,
-  branch: Branch,
-  snapshot: Snapshot | undefined,
-): Promise<Losses> {
+async function lossesOf(services: Services, branch: Branch, accepted: Accepted): Promise<Losses> {
   const { catalog, computes } = services
   const endpoints = await catalog.endpoints.ofBranch(branch.uid)
   let sessions = 0
@@ -66,33 +65,43 @@ async function lossesOf(
     sessions += (await computes.activity(endpoint.uid)).sessions
     if (!isReader(endpoint)) now = await computes.position(endpoint.uid)
   }
-  const { since, from } = await beginOf(services, branch, snapshot)
-  const written = from && writtenBetween(from, now ?? (await checkpointOf(services, branch)))
+  const { since, from } = await beginOf(services, branch, accepted)
+  const written =
+    from && writtenBetween(from, now ?? (await checkpointOf(services, volumeOf(branch))))
   return { since, written, sessions }
 }
 
 /**
  * Where what would be lost begins. A snapshot of an earlier volume (before a reset) shares no log with this one,
- * of which all is lost. One of this volume says where its last checkpoint was, which is a little before
- * it: the count is then an upper bound.
+ * of which all is lost. One of this volume, and the base that a point begins with, say where their
+ * last checkpoint was, which is a little before: the count is then an upper bound.
  */
-async function beginOf(services: Services, branch: Branch, snapshot: Snapshot | undefined) {
+async function beginOf(
+  services: Services,
+  branch: Branch,
+  { replacement, snapshot }: Accepted,
+): Promise<{ readonly since: EpochMs; readonly from: Position | undefined }> {
+  if (replacement.kind === 'time' || replacement.kind === 'lsn') {
+    const bases = await basesOf(services.catalog.bases, branch)
+    const base = mustHaveBase(branch, bases, replacement)
+    const { xid } = await checkpointOf(services, baseVolume(base))
+    return replacement.kind === 'time'
+      ? { since: toMillis(replacement.time), from: { lsn: base.consistent, xid } }
+      : { since: toMillis(base.time), from: { lsn: replacement.lsn, xid } }
+  }
   const { begin, sourceTime, createTime } = branch
   const taken = snapshot?.sourceTime
-  if (
-    snapshot !== undefined &&
-    taken !== undefined &&
-    (begin === undefined || taken > begin.time)
-  ) {
-    return { since: taken, from: await checkpointOf(services, snapshot) }
+  if (snapshot !== undefined && taken !== undefined && taken > (begin?.time ?? 0)) {
+    return { since: taken, from: await checkpointOf(services, volumeOf(snapshot)) }
   }
-  return { since: taken ?? begin?.time ?? sourceTime ?? createTime, from: begin }
+  const since = taken ?? begin?.time ?? (sourceTime && toMillis(sourceTime)) ?? createTime
+  return { since, from: begin }
 }
 
 async function checkpointOf(
   { storage }: Pick<Services, 'storage'>,
-  holder: Holder,
+  volume: VolumeId,
 ): Promise<Position> {
-  const { position, nextXid } = await storage.lastCheckpoint(volumeOf(holder))
+  const { position, nextXid } = await storage.lastCheckpoint(volume)
   return { lsn: lsn(position), xid: nextXid }
 }

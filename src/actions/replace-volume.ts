@@ -9,6 +9,7 @@
  * exchange is taken back.
  */
 import type { BranchUid, EndpointUid, SnapshotUid } from '../domain/names.ts'
+import { parsePoint } from '../domain/point.ts'
 import type { Project } from '../domain/project.ts'
 import type { Snapshot } from '../domain/snapshot.ts'
 import { failpoint } from '../lib/failpoint.ts'
@@ -20,6 +21,7 @@ import { writeBeginning } from './beginning.ts'
 import { branchSource, snapshotSource } from './branch-origin.ts'
 import { settingsOf } from './compute-spec.ts'
 import { exchange } from './exchange-volumes.ts'
+import { mustReach, placeAt } from './place-at.ts'
 import { placeVolume, type Source } from './place-volume.ts'
 import { rowsOf, unusedVolume } from './replacing.ts'
 import type { Services } from './services.ts'
@@ -40,9 +42,16 @@ const replaceVolume = (services: Services, name: string): Kind => ({
     {
       name: 'clone',
       async run(context) {
-        const { kept } = await rowsOf(services, context)
-        const source = await sourceOf(services, context.row.input.from as JsonObject)
-        const time = await placeVolume(services, source, volumeOf(kept), draftOf(context))
+        const { branch, kept } = await rowsOf(services, context)
+        const from = context.row.input.from as JsonObject
+        const [target, draft] = [volumeOf(kept), draftOf(context)]
+        if (from.kind === 'point') {
+          const point = parsePoint(String(from.point))
+          const placed = await placeAt(services, branch.uid, point, target, draft)
+          context.memory = { ...context.memory, goal: String(placed.lsn) }
+          return
+        }
+        const time = await placeVolume(services, await sourceOf(services, from), target, draft)
         context.memory = { ...context.memory, time }
       },
       async undo(context) {
@@ -105,12 +114,14 @@ const placeOf = (
 /** Recovers the new volume and asks it, before anybody depends on it. */
 async function prove(services: Services, context: StepContext): Promise<void> {
   const { computes, roles } = services
-  const { project, endpoint, kept } = await rowsOf(services, context)
+  const { project, branch, endpoint, kept } = await rowsOf(services, context)
   const place = placeOf(services, context, project, kept)
   const spec: ComputeSpec = { ...place, settings: settingsOf(endpoint) }
   await computes.ensureReady(spec)
   await failpoint('replace-volume.verify:started')
   const reached = await computes.recoveredTo(spec.uid)
+  const { goal } = context.memory
+  if (goal !== undefined) await mustReach(services, branch, { goal: BigInt(String(goal)), reached })
   const socket = computes.socketDirectory(spec.uid)
   if (context.row.input.renewPasswords === true) await roles.renewPasswords(socket)
   const logicalSize = await computes.logicalSize(spec.uid)

@@ -7,6 +7,7 @@ import { isReader } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
 import { type BranchPath, branchName } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
+import { formatPoint } from '../domain/point.ts'
 import type { Project } from '../domain/project.ts'
 import type { Replacement } from '../domain/reset-preview.ts'
 import { keptFor, previousStateId, type Snapshot } from '../domain/snapshot.ts'
@@ -14,7 +15,7 @@ import { after } from '../lib/time.ts'
 import type { CatalogSession, JsonObject, NewWork } from '../ports/catalog.ts'
 import { allow, lockProject, may, mayChange } from './access.ts'
 import type { Caller, RestorePoint } from './actions.ts'
-import { findSourceSnapshot } from './branch-origin.ts'
+import { findSourceSnapshot, mustHold } from './branch-origin.ts'
 import { newSnapshot } from './create-snapshot.ts'
 import { mayCopy } from './limits.ts'
 import { newOperationUid } from './new-uid.ts'
@@ -105,14 +106,21 @@ export async function judgeReset(
 
 /** A point is one of the branch's own, so its passwords were the branch's own too. */
 export async function judgeRestore(
-  { policy }: Pick<Services, 'policy'>,
+  { policy, clock }: Pick<Services, 'policy' | 'clock'>,
   session: CatalogSession,
   project: Project,
   branch: Branch,
   to: RestorePoint,
 ): Promise<Accepted> {
   await mustBeReplaceable({ policy }, session, branch, 'restore')
-  if (to.kind !== 'snapshot') throw new Fault('POINT_UNAVAILABLE')
+  if (to.kind !== 'snapshot') {
+    await mustHold(session, branch, to, clock.now())
+    return {
+      replacement: to,
+      from: { kind: 'point', point: formatPoint(to) },
+      renewPasswords: false,
+    }
+  }
   const snapshot = await findSourceSnapshot(session, project, to.snapshot)
   if (snapshot.sourceBranchUid !== branch.uid) {
     throw new Fault('SNAPSHOT_OF_ANOTHER', {

@@ -5,7 +5,7 @@ import { Fault, type Reason } from '../domain/faults.ts'
 import { parseSnapshotId, parseSnapshotName } from '../domain/names.ts'
 import { base } from './base-path.ts'
 import { branchOperation } from './branch-resource.ts'
-import { flag, logPosition, reference, timestamp } from './fields.ts'
+import { flag, logPosition, preciseTimestamp, reference } from './fields.ts'
 import { int64, moment, resourceName } from './reply-fields.ts'
 import { ok, type Route, route } from './route.ts'
 
@@ -18,7 +18,7 @@ const restore = z
     snapshot: reference('projects/app/snapshots/before-release')
       .optional()
       .describe('A snapshot of this branch.'),
-    time: timestamp.optional().describe('A time of its history.'),
+    time: preciseTimestamp.optional().describe('A time of its history.'),
     lsn: logPosition.optional().describe('A position in its log.'),
     dry_run: dryRun,
   })
@@ -91,7 +91,10 @@ export const resetRoutes = (actions: Actions): readonly Route[] => [
     refusals: [
       ...refusals,
       'RESTORE_POINT_REQUIRED',
-      'POINT_UNAVAILABLE',
+      'POINT_IN_FUTURE',
+      'POINT_OUTSIDE_HISTORY',
+      'POINT_AFTER_END',
+      'HISTORY_NOT_BEGUN',
       'NAME_INVALID',
       'SNAPSHOT_NOT_FOUND',
       'SNAPSHOT_NOT_READY',

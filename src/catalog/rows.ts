@@ -16,9 +16,10 @@ import type {
   SnapshotUid,
   VolumeUid,
 } from '../domain/names.ts'
+import { formatPoint, parsePoint } from '../domain/point.ts'
 import type { Principal, PrincipalKind } from '../domain/principal.ts'
 import type { PostgresMajor, Project } from '../domain/project.ts'
-import { type EpochMs, epochMs, millis } from '../lib/time.ts'
+import { type EpochMicros, type EpochMs, epochMicros, epochMs, millis } from '../lib/time.ts'
 import type { BranchesTable, EndpointsTable, IdentitiesTable, ProjectsTable } from './schema.ts'
 
 export const toDate = (moment: EpochMs): Date => new Date(moment)
@@ -27,6 +28,8 @@ export const maybeDate = (moment: EpochMs | undefined): Date | null =>
   moment === undefined ? null : toDate(moment)
 export const maybeMoment = (date: Date | null): EpochMs | undefined =>
   date === null ? undefined : toMoment(date)
+export const maybeMicros = (value: string | null): EpochMicros | undefined =>
+  value === null ? undefined : epochMicros(BigInt(value))
 const maybeMillis = (value: string | null) => (value === null ? undefined : millis(Number(value)))
 
 export const readIdentity = (row: Selectable<IdentitiesTable>): Identity => ({
@@ -117,15 +120,24 @@ export const readBranch = (row: Selectable<BranchesTable>): Branch => ({
   sourceBranchUid: (row.source_branch_uid ?? undefined) as BranchUid | undefined,
   sourceBranchId: (row.source_branch_id ?? undefined) as BranchId | undefined,
   sourceLsn: row.source_lsn === null ? undefined : parseLsn(row.source_lsn),
-  sourceTime: maybeMoment(row.source_time),
+  sourceTime: maybeMicros(row.source_time_us),
+  sourcePoint: row.source_point === null ? undefined : parsePoint(row.source_point),
   sourceSnapshotUid: (row.source_snapshot_uid ?? undefined) as SnapshotUid | undefined,
   sourceSnapshotId: (row.source_snapshot_id ?? undefined) as SnapshotId | undefined,
+  windowStart: readWindowStart(row),
+  historyBytes: Number(row.history_bytes),
   createdBy: row.created_by as IdentityUid,
   createTime: toMoment(row.create_time),
   updateTime: toMoment(row.update_time),
   deleteTime: maybeMoment(row.delete_time),
   purgeTime: maybeMoment(row.purge_time),
 })
+
+function readWindowStart(row: Selectable<BranchesTable>): Branch['windowStart'] {
+  const time = maybeMicros(row.window_start_time_us)
+  const lsn = parseLsn(row.window_start_lsn ?? '')
+  return time === undefined || lsn === undefined ? undefined : { time, lsn }
+}
 
 function readBeginning(row: Selectable<BranchesTable>): Beginning | undefined {
   const [lsn, time] = [parseLsn(row.begin_lsn ?? ''), maybeMoment(row.begin_time)]
@@ -153,9 +165,15 @@ export const writeBranch = (branch: Partial<Branch>): Updateable<BranchesTable> 
     sourceBranchUid: (v) => ({ source_branch_uid: v ?? null }),
     sourceBranchId: (v) => ({ source_branch_id: v ?? null }),
     sourceLsn: (v) => ({ source_lsn: v === undefined ? null : formatLsn(v) }),
-    sourceTime: (v) => ({ source_time: maybeDate(v) }),
+    sourceTime: (v) => ({ source_time_us: v ?? null }),
+    sourcePoint: (v) => ({ source_point: v === undefined ? null : formatPoint(v) }),
     sourceSnapshotUid: (v) => ({ source_snapshot_uid: v ?? null }),
     sourceSnapshotId: (v) => ({ source_snapshot_id: v ?? null }),
+    windowStart: (v) => ({
+      window_start_time_us: v?.time ?? null,
+      window_start_lsn: v === undefined ? null : formatLsn(v.lsn),
+    }),
+    historyBytes: (v) => ({ history_bytes: v }),
     createdBy: (v) => ({ created_by: v }),
     createTime: (v) => ({ create_time: toDate(v) }),
     updateTime: (v) => ({ update_time: toDate(v) }),

@@ -97,7 +97,8 @@ export interface BranchesTable {
   source_branch_uid: string | null
   source_branch_id: string | null
   source_lsn: string | null
-  source_time: Moment | null
+  source_time_us: Int8 | null
+  source_point: string | null
   source_snapshot_uid: string | null
   source_snapshot_id: string | null
   created_by: string
@@ -105,6 +106,22 @@ export interface BranchesTable {
   update_time: Moment
   delete_time: Moment | null
   purge_time: Moment | null
+  window_start_time_us: Int8 | null
+  window_start_lsn: string | null
+  history_bytes: Int8
+}
+
+export interface BasesTable {
+  uid: string
+  project_uid: string
+  branch_uid: string
+  volume_uid: string
+  state: string
+  redo_lsn: string | null
+  consistent_lsn: string | null
+  consistent_time_us: Int8 | null
+  exclusive_bytes: Int8 | null
+  create_time: Moment
 }
 
 export interface EndpointsTable {
@@ -262,5 +279,6 @@ export interface Schema {
   sign_in_attempts: SignInAttemptsTable
   snapshots: SnapshotsTable
   snapshot_schedules: SnapshotSchedulesTable
+  bases: BasesTable
   sightings: SightingsTable
 }

@@ -41,13 +41,13 @@ export const workIn = (db: Kysely<Schema>): Work => ({
     const { projectUid, callerUid } = readWork(row)
     return { ...readOperation(row), projectUid, callerUid }
   },
-  async claim(now, until, limit) {
+  async claim(now, { until, latest, limit }) {
     // Materialized: a join could run the subquery more than once, and claim more than the limit.
     const { rows } = await sql<Selectable<OperationsTable>>`
       with due as materialized (
         select uid from operations c
         where state in ('pending', 'running', 'undoing')
-          and next_at <= ${toDate(now)}
+          and (next_at <= ${toDate(now)} or next_at > ${toDate(latest)})
           and (lease_until is null or lease_until < ${toDate(now)})
           and not exists (
             select 1 from operations e

@@ -1,5 +1,5 @@
 /**
- * Which branch or endpoint a command means: a full endpoint or branch name, `PROJECT/BRANCH`, a bare branch
+ * Which branch or endpoint is meant, as `lakelet psql` and the commands of a branch take it: a full endpoint or branch name, `PROJECT/BRANCH`, a bare branch
  * id, or nothing at all when there is only one to mean.
  */
 import type { LakeletClient } from '../client/lakelet-client.ts'
@@ -63,14 +63,18 @@ export async function findEndpoint(client: LakeletClient, target: Target): Promi
 
 /** Full name of the branch that is meant. */
 export async function findBranch(client: LakeletClient, target: Target): Promise<string> {
-  const project =
-    target.project === undefined
-      ? await only('project', client.projects.list(''))
-      : `projects/${target.project}`
+  const project = await findProject(client, target.project)
   return target.branch === undefined
     ? await only('branch', client.branches.list(project))
     : `${project}/branches/${target.branch}`
 }
+
+/** Full name of the project of this id, or of the only one. */
+export const findProject = async (
+  client: LakeletClient,
+  id: string | undefined,
+): Promise<string> =>
+  id === undefined ? only('project', client.projects.list('')) : `projects/${id}`
 
 async function only(noun: string, list: AsyncIterable<{ readonly name: string }>): Promise<string> {
   const names: string[] = []
@@ -84,6 +88,6 @@ async function only(noun: string, list: AsyncIterable<{ readonly name: string }>
   const rest = names.length > ids.length ? `, and ${names.length - ids.length} more` : ''
   throw new Refusal(
     `there are ${names.length} to choose from: ${ids.join(', ')}${rest}`,
-    `Say which ${noun}: lakelet psql PROJECT/BRANCH, or --${noun}.`,
+    `Say which ${noun}: PROJECT/BRANCH, or --${noun} where the command has it.`,
   )
 }

@@ -45,6 +45,8 @@ export interface WaitOptions {
   readonly patience?: Millis
   /** How the length reads in the refusal when it runs out. */
   readonly sayPatience?: string
+  /** Told of each answer of the server. */
+  readonly onLook?: (operation: Operation) => void
 }
 
 export class LakeletClient {
@@ -114,7 +116,7 @@ export class LakeletClient {
     return asResource((await this.send({ method: 'PATCH', path: pathOf(name), query, body })).json)
   }
 
-  /** A verb on a resource that is no create, update or delete: `reset` of a branch, say. */
+  /** A verb on a resource that is no create, update or delete: `verify` of a branch, say. */
   async act(name: string, verb: string, body: Body = {}): Promise<Operation> {
     const path = `${pathOf(name)}/${verb}`
     return asOperation((await this.send({ method: 'POST', path, body })).json)
@@ -140,7 +142,7 @@ export class LakeletClient {
    */
   async wait(
     operation: Operation,
-    { patience = minutes(30), sayPatience = '30m' }: WaitOptions = {},
+    { patience = minutes(30), sayPatience = '30m', onLook }: WaitOptions = {},
   ): Promise<unknown> {
     const { clock } = this.#transport
     const end = clock.monotonic() + patience
@@ -151,6 +153,7 @@ export class LakeletClient {
       if (left <= 0) throw new WaitTimedOut(operation.name, sayPatience)
       if (current !== operation) await clock.sleep(millis(Math.min(pause, left)))
       current = await this.getOperation(operation.name)
+      onLook?.(current)
     }
   }
 }

@@ -270,6 +270,7 @@ export class Supervisor {
       ...(spec.follows === undefined
         ? {}
         : { followed: join(this.#room.runDirectory, spec.follows) }),
+      ...(spec.keepsWal === undefined ? {} : { keepsWal: spec.keepsWal }),
     }
     const toolchain = await this.#room.toolchains.open(spec.major)
     writeConfiguration(spec, places, serviceUser, log)

@@ -44,6 +44,7 @@ const table: Readonly<Record<Deed, string>> = {
   previewReset: '++++--..',
   restoreBranch: '++----..',
   previewRestore: '++----..',
+  verifyBranch: '++++--..',
 
   createEndpoint: '++----..',
   getEndpoint: '++++++..',

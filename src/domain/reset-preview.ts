@@ -1,8 +1,15 @@
 /** What a reset or restore would lose, as far as it can be told without looking through the log. */
-import { type EpochMs, rfc3339 } from '../lib/time.ts'
+import { type EpochMs, rfc3339, rfc3339Micros } from '../lib/time.ts'
 import { formatLsn, type Lsn } from './lsn.ts'
-import type { BranchId, SnapshotId } from './names.ts'
-import { type BranchName, branchName, type ProjectId, snapshotName } from './names.ts'
+import {
+  type BranchId,
+  type BranchName,
+  branchName,
+  type ProjectId,
+  type SnapshotId,
+  snapshotName,
+} from './names.ts'
+import type { Point } from './point.ts'
 
 /** What a branch's data is replaced by. */
 export type Replacement =
@@ -10,8 +17,7 @@ export type Replacement =
   | { readonly kind: 'source'; readonly branchId: BranchId }
   | { readonly kind: 'snapshot'; readonly snapshotId: SnapshotId }
   /** A point of the branch's own history. */
-  | { readonly kind: 'time'; readonly time: EpochMs }
-  | { readonly kind: 'lsn'; readonly lsn: Lsn }
+  | Point
 
 /** A position in the log of a volume. */
 export interface Position {
@@ -74,7 +80,7 @@ function renderReplacement(project: ProjectId, replacement: Replacement) {
       said.source_snapshot = snapshotName(project, replacement.snapshotId)
       break
     case 'time':
-      said.time = rfc3339(replacement.time)
+      said.time = rfc3339Micros(replacement.time)
       break
     case 'lsn':
       said.lsn = formatLsn(replacement.lsn)

@@ -1,4 +1,5 @@
 /** How the text of one setting becomes its value. Each throws an `Error` that says what is wrong with it. */
+import { join, resolve } from 'node:path'
 import { parseByteSize } from './byte-size.ts'
 import { humanDurationForms, parseHumanDuration } from './human-duration.ts'
 import type { Millis } from './time.ts'
@@ -17,6 +18,16 @@ export function parsePublicUrl(text: string): string {
     throw new Error('must be a URL without a path, such as https://lakelet.example.com')
   }
   return url?.origin ?? text
+}
+
+/** Absolute or below the working directory, joined by commas. */
+export function parseDirectories(
+  text: string,
+  { cwd, home }: { readonly cwd: string; readonly home: string },
+): readonly string[] {
+  const names = text.split(',').map((name) => name.trim())
+  if (names.includes('')) throw new Error('must be one directory, or several joined by commas')
+  return names.map((name) => resolve(cwd, name.startsWith('~/') ? join(home, name.slice(2)) : name))
 }
 
 export function parseLength(text: string): Millis {

@@ -10,6 +10,7 @@ import {
   matching,
   oneOf,
   parseCount,
+  parseDirectories,
   parseLength,
   parsePort,
   parsePublicUrl,
@@ -60,6 +61,8 @@ export interface Settings {
   readonly maxBranchLogicalSize: number
   readonly minHistoryRetention: Millis
   readonly maxHistoryRetention: Millis
+  /** No history is kept for longer, whatever a project asks; `undefined`: as long as it asks. */
+  readonly historyRetention: Millis | undefined
   readonly minSuspendTimeout: Millis
   readonly maxSuspendTimeout: Millis
   readonly maxCu: number
@@ -68,6 +71,8 @@ export interface Settings {
   readonly maxActiveComputes: number | undefined
   /** How long an entry of the audit log is kept. */
   readonly auditRetention: Millis
+  /** Postgres installations that replace the embedded ones of their majors. */
+  readonly postgresDirs: readonly string[]
   /** Nothing new is made while less is free: in the pool, and on the disk of WAL and catalog. */
   readonly poolReserve: Reserve
   readonly diskReserve: Reserve
@@ -313,6 +318,14 @@ export const settingsTable: Table = {
     parse: parseLength,
     fallback: () => days(35),
   },
+  historyRetention: {
+    name: 'history-retention',
+    value: 'TIME',
+    say: 'How long the history of a branch is kept at most, whatever its project asks for.',
+    otherwise: 'as long as the history_retention_duration of its project',
+    parse: parseLength,
+    fallback: () => undefined,
+  },
   minSuspendTimeout: {
     name: 'min-suspend-timeout',
     value: 'TIME',
@@ -360,6 +373,14 @@ export const settingsTable: Table = {
     otherwise: '400d',
     parse: parseLength,
     fallback: () => days(400),
+  },
+  postgresDirs: {
+    name: 'postgres-dir',
+    value: 'DIR[,DIR]',
+    say: 'Postgres installations of your own, such as /usr/lib/postgresql/17, in place of the ones of their majors that came with Lakelet.',
+    otherwise: 'none',
+    parse: parseDirectories,
+    fallback: () => [],
   },
   poolReserve: {
     name: 'pool-reserve',
@@ -461,12 +482,14 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxBranchLogicalSize: read(table.maxBranchLogicalSize),
     minHistoryRetention: read(table.minHistoryRetention),
     maxHistoryRetention: read(table.maxHistoryRetention),
+    historyRetention: read(table.historyRetention),
     minSuspendTimeout: read(table.minSuspendTimeout),
     maxSuspendTimeout: read(table.maxSuspendTimeout),
     maxCu: read(table.maxCu),
     maxCuSpread: read(table.maxCuSpread),
     maxActiveComputes: read(table.maxActiveComputes),
     auditRetention: read(table.auditRetention),
+    postgresDirs: read(table.postgresDirs),
     poolReserve: read(table.poolReserve),
     diskReserve: read(table.diskReserve),
     strayGrace: read(table.strayGrace),

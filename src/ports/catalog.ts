@@ -25,6 +25,7 @@ import type { Project } from '../domain/project.ts'
 import type { EpochMs } from '../lib/time.ts'
 import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
 import type { Audit } from './audit.ts'
+import type { Bases } from './bases.ts'
 import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
@@ -205,8 +206,14 @@ export interface Work {
   byUid(
     uid: OperationUid,
   ): Promise<(Operation & Pick<WorkRow, 'projectUid' | 'callerUid'>) | undefined>
-  /** Claims due rows whose keys no earlier unfinished row holds. */
-  claim(now: EpochMs, until: EpochMs, limit: number): Promise<readonly WorkLease[]>
+  /**
+   * Claims due rows whose keys no earlier unfinished row holds. Due is also what was put off beyond `latest`,
+   * farther than anybody puts a row off: the clock has been set back since.
+   */
+  claim(
+    now: EpochMs,
+    bounds: { readonly until: EpochMs; readonly latest: EpochMs; readonly limit: number },
+  ): Promise<readonly WorkLease[]>
   /** When the next unclaimed row falls due, after `now`. */
   nextDue(now: EpochMs): Promise<EpochMs | undefined>
   /** `false`: the lease is lost. */
@@ -247,6 +254,7 @@ export interface CatalogSession {
   readonly endpoints: Endpoints
   readonly snapshots: Snapshots
   readonly snapshotSchedules: SnapshotSchedules
+  readonly bases: Bases
   readonly identities: Identities
   readonly accessTokens: AccessTokens
   readonly clientSecrets: ClientSecrets

@@ -8,8 +8,9 @@
  *
  * WAL without a volume is therefore a draft's or a deletion's left-over, and goes with them.
  */
-import { readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { readdir, rename, rm, rmdir, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
+import { slotDirectory } from '../domain/clone-contents.ts'
 import type { Layout } from '../domain/layout.ts'
 import { syncDirectory } from '../lib/durable-file.ts'
 import { failpoint } from '../lib/failpoint.ts'
@@ -19,14 +20,20 @@ import type { ServiceUser } from '../lib/service-user.ts'
 import { withUndo } from '../lib/undo.ts'
 import type {
   Capabilities,
+  CheckPages,
   CloneMode,
   DraftId,
+  FoundPoint,
   LastCheckpoint,
+  PagesChecked,
+  PointSearch,
   PoolStatus,
   Storage,
   VolumeId,
+  WalExtent,
 } from '../ports/storage.ts'
 import { allocatedBytes } from './allocated-bytes.ts'
+import { checkPages } from './check-pages.ts'
 import type { Driver } from './driver.ts'
 import { controlFileOf, LiveWal } from './live-wal.ts'
 import { giveTo, makePassage } from './ownership.ts'
@@ -47,6 +54,7 @@ import {
   walTrash,
 } from './volume-paths.ts'
 import type { CopiedWal } from './wal-copy.ts'
+import { findPoint, segmentAt } from './wal-search.ts'
 
 export interface VolumeStoreOptions {
   readonly layout: Layout
@@ -139,9 +147,9 @@ export class VolumeStore implements Storage {
     })
   }
 
-  async prepareRecovery(draft: DraftId): Promise<void> {
+  async prepareRecovery(draft: DraftId, goesOn = false): Promise<void> {
     const { data } = draftPaths(this.#layout, draft)
-    await inPool(this.#layout.pool, () => prepareRecovery(data, this.#owner))
+    await inPool(this.#layout.pool, () => prepareRecovery(data, this.#owner, goesOn))
     await failpoint('storage.prepare-recovery:after')
   }
 
@@ -181,11 +189,14 @@ export class VolumeStore implements Storage {
     draft: DraftId,
     to: VolumeId,
     fromLsn?: bigint,
+    untilLsn?: bigint,
   ): Promise<CopiedWal> {
     await this.#guard.assertPresent()
     await this.#assertUnpublished(to)
     await failpoint('storage.copy-wal:before')
-    const copied = await inPool(this.#layout.wal, () => this.#wal.copy(source, draft, to, fromLsn))
+    const copied = await inPool(this.#layout.wal, () =>
+      this.#wal.copy(source, draft, to, fromLsn, untilLsn),
+    )
     await failpoint('storage.copy-wal:after')
     return copied
   }
@@ -299,6 +310,47 @@ export class VolumeStore implements Storage {
     return { position: checkpoint, isShutDown: state === 'shut down', nextXid }
   }
 
+  async recoveryStart(id: VolumeId): Promise<bigint> {
+    await this.#guard.assertPresent()
+    return await this.#wal.recoveryStart(this.dataDirectory(id))
+  }
+
+  async findPoint(id: VolumeId, search: PointSearch): Promise<FoundPoint> {
+    await this.#guard.assertPresent()
+    return await findPoint(this.walDirectory(id), search)
+  }
+
+  async segmentAt(id: VolumeId, position: bigint): Promise<string> {
+    await this.#guard.assertPresent()
+    return await segmentAt(this.walDirectory(id), position)
+  }
+
+  walExtent(id: VolumeId): Promise<WalExtent | undefined> {
+    return this.#wal.extent(id)
+  }
+
+  async walBytes(id: VolumeId): Promise<number> {
+    return (await allocatedBytes(this.walDirectory(id))) ?? 0
+  }
+
+  async walRoom(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
+    const { bavail, blocks, bsize } = await statfs(this.#layout.wal)
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+  }
+
+  async slotNames(id: VolumeId): Promise<readonly string[]> {
+    await this.#guard.assertPresent()
+    return await readdir(join(this.dataDirectory(id), slotDirectory))
+  }
+
+  async removeWalBefore(id: VolumeId, position: bigint): Promise<number> {
+    await this.#guard.assertPresent()
+    await failpoint('storage.remove-wal:before')
+    const removed = await this.#wal.removeBefore(id, position)
+    await failpoint('storage.remove-wal:after')
+    return removed
+  }
+
   async hasVolume(id: VolumeId): Promise<boolean> {
     await this.#guard.assertPresent()
     return await exists(this.dataDirectory(id))
@@ -342,6 +394,11 @@ export class VolumeStore implements Storage {
     if (data === undefined) throw new Error(`measure ${id}: the volume is not there`)
     const wal = (await allocatedBytes(this.walDirectory(id))) ?? 0
     return { full: data + wal, exclusive: await this.exclusiveBytes(id) }
+  }
+
+  async checkPages(id: VolumeId, how: CheckPages): Promise<PagesChecked> {
+    await this.#guard.assertPresent()
+    return await inPool(this.#layout.pool, () => checkPages(this.dataDirectory(id), how))
   }
 
   async settle(): Promise<void> {

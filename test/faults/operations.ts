@@ -4,7 +4,7 @@
  * `failpoints.test.ts` fails when a kind of the engine or a failpoint of `src` has no line here.
  */
 import { expect } from 'vitest'
-import type { Row } from '../fixtures/catalog-rows.ts'
+import { catalogRows, type Row } from '../fixtures/catalog-rows.ts'
 import type { World } from './world.ts'
 
 export interface Request {
@@ -20,6 +20,8 @@ export interface Operation {
   readonly how?: string
   /** Failpoints that other kinds pass as well, and that are killed at here. */
   readonly covers?: RegExp
+  /** Its own failpoints are those of another line of this kind: it is killed at `covers` alone. */
+  readonly onlyThese?: true
   /** What must be there before it; everything is named after `id`. */
   readonly before?: (world: World, id: string) => Promise<void>
   readonly ask: (id: string) => Request
@@ -140,6 +142,13 @@ async function isInPostgres(world: World, kind: 'roles' | 'databases', id: strin
   return { there, names }
 }
 
+async function isWholeProject(world: World, id: string): Promise<boolean> {
+  if (!(await isThere(world, `projects/${id}`))) return false
+  const rows = await world.sql('select 1 as n', `projects/${id}/branches/production`)
+  expect(rows).toEqual([{ n: 1 }])
+  return true
+}
+
 const not = (work: Promise<boolean>): Promise<boolean> => work.then((is) => !is)
 
 export const operations: readonly Operation[] = [
@@ -202,6 +211,22 @@ export const operations: readonly Operation[] = [
     clean: (id) => [purgeBranch(id), del(snapshot(`s${id}`))],
   },
   {
+    kind: 'verify-branch',
+    before: make(makeBranch),
+    ask: (id) => post(`${branch(id)}/verify`),
+    // It changes nothing: what it comes to is a whole report, or none.
+    async isDone(world, id) {
+      const [row] = await catalogRows(
+        world.server,
+        `select response from operations where kind = 'verify-branch' and resource = '${branch(id)}'`,
+      )
+      if (row?.response == null) return false
+      expect(row.response).toMatchObject({ is_sound: true, branch: branch(id) })
+      return true
+    },
+    clean: (id) => [purgeBranch(id)],
+  },
+  {
     kind: 'update-endpoint',
     ask: (id) =>
       patch(`${production}/endpoints/primary?update_mask=spec.suspend_timeout_duration`, {
@@ -238,15 +263,18 @@ export const operations: readonly Operation[] = [
   },
   {
     kind: 'create-project',
-    covers: /^storage\.create:|^compute\.initialize\./,
     ask: makeProject,
-    async isDone(world, id) {
-      if (!(await isThere(world, `projects/${id}`))) return false
-      expect(await world.sql('select 1 as n', `projects/${id}/branches/production`)).toEqual([
-        { n: 1 },
-      ])
-      return true
-    },
+    isDone: isWholeProject,
+    clean: (id) => [purgeProject(id)],
+  },
+  {
+    kind: 'create-project',
+    how: 'the first of its major',
+    covers: /^storage\.create:|^compute\.initialize\./,
+    onlyThese: true,
+    before: async (world) => world.forgetTemplate(16),
+    ask: (id) => post(`projects?project_id=${id}`, { spec: { pg_version: 16 } }),
+    isDone: isWholeProject,
     clean: (id) => [purgeProject(id)],
   },
   {
@@ -372,8 +400,8 @@ const secondsOf = (id: string): number => 1000 + Number(/\d+$/.exec(id)?.[0])
 
 /** Killed at where they are passed, which no operation does. */
 export const elsewhere: readonly { readonly point: RegExp; readonly by: string }[] = [
-  { point: /^storage\.open:/, by: 'src/storage/open-storage.test.ts' },
-  { point: /^compute\.toolchain\./, by: 'src/compute/toolchain.test.ts' },
+  { point: /^storage\.open:/, by: 'src/storage/crash.test.ts' },
+  { point: /^compute\.toolchain\./, by: 'src/compute/adoption.test.ts' },
   { point: /^replace-volume\.exchange:taken-back/, by: 'test/integration/reset.test.ts' },
 ]
 

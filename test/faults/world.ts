@@ -1,4 +1,5 @@
 /** A server under faults: armed while it runs, and asked for what it acknowledged. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
@@ -70,6 +71,15 @@ export class World {
     const passed = lines().slice(before).split('\n').filter(Boolean)
     this.arm('')
     return [...new Set(passed)]
+  }
+
+  /** Resolves when a failpoint is passed that `work` is to come to; it waits there when it is armed so. */
+  async comesTo(point: string, armed: string, work: () => void): Promise<void> {
+    const lines = () => (existsSync(this.#trace) ? readFileSync(this.#trace, 'utf8') : '')
+    this.arm(armed)
+    const before = lines().length
+    work()
+    await eventually(`${point} is passed`, () => lines().slice(before).split('\n').includes(point))
   }
 
   send({ method, path, body }: Request): Promise<Reply> {
@@ -153,6 +163,12 @@ export class World {
       throw new Error(`${what}: ${String(error)}`)
     })
     return isDone ? 'done' : 'not done'
+  }
+
+  /** As if no project of this major had been made yet: the next one makes its cluster. */
+  forgetTemplate(major: number): void {
+    const volume = join(this.server.stateDir, `pool/templates/postgres-${major}/volume`)
+    if (existsSync(volume)) execFileSync('btrfs', ['subvolume', 'delete', volume])
   }
 
   async clean(operation: Operation, id: string): Promise<void> {

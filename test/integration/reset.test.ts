@@ -241,6 +241,57 @@ describe('a reset', () => {
     await purge(made.name)
   })
 
+  test('has its like for points: a restore in place to a time and to a log position', async () => {
+    const made = await branch('past')
+    const history = async () => (await get(made.name)).status.history
+    await eventually('history has begun', async () => (await history()) !== undefined)
+    const mark = async (text: string) => {
+      await write(made.name, text)
+      const { rows } = await server.sql(
+        made.name,
+        `select pg_current_wal_insert_lsn()::text as lsn,
+          to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time`,
+      )
+      return rows[0] as { readonly lsn: string; readonly time: string }
+    }
+    const one = await mark('one')
+    const two = await mark('two')
+    await mark('three')
+    const { window_start_lsn: begin } = await history()
+    const foretold = await post(`${made.name}/restore`, { lsn: two.lsn, dry_run: true })
+    expect(foretold).toMatchObject({ lsn: two.lsn, lost: { sessions: 0 } })
+    expect(foretold.lost.transactions).toBeGreaterThan(0)
+    expect(foretold.lost.wal_bytes).toBeGreaterThan(0)
+
+    await server.write('POST', `${made.name}/restore`, { lsn: two.lsn })
+    expect(await texts(made.name)).toEqual(['a', 'one', 'two'])
+    // History belongs to the volume: that of the new one begins anew.
+    await eventually('history has begun anew', async () => {
+      const now = await history()
+      return now !== undefined && now.window_start_lsn !== begin
+    })
+    const early = await refusal(server, 'POST', `${made.name}/restore`, { time: one.time })
+    expect(early.text).toContain('past')
+    await mark('four')
+    const four = await mark('five')
+    await mark('six')
+    await server.write('POST', `${made.name}/restore`, { time: four.time })
+    expect(await texts(made.name)).toEqual(['a', 'five', 'four', 'one', 'two'])
+    const kept = (await previous(made.name)).map(({ name }) => name)
+    expect(kept).toHaveLength(2)
+    for (const name of kept) {
+      if (name !== kept[1]) await restore(made.name, name)
+    }
+    expect(await texts(made.name)).toEqual(['a', 'one', 'three', 'two'])
+    const ahead = await refusal(server, 'POST', `${made.name}/restore`, {
+      time: '2100-01-01T00:00:00Z',
+    })
+    expect(ahead.code).toBe('INVALID_PARAMETER_VALUE')
+    await forgetPrevious(made.name)
+    await purge(made.name)
+    await nothingIsLeft(server)
+  })
+
   test('makes read-only endpoints anew', async () => {
     const made = await branch('read')
     await server.write('POST', `${made.name}/endpoints?endpoint_id=reader`, {

@@ -84,14 +84,15 @@ const theCatalog: Fault['run'] = async (world) => {
   return pid !== undefined && kill(pid)
 }
 
-/** The server ends at a line of its code that it passed before. */
-const atAFailpoint: Fault['run'] = async ({ keeper }, random) => {
-  const name = random.pick(keeper.failpoints())
-  if (name === undefined) return false
-  const passage = 1 + random.below(3)
-  await keeper.restart('kill', { LAKELET_FAILPOINTS: `${name}=kill@${passage}` })
-  return true
-}
+/** At a line of its code that it passed before the server ends, or what it is doing fails. */
+const atAFailpoint =
+  (act: 'kill' | 'error'): Fault['run'] =>
+  async ({ keeper }, random) => {
+    const name = random.pick(keeper.failpoints())
+    if (name === undefined) return false
+    keeper.arm(name, act, 1 + random.below(3))
+    return true
+  }
 
 export const faults: readonly Fault[] = [
   {
@@ -110,7 +111,8 @@ export const faults: readonly Fault[] = [
       return true
     },
   },
-  { name: 'server killed at a failpoint', weight: 4, run: atAFailpoint },
+  { name: 'kill armed at a failpoint', weight: 4, run: atAFailpoint('kill') },
+  { name: 'error armed at a failpoint', weight: 2, run: atAFailpoint('error') },
   { name: 'gateway killed', weight: 3, run: theGateway },
   { name: 'postmaster killed', weight: 4, run: aPostmaster },
   { name: 'backend killed', weight: 2, run: aBackend },

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import pg from 'pg'
-import { nothingHalfMade } from '../fixtures/left-overs.ts'
+import { nothingIsLeft } from '../fixtures/nothing-left.ts'
 import { branchOfSnapshot } from './actions.ts'
 import { differences } from './branch-point.ts'
 import type { Contents } from './history.ts'
@@ -19,7 +19,7 @@ export async function finalCheck(world: World): Promise<void> {
     world.problemsOf(`${name} after a restart`, differences(before, await world.contentsOf(name)))
     world.problemsOf(`${name}, amcheck`, await amcheck(world, name))
   }
-  await nothingHalfMade(world.keeper.server)
+  await nothingIsLeft(world.keeper.server)
   for (const surprise of world.keeper.surprises) world.problem(surprise)
 }
 

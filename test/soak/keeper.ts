@@ -2,14 +2,14 @@
  * The server of a soak: started again whenever it is gone, and asked by clients who know that an answer
  * may never come.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { type Reply, TestServer } from '../fixtures/server.ts'
 
-/** How long anything may take to come back after a fault; longer is a finding. */
-const patience = 90_000
+/** How long anything may take to come back, on a busy machine too; longer is a finding. */
+const patience = 240_000
 
 /** What became of a write. */
 export type Ended =
@@ -21,32 +21,37 @@ export type Ended =
 export class Keeper {
   readonly server: TestServer
   readonly #trace: string
+  readonly #armed: string
   #owner: string | undefined
   /** Ends of the server that nobody asked for. */
   readonly surprises: string[] = []
   /** Says that the server may end by itself at any moment. */
   #isMined = false
+  #isArmed = false
   #launching: Promise<void> | undefined
   #hurts = 0
   #isOver = false
 
-  private constructor(server: TestServer, trace: string) {
+  private constructor(server: TestServer, trace: string, armed: string) {
     this.server = server
     this.#trace = trace
+    this.#armed = armed
   }
 
   static async start(scratch: string, poolSize: string): Promise<Keeper> {
-    const trace = join(scratch, 'failpoints')
+    const [trace, armed] = [join(scratch, 'passed'), join(scratch, 'armed')]
+    writeFileSync(armed, '')
     const server = await TestServer.start({
       storage: 'btrfs',
       poolSize,
       env: {
         LAKELET_FAILPOINT_TRACE: trace,
+        LAKELET_FAILPOINTS_FILE: armed,
         LAKELET_MAX_ROOT_BRANCHES_PER_PROJECT: '100',
         LAKELET_MAX_SNAPSHOTS_PER_PROJECT: '100',
       },
     })
-    const keeper = new Keeper(server, trace)
+    const keeper = new Keeper(server, trace, armed)
     void keeper.#watch()
     return keeper
   }
@@ -57,13 +62,20 @@ export class Keeper {
     return [...new Set(readFileSync(this.#trace, 'utf8').split('\n').filter(Boolean))]
   }
 
+  /** At its next passage but so many, the server ends there or the work fails. */
+  arm(failpoint: string, act: 'kill' | 'error', passage: number): void {
+    this.#isArmed = true
+    this.#isMined ||= act === 'kill'
+    writeFileSync(this.#armed, `${failpoint}=${act}@${passage}`)
+  }
+
   async #watch(): Promise<void> {
     while (!this.#isOver) {
       await delay(50)
       if (this.#isOver || this.#launching !== undefined || !this.server.isGone) continue
       if (!this.#isMined)
         this.surprises.push(`the server ended: ${this.server.output.slice(-2000)}`)
-      await this.#launch({}).catch(() => undefined) // said there
+      await this.#launch().catch(() => undefined) // said there
     }
   }
 
@@ -73,18 +85,17 @@ export class Keeper {
   }
 
   /** One start at a time; one that fails is tried again, and is a surprise unless somebody hurt it. */
-  #launch(env: Readonly<Record<string, string>>): Promise<void> {
+  #launch(): Promise<void> {
     this.#launching ??= (async () => {
       try {
-        this.#isMined = env.LAKELET_FAILPOINTS !== undefined
         const hurts = this.#hurts
-        await this.server.launch(env).catch(async (error: unknown) => {
-          const isExpected = this.#isMined || this.#hurts > hurts
-          if (!isExpected) this.surprises.push(`no start: ${error}`)
-          this.#isMined = false
+        await this.server.launch().catch(async (error: unknown) => {
+          if (!this.#isArmed && this.#hurts === hurts) this.surprises.push(`no start: ${error}`)
+          this.#disarm()
           await this.server.kill()
           await this.server.launch()
         })
+        this.#disarm()
       } finally {
         this.#launching = undefined
       }
@@ -92,8 +103,14 @@ export class Keeper {
     return this.#launching
   }
 
-  /** SIGKILL, or a stop in order, and a start. */
-  async restart(how: 'kill' | 'stop', env: Readonly<Record<string, string>> = {}): Promise<void> {
+  #disarm(): void {
+    writeFileSync(this.#armed, '')
+    this.#isMined = false
+    this.#isArmed = false
+  }
+
+  /** SIGKILL, or a stop in order, and a start; what was armed may be met on the way. */
+  async restart(how: 'kill' | 'stop'): Promise<void> {
     await this.#launching
     const ending = (async () => {
       if (!this.server.isGone) await this.server[how]()
@@ -102,7 +119,7 @@ export class Keeper {
     await ending.finally(() => {
       this.#launching = undefined
     })
-    await this.#launch(env)
+    await this.#launch()
   }
 
   /** No start any more: the server may be disposed of. */

@@ -61,6 +61,11 @@ export class Line {
     }
   }
 
+  /** They were done to other data. */
+  forget(transactions: ReadonlySet<number>): void {
+    for (const id of transactions) this.#transactions.delete(id)
+  }
+
   /** What a branch, a reader or a last look saw of it is a read of all lists. */
   observe(id: number, contents: Contents, begin: Moment, end: Moment): void {
     this.record({

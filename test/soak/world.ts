@@ -23,6 +23,8 @@ export interface LiveBranch {
 
 export interface TakenSnapshot {
   readonly name: string
+  /** Branch that it was taken of. */
+  readonly source: string
   readonly line: Line
   readonly notBefore: Moment
   readonly notAfter: Moment
@@ -39,6 +41,8 @@ export class World {
   readonly seed: number
   readonly branches = new Map<string, LiveBranch>()
   readonly snapshots = new Map<string, TakenSnapshot>()
+  /** Snapshots that resets and restores left. */
+  readonly previousStates = new Set<string>()
   readonly problems: string[] = []
   /** What was done how often, with which end. */
   readonly tally = new Map<string, number>()
