@@ -24,6 +24,7 @@ import type {
   CloneMode,
   DraftId,
   FoundPoint,
+  LastCheckpoint,
   PagesChecked,
   PointSearch,
   PoolStatus,
@@ -303,12 +304,10 @@ export class VolumeStore implements Storage {
     return volumePaths(this.#layout, id).live
   }
 
-  async lastCheckpoint(
-    id: VolumeId,
-  ): Promise<{ readonly position: bigint; readonly isShutDown: boolean }> {
+  async lastCheckpoint(id: VolumeId): Promise<LastCheckpoint> {
     await this.#guard.assertPresent()
-    const { checkpoint, state } = await controlFileOf(this.dataDirectory(id))
-    return { position: checkpoint, isShutDown: state === 'shut down' }
+    const { checkpoint, state, nextXid } = await controlFileOf(this.dataDirectory(id))
+    return { position: checkpoint, isShutDown: state === 'shut down', nextXid }
   }
 
   async recoveryStart(id: VolumeId): Promise<bigint> {
