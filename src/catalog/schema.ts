@@ -137,6 +137,7 @@ export interface OperationsTable {
   keys: string[]
   input: JSONColumnType<JsonObject>
   memory: JSONColumnType<JsonObject>
+  progress: JSONColumnType<JsonObject> | null
   state: string
   step: string | null
   attempt: number
@@ -205,6 +206,16 @@ export interface SnapshotSchedulesTable {
   next_time: Moment | null
 }
 
+export interface BackupsTable {
+  branch_uid: string
+  place: string
+  volume: string
+  sequence: number
+  hash: string
+  reached: string
+  time: Moment
+}
+
 export interface AuditTable {
   seq: Int8
   time: Moment
@@ -232,6 +243,7 @@ export interface AuditTable {
 
 export interface Schema {
   audit: AuditTable
+  backups: BackupsTable
   settings: SettingsTable
   identities: IdentitiesTable
   access_tokens: AccessTokensTable

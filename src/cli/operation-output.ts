@@ -17,14 +17,18 @@ export const withWaitFlags = (command: Command): Command =>
     .option('--no-wait', 'do not wait for the end: print the operation')
     .option('--timeout <time>', 'how long to wait for the end', '30m')
 
+/** The response, unless nobody waits for it. */
 export async function finishOperation(
   client: LakeletClient,
   operation: Operation,
   { wait = true, timeout = '30m' }: WaitFlags,
   { say, isSilent = false }: { readonly say: string; readonly isSilent?: boolean },
   io: CliIo,
-): Promise<void> {
-  if (!wait) return printJson(operation, io)
+): Promise<unknown> {
+  if (!wait) {
+    printJson(operation, io)
+    return undefined
+  }
   const patience = parseHumanDuration(timeout)
   if (patience === undefined) {
     throw new Refusal(`--timeout: ${JSON.stringify(timeout)} is not ${humanDurationForms}`)
@@ -37,6 +41,7 @@ export async function finishOperation(
     clear()
   }
   if (!isSilent) printJson(response, io)
+  return response
 }
 
 /** One line on a terminal, gone again when the work is done; nothing at all in a pipe. */

@@ -84,6 +84,17 @@ async function backup(session: Session, steps: BracketSteps, clock: Clock): Prom
   return { backupLabel: ended.labelfile, time }
 }
 
+/** The same for a running compute, and how far its log then is on disk. */
+export const flushLog = (
+  to: ConnectTo,
+  clock: Clock,
+): Promise<{ readonly time: EpochMs; readonly position: bigint }> =>
+  withSession({ ...to, patience: statementPatience }, async (session) => {
+    const time = await flushAcknowledged(session, clock)
+    const [row] = await session.query('SELECT pg_current_wal_flush_lsn() AS flushed')
+    return { time, position: required(row?.flushed) }
+  })
+
 /**
  * Makes sure that the WAL on disk holds every commit that was acknowledged before the returned moment,
  * those of `synchronous_commit = off` included: our own commit is flushed, and with it all before it.

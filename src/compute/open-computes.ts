@@ -10,7 +10,7 @@ import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
 import { type Clock, type Millis, seconds } from '../lib/time.ts'
 import type { ComputeState, Computes, StopMode } from '../ports/compute.ts'
-import { bracketSource } from './bracket.ts'
+import { bracketSource, flushLog } from './bracket.ts'
 import { boundComputeLog, forgetComputeLog } from './compute-log.ts'
 import type { ConnectTo } from './connection.ts'
 import { initializeCluster } from './initialize.ts'
@@ -133,6 +133,7 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
     },
     startTime: async (uid) => readStartTime(runningAt(uid)),
     logicalSize: async (uid) => readLogicalSize(runningAt(uid)),
+    flushLog: async (uid) => flushLog(runningAt(uid), clock),
     logReach: async (uid) => readLogReach(runningAt(uid)),
     awaitReplay: async (uid, goal) => awaitReplay(runningAt(uid), goal, clock),
     followNow: async (uid) => followNow(runningAt(uid)),

@@ -139,7 +139,13 @@ export function createEngine(options: {
       await held.save({ releaseUntil: after(clock.now(), longestBackoff) })
       return
     }
-    const context: StepContext = { row, memory: row.memory }
+    const context: StepContext = {
+      row,
+      memory: row.memory,
+      async tell(progress) {
+        await held.save({ progress, memory: context.memory })
+      },
+    }
     if (row.state === 'undoing') {
       await undo(kind, context, held, row.fault ?? internal(row.uid), row.step)
       return

@@ -8,6 +8,8 @@ export interface StepContext {
   readonly row: WorkRow
   /** What steps tell later ones; saved with the step that wrote it. */
   memory: JsonObject
+  /** Shows clients how far the work is, and saves `memory` on the way. */
+  tell(progress: JsonObject): Promise<void>
 }
 
 export interface Step {

@@ -23,6 +23,7 @@ import type { Project } from '../domain/project.ts'
 import type { EpochMs } from '../lib/time.ts'
 import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
 import type { Audit } from './audit.ts'
+import type { Backups } from './backups.ts'
 import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
@@ -163,6 +164,8 @@ export interface WorkRow {
   readonly input: JsonObject
   /** What finished steps want later ones to know. */
   readonly memory: JsonObject
+  /** How far it is, as clients see it. */
+  readonly progress: JsonObject | undefined
   readonly state: WorkState
   readonly step: string | undefined
   readonly attempt: number
@@ -208,7 +211,7 @@ export interface Work {
   save(
     lease: WorkLease,
     changes: Partial<
-      Pick<WorkRow, 'state' | 'step' | 'memory' | 'attempt' | 'response' | 'fault'>
+      Pick<WorkRow, 'state' | 'step' | 'memory' | 'progress' | 'attempt' | 'response' | 'fault'>
     > & {
       /** Gives the row back, to be claimed at this moment. */
       readonly releaseUntil?: EpochMs
@@ -251,6 +254,7 @@ export interface CatalogSession {
   readonly setupLinks: SetupLinks
   readonly signInAttempts: SignInAttempts
   readonly audit: Audit
+  readonly backups: Backups
 }
 
 /** What is told when something commits. */

@@ -133,6 +133,11 @@ export interface Computes {
   /** Bytes of all databases, as Postgres counts them. */
   logicalSize(uid: EndpointUid): Promise<number>
 
+  /**
+   * Puts every commit that was acknowledged before the returned moment on disk, those of
+   * `synchronous_commit = off` included; how far the log then is there.
+   */
+  flushLog(uid: EndpointUid): Promise<{ readonly time: EpochMs; readonly position: bigint }>
   /** Of a compute that writes. */
   logReach(uid: EndpointUid): Promise<LogReach>
   /** Waits until a standby has come so far, or never will, or patience has ended; how far it came. */

@@ -69,6 +69,8 @@ export interface Storage {
   /** Moves the volume and its WAL out of the way, durably and at once; bytes go in the background. */
   deleteVolume(id: VolumeId): Promise<void>
 
+  /** Path of the data directory of a draft that is there. */
+  draftDirectory(draft: DraftId): string
   /** Path of the volume's data directory. */
   dataDirectory(id: VolumeId): string
   /** Directory of the volume's live WAL, on the ordinary file system. */
@@ -95,6 +97,11 @@ export interface Storage {
    * stopped source stays as it is.
    */
   prepareRecovery(draft: DraftId): Promise<void>
+  /**
+   * The same for a draft with more WAL than its source had when it was cloned: it replays all of it, also when
+   * its source was shut down.
+   */
+  prepareReplay(draft: DraftId): Promise<void>
   /** Puts the label of a backup-mode clone into the draft, where recovery looks for it. */
   writeBackupLabel(draft: DraftId, label: string): Promise<void>
 

@@ -32,7 +32,7 @@ import { giveTo, makePassage } from './ownership.ts'
 import { errorCode, exists, inPool, isAbsent, isFull } from './pool-faults.ts'
 import { PoolGuard } from './pool-guard.ts'
 import type { PoolRecord } from './pool-record.ts'
-import { prepareRecovery } from './prepare-recovery.ts'
+import { prepareRecovery, prepareReplay } from './prepare-recovery.ts'
 import { Trash } from './trash.ts'
 import {
   type DraftPaths,
@@ -132,6 +132,11 @@ export class VolumeStore implements Storage {
     const { data } = draftPaths(this.#layout, draft)
     await inPool(this.#layout.pool, () => prepareRecovery(data, this.#owner))
     await failpoint('storage.prepare-recovery:after')
+  }
+
+  async prepareReplay(draft: DraftId): Promise<void> {
+    const { data } = draftPaths(this.#layout, draft)
+    await inPool(this.#layout.pool, () => prepareReplay(data, this.#owner))
   }
 
   async writeBackupLabel(draft: DraftId, label: string): Promise<void> {
@@ -272,6 +277,10 @@ export class VolumeStore implements Storage {
         }
       }
     })
+  }
+
+  draftDirectory(draft: DraftId): string {
+    return draftPaths(this.#layout, draft).data
   }
 
   dataDirectory(id: VolumeId): string {
