@@ -95,7 +95,7 @@ interface Copying {
 /** What both kinds of copy know of themselves. */
 type Copied = Pick<
   Manifest,
-  'data' | 'wal' | 'time' | 'reached' | 'systemId' | 'timeline' | 'walSegmentBytes'
+  'data' | 'wal' | 'time' | 'until' | 'reached' | 'systemId' | 'timeline' | 'walSegmentBytes'
 >
 
 export const backUpBranchKind = (services: Services): Kind => ({
@@ -236,6 +236,7 @@ async function copyWal(
     data: undefined,
     wal: stored.files,
     time,
+    until: clock.now(),
     reached: through ?? [from, certain].reduce((one, other) => (one < other ? other : one)),
     systemId,
     timeline,
@@ -249,11 +250,12 @@ async function copyAll(
   services: Services,
   { archive, project, source, operation, effort }: Copying,
 ): Promise<Copied> {
-  const { storage } = services
+  const { storage, clock } = services
   const draft = operation as DraftId
   const target = `${project.uid}/${operation}` as VolumeId
   try {
     const time = await cloneSource(services, source, target, draft)
+    const until = clock.now()
     await failpoint('back-up-branch.cloned')
     const directory = storage.draftDirectory(draft)
     const { redo, systemId, timeline } = await archive.cluster(directory)
@@ -264,6 +266,7 @@ async function copyAll(
       data: await archive.storeData(directory, effort),
       wal: wal.files,
       time,
+      until,
       reached: wal.end,
       systemId,
       timeline,

@@ -26,7 +26,7 @@ export async function recoverTo(
 const targetOf = (point: BackupPoint): Readonly<Record<string, string>> => ({
   recovery_target_action: 'promote',
   ...(point.kind === 'time'
-    ? { recovery_target_time: rfc3339(point.time) }
+    ? { recovery_target_time: rfc3339(point.time).replace('Z', '+00') } // zones by name are not read yet
     : { recovery_target_lsn: formatLsn(point.lsn) }),
 })
 

@@ -175,16 +175,17 @@ export const restoreBackupKind = (services: Services, prepared: Prepared): Kind 
         const { storage } = services
         const volume = volumeOf(project, branch)
         const draft = context.row.uid as string as DraftId
-        if (await storage.hasVolume(volume)) return // a crash after its last line
+        if (await storage.hasVolume(volume)) await storage.deleteVolume(volume) // a crash cut it short
         const { effort } = countingProgress(services.clock, context, signal)
         await withArchive(services, placeIn(context.row.input), async (archive) => {
-          const { data, wal, upTo } = await accepted(archive, context)
+          const { data, wal, upTo, consistent, point } = await accepted(archive, context)
           await archive.fetchData(data, await storage.createDraft(draft), effort)
           await storage.linkWal(draft, volume)
           const directory = storage.walDirectory(volume)
           await archive.fetchWal(wal, directory, upTo.walSegmentBytes, effort)
-          await storage.prepareReplay(draft)
+          await storage.prepareReplay(draft, point && consistent)
           await storage.publish(draft, volume)
+          context.memory = { ...context.memory, point: writePoint(point) }
         })
       },
       async undo({ row }) {
@@ -201,7 +202,7 @@ export const restoreBackupKind = (services: Services, prepared: Prepared): Kind 
           recoverTo(
             services.computes,
             computeSpec(services, project, branch, endpoint),
-            readPoint(context.row.input),
+            readPoint(context.memory),
           ),
         )
       },

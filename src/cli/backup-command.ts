@@ -29,14 +29,15 @@ Examples:
 export const fillBackup: FillCommand = (command, context) => {
   withPlace(command)
     .argument('<BRANCH>', 'PROJECT/BRANCH, or a full branch name')
-    .requiredOption('--to <place>', 'where to: a directory, or s3://BUCKET/PREFIX')
+    .option('--to <place>', 'where to: a directory, or s3://BUCKET/PREFIX')
     .option('--full', 'a full copy, also where an increment would do')
     .addHelpText('after', details)
   withWaitFlags(command).action(
     async (
       target: string,
-      flags: PlaceFlags & WaitFlags & { readonly to: string; readonly full?: boolean },
+      flags: PlaceFlags & WaitFlags & { readonly to?: string; readonly full?: boolean },
     ) => {
+      if (flags.to === undefined) throw new Refusal('--to is missing', 'Say where to: --to PLACE.')
       const name = branchNamed(target)
       const body = { ...placeFields('to', flags.to, flags), ...(flags.full ? { full: true } : {}) }
       await write(command, context, `${pathOf(name)}/backups`, body, flags, `Backing up ${name}`)

@@ -19,6 +19,8 @@ export interface Restorable {
   readonly upTo: KnownManifest
   readonly data: StoredData
   readonly wal: readonly StoredFile[]
+  /** Where the log of the full copy itself ends. */
+  readonly consistent: Lsn
   /** Where recovery ends; `undefined`: at the end of the WAL. */
   readonly point: BackupPoint | undefined
 }
@@ -49,13 +51,15 @@ export function restorable(
   return last === -1 ? undefined : fromRun(run, last + 1, point)
 }
 
+/** A full copy is of one moment only at its end: there is no point inside of it. */
 function isReached(
-  { time, reached }: KnownManifest,
+  { time, until, reached }: KnownManifest,
   point: BackupPoint,
   side: 'at or before' | 'at or after',
 ): boolean {
-  const difference = point.kind === 'time' ? BigInt(time) - BigInt(point.time) : reached - point.lsn
-  return side === 'at or before' ? difference <= 0n : difference >= 0n
+  if (point.kind === 'lsn')
+    return side === 'at or before' ? reached <= point.lsn : reached >= point.lsn
+  return side === 'at or before' ? until <= point.time : time >= point.time
 }
 
 /** A later manifest holds more of the segment that an earlier one ended in. */
@@ -65,8 +69,15 @@ function fromRun(run: Run, length: number, point: BackupPoint | undefined): Rest
   const { data } = run[0]
   if (data === undefined || upTo === undefined) return undefined
   const wal = new Map(used.flatMap(({ wal }) => wal.map((file) => [file.path, file] as const)))
-  // A point at the very end of a full copy is that copy: there is nothing after it to stop before.
-  return { upTo, data, wal: [...wal.values()], point: length === 1 ? undefined : point }
+  // Where nothing was written after the full copy, there is nothing to stop before.
+  const isHead = upTo.reached <= run[0].reached
+  return {
+    upTo,
+    data,
+    wal: [...wal.values()],
+    consistent: run[0].reached,
+    point: isHead ? undefined : point,
+  }
 }
 
 /** For a refusal: every stretch that can be restored. */
@@ -75,6 +86,6 @@ export const sayWindows = (manifests: readonly KnownManifest[]): string =>
     .map((run) => {
       const [first] = run
       const last = run.at(-1) ?? first
-      return `${rfc3339(first.time)} (${formatLsn(first.reached)}) to ${rfc3339(last.time)} (${formatLsn(last.reached)})`
+      return `${rfc3339(first.until)} (${formatLsn(first.reached)}) to ${rfc3339(last.time)} (${formatLsn(last.reached)})`
     })
     .join(', ')

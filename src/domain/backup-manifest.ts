@@ -55,6 +55,8 @@ export interface Manifest {
   readonly volume: string
   /** Every commit acknowledged before this moment is in it. */
   readonly time: EpochMs
+  /** No commit after this moment is in it: later ones can be told from it. */
+  readonly until: EpochMs
   /** Where its WAL ends: the next backup begins here. */
   readonly reached: Lsn
   readonly walSegmentBytes: number
@@ -99,6 +101,7 @@ export const writeManifest = (manifest: Manifest): string =>
     timeline: manifest.timeline,
     volume: manifest.volume,
     time: rfc3339(manifest.time),
+    until: rfc3339(manifest.until),
     reached: formatLsn(manifest.reached),
     wal_segment_bytes: manifest.walSegmentBytes,
     catalog: writeCatalogExport(manifest.catalog),
@@ -122,10 +125,12 @@ export function readManifest(text: string): Manifest {
   const source = fieldsOf(fields.source)
   const postgres = postgresMajors.find((major) => major === fields.postgres)
   const time = parseTimestamp(textOf(fields, 'time'))
+  const until = parseTimestamp(textOf(fields, 'until'))
   const reached = parseLsn(textOf(fields, 'reached'))
   const walSegmentBytes = numberOf(fields, 'wal_segment_bytes')
   if (postgres === undefined) throw new Error('it names no Postgres from 15 to 18')
-  if (time === undefined || reached === undefined) throw new Error('it names no point')
+  if (time === undefined || until === undefined || reached === undefined)
+    throw new Error('it names no point')
   if (walSegmentBytes < 2 ** 20 || walSegmentBytes > 2 ** 30) {
     throw new Error('it names no size of WAL segments')
   }
@@ -144,6 +149,7 @@ export function readManifest(text: string): Manifest {
     timeline: numberOf(fields, 'timeline'),
     volume: textOf(fields, 'volume'),
     time,
+    until,
     reached,
     walSegmentBytes,
     data: fields.data === undefined ? undefined : readData(fieldsOf(fields.data)),

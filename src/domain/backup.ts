@@ -75,7 +75,7 @@ export const renderListing = (
     const [first] = run
     const last = run.at(-1) ?? first
     return {
-      from_time: rfc3339(first.time),
+      from_time: rfc3339(first.until),
       from_lsn: formatLsn(first.reached),
       to_time: rfc3339(last.time),
       to_lsn: formatLsn(last.reached),

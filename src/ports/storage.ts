@@ -98,10 +98,10 @@ export interface Storage {
    */
   prepareRecovery(draft: DraftId): Promise<void>
   /**
-   * The same for a draft with more WAL than its source had when it was cloned: it replays all of it, also when
-   * its source was shut down.
+   * The same for a draft with more WAL than its source had when it was cloned, also when that was shut down.
+   * With `consistent`, where the log of the clone itself ended, recovery may end at any point behind it.
    */
-  prepareReplay(draft: DraftId): Promise<void>
+  prepareReplay(draft: DraftId, consistent: bigint | undefined): Promise<void>
   /** Puts the label of a backup-mode clone into the draft, where recovery looks for it. */
   writeBackupLabel(draft: DraftId, label: string): Promise<void>
 

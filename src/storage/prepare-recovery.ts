@@ -11,31 +11,16 @@ import type { ServiceUser } from '../lib/service-user.ts'
 import { giveTo } from './ownership.ts'
 
 export async function prepareRecovery(data: string, owner: ServiceUser | undefined): Promise<void> {
-  if (!(await vouchForFiles(data))) await signalRecovery(data, owner)
-}
-
-/** Whatever its source was doing. */
-export async function prepareReplay(data: string, owner: ServiceUser | undefined): Promise<void> {
-  await vouchForFiles(data)
-  await signalRecovery(data, owner)
-}
-
-/** `true`: it was shut down, so there is nothing to recover. */
-async function vouchForFiles(data: string): Promise<boolean> {
   const file = await open(join(data, controlFilePath), 'r+')
   try {
     const control = await file.readFile()
-    if (parseControlFile(control).state === 'shut down') return true
+    if (parseControlFile(control).state === 'shut down') return
     const changed = withFilesSynced(control)
     // In place: what changes lies in its first sector, which is written whole or not at all.
     if (changed !== undefined) await file.write(changed, 0, changed.length, 0)
-    return false
   } finally {
     await file.close()
   }
-}
-
-async function signalRecovery(data: string, owner: ServiceUser | undefined): Promise<void> {
   const signal = join(data, standbySignal)
   await writeFile(signal, '')
   await giveTo(signal, 0o600, owner)

@@ -32,7 +32,8 @@ import { giveTo, makePassage } from './ownership.ts'
 import { errorCode, exists, inPool, isAbsent, isFull } from './pool-faults.ts'
 import { PoolGuard } from './pool-guard.ts'
 import type { PoolRecord } from './pool-record.ts'
-import { prepareRecovery, prepareReplay } from './prepare-recovery.ts'
+import { prepareRecovery } from './prepare-recovery.ts'
+import { prepareReplay } from './prepare-replay.ts'
 import { Trash } from './trash.ts'
 import {
   type DraftPaths,
@@ -134,9 +135,9 @@ export class VolumeStore implements Storage {
     await failpoint('storage.prepare-recovery:after')
   }
 
-  async prepareReplay(draft: DraftId): Promise<void> {
+  async prepareReplay(draft: DraftId, consistent: bigint | undefined): Promise<void> {
     const { data } = draftPaths(this.#layout, draft)
-    await inPool(this.#layout.pool, () => prepareReplay(data, this.#owner))
+    await inPool(this.#layout.pool, () => prepareReplay(data, consistent, this.#owner))
   }
 
   async writeBackupLabel(draft: DraftId, label: string): Promise<void> {
