@@ -93,10 +93,11 @@ interface Copying {
 }
 
 /** What both kinds of copy know of themselves. */
-type Copied = Pick<
-  Manifest,
-  'data' | 'wal' | 'time' | 'until' | 'reached' | 'systemId' | 'timeline' | 'walSegmentBytes'
->
+type Copied = Partial<Pick<Manifest, 'volume'>> &
+  Pick<
+    Manifest,
+    'data' | 'wal' | 'time' | 'until' | 'reached' | 'systemId' | 'timeline' | 'walSegmentBytes'
+  >
 
 export const backUpBranchKind = (services: Services): Kind => ({
   name: 'back-up-branch',
@@ -114,8 +115,8 @@ export const backUpBranchKind = (services: Services): Kind => ({
           const written = manifests.find(({ operation }) => operation === row.uid)
           if (written === undefined) {
             await archive.begin(own, row.uid)
-            const { effort, counted } = countingProgress(services.clock, context, signal)
-            const source = await branchSource(services, project, branch.uid)
+            const { effort, counted } = countingProgress(context, 'copying', signal)
+            const source = await branchSource(services, branch.uid)
             const last = manifests.at(-1)
             const operation = row.uid
             const copying = { archive, project, branch, source, last, operation, effort }
@@ -191,22 +192,22 @@ async function copy(
 ): Promise<{ readonly made: KnownManifest; readonly why: FullReason | undefined }> {
   const { archive, branch, source, last } = copying
   const { catalog, storage } = services
-  const cluster = await archive.cluster(storage.dataDirectory(source.volume))
-  const volume = source.volume
+  const volume = await source.volume()
+  const cluster = await archive.cluster(storage.dataDirectory(volume))
   let why = whyFull(last, { ...cluster, volume, isAsked })
-  let copied = why === undefined ? await copyWal(services, copying) : undefined
+  let copied = why === undefined ? await copyWal(services, copying, volume) : undefined
   if (copied === undefined) {
     why ??= 'WAL_GONE'
     copied = await copyAll(services, copying)
   }
   const made = await archive.commit({
+    volume,
     ...copied,
     sequence: (last?.sequence ?? 0) + 1,
     previous: last?.hash,
     operation: copying.operation,
     source: sourceOf(copying.project, branch),
     postgres: copying.project.pgVersion,
-    volume,
     catalog: await exportCatalog(catalog, copying.project, branch),
   })
   return { made, why }
@@ -216,6 +217,7 @@ async function copy(
 async function copyWal(
   { computes, storage, volumes, clock }: Services,
   { archive, source, last, effort }: Copying,
+  volume: VolumeId,
 ): Promise<Copied | undefined> {
   if (last === undefined) return undefined
   const { reached: from, timeline, systemId } = last
@@ -223,11 +225,11 @@ async function copyWal(
     if ((await computes.look(source.compute)).kind !== 'ready') {
       return { time: clock.now(), through: undefined }
     }
-    const { time, position } = await computes.flushLog(source.compute)
-    return { time, through: lsn(position) }
+    const { time, end } = await computes.markLog(source.compute)
+    return { time, through: lsn(end) }
   })
   await failpoint('back-up-branch.flushed')
-  const directory = storage.walDirectory(source.volume)
+  const directory = storage.walDirectory(volume)
   const stored = await archive.storeWal(directory, { from, through, timeline }, effort)
   if (stored === undefined) return undefined
   // Of a source that sleeps, its last page may hold less than a whole page of log.
@@ -254,7 +256,15 @@ async function copyAll(
   const draft = operation as DraftId
   const target = `${project.uid}/${operation}` as VolumeId
   try {
-    const time = await cloneSource(services, source, target, draft)
+    let volume = target
+    const seen: Source = {
+      ...source,
+      async volume() {
+        volume = await source.volume() // under the lock: a reset may have come in between
+        return volume
+      },
+    }
+    const time = await cloneSource(services, seen, target, draft)
     const until = clock.now()
     await failpoint('back-up-branch.cloned')
     const directory = storage.draftDirectory(draft)
@@ -263,6 +273,7 @@ async function copyAll(
     const wal = await archive.storeWal(storage.walDirectory(target), range, effort)
     if (wal === undefined) throw new Error('the clone of a branch has no WAL of its own')
     return {
+      volume,
       data: await archive.storeData(directory, effort),
       wal: wal.files,
       time,

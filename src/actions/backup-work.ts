@@ -1,6 +1,4 @@
 /** What the operations on backups share: their place, and how they tell how far they are. */
-import type { Clock } from '../lib/time.ts'
-import { seconds } from '../lib/time.ts'
 import type { StepContext } from '../operations/kind.ts'
 import type { BackupArchive, BackupPlace, Effort } from '../ports/backups.ts'
 import type { JsonObject } from '../ports/catalog.ts'
@@ -25,27 +23,26 @@ export const placeIn = (input: JsonObject): BackupPlace => ({
   endpointUrl: typeof input.endpoint_url === 'string' ? input.endpoint_url : undefined,
 })
 
-const tellEvery = seconds(1)
-
-/** Counts what is copied, and tells of it every second. */
+/** Counts what is copied, and shows it. `doing` is a phrase: `copying`. */
 export function countingProgress(
-  clock: Clock,
   context: StepContext,
+  doing: string,
   signal: AbortSignal,
 ): { readonly effort: Effort; readonly counted: () => { readonly newBytes: number } } {
-  let bytes = 0
+  let total = 0
+  let done = 0
   let newBytes = 0
-  let told = clock.monotonic()
   return {
     counted: () => ({ newBytes }),
     effort: {
       signal,
-      async count(length, isNew) {
-        bytes += length
-        if (isNew) newBytes += length
-        if (clock.monotonic() - told < tellEvery) return
-        told = clock.monotonic()
-        await context.tell({ bytes_done: bytes, bytes_new: newBytes })
+      expect(bytes) {
+        total += bytes
+      },
+      count(bytes, isNew) {
+        done += bytes
+        if (isNew) newBytes += bytes
+        context.show({ doing: `${doing} bytes`, done, total })
       },
     },
   }

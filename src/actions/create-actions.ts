@@ -79,6 +79,7 @@ import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
 import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
+import { verifyBranch, verifyBranchKind } from './verify-branch.ts'
 
 export const createKinds = (services: Services, prepared: Prepared): readonly Kind[] => [
   createProjectKind(services, prepared),
@@ -87,6 +88,7 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   createBranchKind(services, prepared),
   deleteBranchKind(services),
   undeleteBranchKind(services),
+  verifyBranchKind(services),
   createEndpointKind(services),
   updateEndpointKind(services),
   createSnapshotKind(services),
@@ -139,6 +141,7 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   updateBranch: (caller, path, spec) => updateBranch(services, caller, path, spec),
   deleteBranch: (caller, path, options) => deleteBranch(services, caller, path, options),
   undeleteBranch: (caller, path) => undeleteBranch(services, caller, path),
+  verifyBranch: (caller, path) => verifyBranch(services, caller, path),
 
   createEndpoint: (caller, input) => createEndpoint(services, caller, input),
   getEndpoint: (caller, path) => getEndpoint(services, caller, path),

@@ -75,7 +75,7 @@ export const verifyBackupsKind = (services: Services): Kind => ({
     {
       name: 'read',
       async run(context, signal) {
-        const { effort } = countingProgress(services.clock, context, signal)
+        const { effort } = countingProgress(context, 'reading', signal)
         await withArchive(services, placeIn(context.row.input), async (archive) => {
           const { objects, bytes, problems: found } = await archive.verify(effort)
           const problems = [...(await missingLast(services, archive)), ...found]

@@ -29,7 +29,7 @@ import { mustBeAllowed } from './access.ts'
 import type { Caller, RestoreBackup } from './actions.ts'
 import { mayWakeOneMore } from './active-limit.ts'
 import { countingProgress, placeIn, withArchive } from './backup-work.ts'
-import { computeSpec, volumeOf } from './compute-spec.ts'
+import { computeSpec } from './compute-spec.ts'
 import { branchSteps, newBranch, reserveBranch } from './create-branch.ts'
 import type { Prepared } from './fleet.ts'
 import { importPrincipals } from './import-principals.ts'
@@ -39,6 +39,7 @@ import { recoverTo } from './recover-to.ts'
 import { addReaders, fitted, restoredProject } from './restored-rows.ts'
 import type { Services } from './services.ts'
 import { viewBranch } from './views.ts'
+import { volumeOf } from './volume-of.ts'
 
 export async function restoreBackup(
   services: Services,
@@ -57,13 +58,14 @@ export async function restoreBackup(
       available: available.join(', '),
     })
   }
-  await storage.check()
+  await storage.checkRoom()
   return catalog.transaction(async (session) => {
     const now = clock.now()
     const known = await session.projects.byId(path.project)
     const project = known ?? restoredProject(services, caller, path.project, manifest, now)
     const branch: Branch = {
       ...newBranch(project, caller, path.branch, now),
+      isRestored: true,
       isProtected: known === undefined && manifest.catalog.branch.isProtected,
     }
     if (known === undefined) {
@@ -171,12 +173,12 @@ export const restoreBackupKind = (services: Services, prepared: Prepared): Kind 
     {
       name: 'fetch',
       async run(context, signal) {
-        const { project, branch } = await rowsOf(services, context)
+        const { branch } = await rowsOf(services, context)
         const { storage } = services
-        const volume = volumeOf(project, branch)
+        const volume = volumeOf(branch)
         const draft = context.row.uid as string as DraftId
         if (await storage.hasVolume(volume)) await storage.deleteVolume(volume) // a crash cut it short
-        const { effort } = countingProgress(services.clock, context, signal)
+        const { effort } = countingProgress(context, 'fetching', signal)
         await withArchive(services, placeIn(context.row.input), async (archive) => {
           const { data, wal, upTo, consistent, point } = await accepted(archive, context)
           await archive.fetchData(data, await storage.createDraft(draft), effort)
@@ -189,9 +191,9 @@ export const restoreBackupKind = (services: Services, prepared: Prepared): Kind 
         })
       },
       async undo({ row }) {
-        const volume = volumeOf({ uid: row.projectUid }, { uid: row.input.branch as BranchUid })
+        const branch = await services.catalog.branches.byUid(row.input.branch as BranchUid)
         await services.storage.deleteDraft(row.uid as string as DraftId)
-        await services.storage.deleteVolume(volume)
+        if (branch !== undefined) await services.storage.deleteVolume(volumeOf(branch))
       },
     },
     {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { branchResource } from './branch-resource.ts'
 import { errorBody } from './error-body.ts'
+import { progress } from './operation-resource.ts'
 import { int64, moment, resourceName } from './reply-fields.ts'
 
 const lsn = z
@@ -70,12 +71,7 @@ export const backupOperation = z
     done: z.boolean(),
     metadata: z.strictObject({
       '@type': z.literal('type.googleapis.com/databricks.postgres.v1.BackupOperationMetadata'),
-      progress: z
-        .strictObject({
-          bytes_done: int64,
-          bytes_new: int64.meta({ description: 'Those that had to be transferred.' }),
-        })
-        .optional(),
+      progress: progress.optional(),
     }),
     response: z
       .union([finished, verification, branchResource])

@@ -27,15 +27,16 @@ export async function fetchFiles(
   directory: string,
   files: readonly StoredFile[],
   owner: ServiceUser | undefined,
-  { signal, count }: Effort,
+  effort: Effort,
   segmentBytes?: number,
 ): Promise<void> {
-  await inTurn(files, signal, async ({ path, size, chunks }) => {
+  effort.expect(files.reduce((total, { size }) => total + size, 0))
+  await inTurn(files, effort.signal, async ({ path, size, chunks }) => {
     const target = join(directory, path)
     const file = await open(target, 'wx', 0o600)
     try {
       for (const [at, hash] of chunks.entries()) {
-        signal.throwIfAborted()
+        effort.signal.throwIfAborted()
         const bytes = await fetchChunk(store, hash)
         const offset = at * chunkBytes
         if (bytes.length !== Math.min(chunkBytes, size - offset)) {
@@ -43,7 +44,7 @@ export async function fetchFiles(
           throw new Fault('BACKUP_DAMAGED', { object, problem: `is no chunk of ${path}` })
         }
         await file.write(bytes, 0, bytes.length, offset)
-        await count(bytes.length, true)
+        effort.count(bytes.length, true)
       }
       if (segmentBytes !== undefined && isSegmentFile(path)) await file.truncate(segmentBytes)
       if (segmentBytes !== undefined) await file.sync() // WAL is not the volume's own to sync

@@ -45,15 +45,16 @@ export async function storeFiles(
   known: Set<string>,
   directory: string,
   files: readonly FileToStore[],
-  { signal, count }: Effort,
+  effort: Effort,
 ): Promise<readonly StoredFile[]> {
   const stored = files.map(({ path, size }) => ({
     path,
     size,
     chunks: Array.from({ length: Math.ceil(size / chunkBytes) }, () => ''),
   }))
+  effort.expect(files.reduce((total, { size }) => total + size, 0))
   const pieces = stored.flatMap((file) => file.chunks.map((_, at) => ({ file, at })))
-  await inTurn(pieces, signal, async ({ file, at }) => {
+  await inTurn(pieces, effort.signal, async ({ file, at }) => {
     const offset = at * chunkBytes
     const bytes = await readPiece(
       join(directory, file.path),
@@ -65,7 +66,7 @@ export async function storeFiles(
     const isNew = await storeChunk(store, known, hash, bytes)
     await failpoint('backup.store:after')
     file.chunks[at] = hash
-    await count(bytes.length, isNew)
+    effort.count(bytes.length, isNew)
   })
   return stored
 }

@@ -11,16 +11,17 @@ export interface CheckedObjects {
 
 export async function verifyObjects(
   hashes: ReadonlySet<string>,
-  { signal, count }: Effort,
+  effort: Effort,
   fetch: (hash: string) => Promise<Buffer>,
 ): Promise<CheckedObjects> {
   let bytes = 0
   const damage: Fault[] = []
-  await inTurn(hashes, signal, async (hash) => {
+  await inTurn(hashes, effort.signal, async (hash) => {
     try {
       const { length } = await fetch(hash)
       bytes += length
-      await count(length, false)
+      effort.expect(length)
+      effort.count(length, false)
     } catch (error) {
       if (!(error instanceof Fault) || error.reason !== 'BACKUP_DAMAGED') throw error
       damage.push(error)

@@ -11,6 +11,7 @@ import type { Catalog, CatalogEvent, CatalogSession, Notes } from '../ports/cata
 import { accessTokensIn, clientSecretsIn } from './access-tokens.ts'
 import { auditIn } from './audit.ts'
 import { backupsIn } from './backups.ts'
+import { basesIn } from './bases.ts'
 import { branchesIn } from './branches.ts'
 import { directoryIn } from './directory.ts'
 import { endpointsIn } from './endpoints.ts'
@@ -117,6 +118,7 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   branches: branchesIn(db),
   endpoints: endpointsIn(db),
   snapshots: snapshotsIn(db),
+  bases: basesIn(db),
   snapshotSchedules: snapshotSchedulesIn(db),
   identities: identitiesIn(db),
   accessTokens: accessTokensIn(db),

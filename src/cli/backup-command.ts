@@ -7,7 +7,7 @@ import type { Command } from 'commander'
 import { apiRoot, asOperation, pathOf } from '../client/resource-collection.ts'
 import type { Operation } from '../client/resources.ts'
 import { type CommandContext, clientOf, type FillCommand } from './command-context.ts'
-import { finishOperation, type WaitFlags, withWaitFlags } from './operation-output.ts'
+import { awaitOperation, type WaitFlags, withWaitFlags } from './operation-output.ts'
 import { readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import { printJson } from './terminal.ts'
@@ -125,7 +125,7 @@ function branchNamed(text: string): string {
   return `projects/${project}/branches/${branch}`
 }
 
-/** The response, when it was waited for. */
+/** The response, or the operation when nobody waits for it. */
 async function write(
   command: Command,
   context: CommandContext,
@@ -136,5 +136,10 @@ async function write(
 ): Promise<unknown> {
   const client = await clientOf(command, context)
   const operation: Operation = asOperation((await client.send({ method: 'POST', path, body })).json)
-  return finishOperation(client, operation, flags, { say }, context.io)
+  const response =
+    flags.wait === false
+      ? operation
+      : await awaitOperation(client, operation, flags, say, context.io)
+  printJson(response, context.io)
+  return response
 }

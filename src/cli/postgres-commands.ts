@@ -327,7 +327,7 @@ const finish = (
   flags: WaitFlags,
   how: { readonly say: string; readonly isSilent?: boolean },
   { io }: CommandContext,
-): Promise<unknown> => finishOperation(client, operation, flags, how, io)
+): Promise<void> => finishOperation(client, operation, flags, how, io)
 
 const wholeNumber =
   (flag: string) =>

@@ -44,6 +44,8 @@ export interface WaitOptions {
   readonly patience?: Millis
   /** How the length reads in the refusal when it runs out. */
   readonly sayPatience?: string
+  /** Told of each answer of the server. */
+  readonly onLook?: (operation: Operation) => void
 }
 
 export class LakeletClient {
@@ -113,6 +115,12 @@ export class LakeletClient {
     return asResource((await this.send({ method: 'PATCH', path: pathOf(name), query, body })).json)
   }
 
+  /** A verb on a resource that is no create, update or delete: `verify` of a branch, say. */
+  async act(name: string, verb: string, body: Body = {}): Promise<Operation> {
+    const path = `${pathOf(name)}/${verb}`
+    return asOperation((await this.send({ method: 'POST', path, body })).json)
+  }
+
   async getOperation(name: string): Promise<Operation> {
     return asOperation((await this.send({ method: 'GET', path: pathOf(name) })).json)
   }
@@ -123,7 +131,7 @@ export class LakeletClient {
    */
   async wait(
     operation: Operation,
-    { patience = minutes(30), sayPatience = '30m' }: WaitOptions = {},
+    { patience = minutes(30), sayPatience = '30m', onLook }: WaitOptions = {},
   ): Promise<unknown> {
     const { clock } = this.#transport
     const end = clock.monotonic() + patience
@@ -134,6 +142,7 @@ export class LakeletClient {
       if (left <= 0) throw new WaitTimedOut(operation.name, sayPatience)
       if (current !== operation) await clock.sleep(millis(Math.min(pause, left)))
       current = await this.getOperation(operation.name)
+      onLook?.(current)
     }
   }
 }

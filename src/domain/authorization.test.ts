@@ -38,6 +38,7 @@ const table: Readonly<Record<Deed, string>> = {
   deleteBranch: '++++--..',
   'deleteBranch/ofAnother': '++----..',
   undeleteBranch: '++----..',
+  verifyBranch: '++++--..',
 
   createEndpoint: '++----..',
   getEndpoint: '++++++..',

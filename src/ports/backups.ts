@@ -21,12 +21,12 @@ export interface BackupPlace {
   readonly endpointUrl: string | undefined
 }
 
-/** Called after each chunk. */
-export type CountBytes = (bytes: number, isNew: boolean) => Promise<void>
-
 export interface Effort {
   readonly signal: AbortSignal
-  readonly count: CountBytes
+  /** So many bytes more are to come. */
+  expect(bytes: number): void
+  /** Called after each chunk. */
+  count(bytes: number, isNew: boolean): void
 }
 
 /** What lies in a data directory, before it is copied. */

@@ -1,13 +1,10 @@
-/**
- * The last backup of a branch to each place: what the next one begins with, and which WAL it still needs.
- * Operations tell how far they are.
- */
+/** The last backup of a branch to each place: what the next one begins with, and which WAL it still needs; branches that come from one. */
 import { type Kysely, type Migration, sql } from 'kysely'
 
 export const backups: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     for (const statement of [
-      sql`alter table operations add column if not exists progress jsonb`,
+      sql`alter table branches add column is_restored boolean not null default false`,
       sql`create table backups (
         branch_uid text not null references branches on delete cascade,
         place text not null,
