@@ -175,7 +175,7 @@ export interface Computes {
   /** Asked of Postgres itself; the compute must be ready. */
   activity(uid: EndpointUid): Promise<Activity>
   /**
-   * Holds the source so that clone and WAL recover to one moment: reserves WAL, checkpoints when more
+   * Holds the source so that clone and WAL recover to one moment: checkpoints when more
    * than 56 MB lie after the last one (kind `atomic`) or enters backup mode (kind `backup`), calls the
    * steps, lets go. For `backup` the returned label must be written into the clone as `backup_label`.
    */

@@ -2,7 +2,7 @@
  * The server killed at each failpoint that an operation passes, and once more where it resumes, if it
  * comes by there again. Afterwards the operation has come to exactly one of its two ends.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect } from 'vitest'
 import { createKinds } from '../../src/actions/create-actions.ts'
