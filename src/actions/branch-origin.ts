@@ -161,7 +161,7 @@ function sourceId(project: ProjectId, source: string) {
   return path.branch
 }
 
-async function findSourceSnapshot(
+export async function findSourceSnapshot(
   session: CatalogSession,
   project: Project,
   name: string,

@@ -80,6 +80,8 @@ export interface Branch {
   readonly windowStart: WindowStart | undefined
   /** Of its history on disk, as counted last. */
   readonly historyBytes: number
+  /** Brought back from a backup: it has no source branch. */
+  readonly isRestored: boolean
   readonly createdBy: IdentityUid
   readonly createTime: EpochMs
   readonly updateTime: EpochMs
@@ -146,12 +148,15 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
 export const defaultDatabase = 'databricks_postgres'
 
 /**
- * The branch that came with its project, and goes with it. A branch from a snapshot has no source branch
- * either, so it counts as a root, but somebody made it and may delete it.
+ * The branch that came with its project, and goes with it. A branch from a snapshot or a backup has no
+ * source branch either, so it counts as a root, but somebody made it and may delete it.
  */
 export const isFirstBranch = (
-  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid'>,
-): boolean => branch.sourceBranchUid === undefined && branch.sourceSnapshotUid === undefined
+  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid' | 'isRestored'>,
+): boolean =>
+  branch.sourceBranchUid === undefined &&
+  branch.sourceSnapshotUid === undefined &&
+  !branch.isRestored
 
 /** Its end has come, whether or not somebody has seen to it yet: it is handed out to nobody. */
 export const hasEnded = ({ expireTime }: Pick<Branch, 'expireTime'>, now: EpochMs): boolean =>
