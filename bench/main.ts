@@ -15,6 +15,7 @@ import { login } from './parts/login.ts'
 import { manyBranches } from './parts/many-branches.ts'
 import { memory } from './parts/memory.ts'
 import { point } from './parts/point.ts'
+import { reset } from './parts/reset.ts'
 import { size } from './parts/size.ts'
 import { start } from './parts/start.ts'
 import { throughput } from './parts/throughput.ts'
@@ -36,6 +37,7 @@ const parts: readonly Part[] = [
   login,
   start,
   point,
+  reset,
   baseSnapshots,
   manyBranches,
   depth,
