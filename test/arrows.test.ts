@@ -18,6 +18,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   compute: ['lib', 'domain', 'ports'],
   roles: ['lib', 'domain', 'ports'],
   tokens: ['lib', 'domain', 'ports'],
+  transfer: ['lib', 'domain', 'ports'],
   api: ['lib', 'domain', 'actions'],
   oauth: ['lib', 'domain', 'actions'],
   gateway: ['lib', 'wire', 'domain', 'actions'],

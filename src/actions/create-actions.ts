@@ -16,6 +16,7 @@ import { actorOf, begin, originOf } from './audit-entry.ts'
 import { type Audited, auditTable } from './audit-table.ts'
 import { audited } from './audited.ts'
 import { authenticate } from './authenticate.ts'
+import { cancelOperation } from './cancel-operation.ts'
 import {
   deleteProject,
   deleteProjectKind,
@@ -39,6 +40,7 @@ import {
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
 import { deleteEndpoint, deleteEndpointKind } from './delete-endpoint.ts'
 import { deleteSnapshot, deleteSnapshotKind } from './delete-snapshot.ts'
+import { exportBranch } from './export-branch.ts'
 import type { Prepared } from './fleet.ts'
 import { createGroup, deleteGroup, getGroup, listGroups, updateGroup } from './groups.ts'
 import {
@@ -49,6 +51,8 @@ import {
   listIdentities,
   updateIdentity,
 } from './identities.ts'
+import { importBranch } from './import-branch.ts'
+import { importBranchKind } from './import-kind.ts'
 import { getAccess, setAccess } from './permissions.ts'
 import {
   getBranch,
@@ -84,6 +88,7 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   createBranchKind(services, prepared),
   deleteBranchKind(services),
   undeleteBranchKind(services),
+  importBranchKind(services, prepared),
   createEndpointKind(services),
   updateEndpointKind(services),
   createSnapshotKind(services),
@@ -134,6 +139,9 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   deleteBranch: (caller, path, options) => deleteBranch(services, caller, path, options),
   undeleteBranch: (caller, path) => undeleteBranch(services, caller, path),
 
+  importBranch: (caller, input) => importBranch(services, caller, input),
+  exportBranch: (caller, path) => exportBranch(services, caller, path),
+
   createEndpoint: (caller, input) => createEndpoint(services, caller, input),
   getEndpoint: (caller, path) => getEndpoint(services, caller, path),
   listEndpoints: (caller, path, page) => listEndpoints(services, caller, path, page),
@@ -164,6 +172,8 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
     updateSnapshotSchedule(services, caller, path, cadences),
 
   getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
+  cancelOperation: (caller, resource, uid) =>
+    cancelOperation(services, engine, caller, resource, uid),
   createCredential: (caller, input) => createCredential(services, caller, input),
 
   getMe: (caller) => getMe(services, caller),

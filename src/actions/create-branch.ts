@@ -118,6 +118,7 @@ export const newBranch = (
   sourceTime: undefined,
   sourceSnapshotUid: undefined,
   sourceSnapshotId: undefined,
+  isImported: false,
   createdBy: caller.identity.uid,
   createTime: now,
   updateTime: now,

@@ -1,11 +1,13 @@
 /** A branch as answers show it: `domain/branch.ts` renders it. */
 import { z } from 'zod'
+import { importPhases } from '../domain/import-progress.ts'
 import { operationOn } from './operation-resource.ts'
 import { int64, moment, pageOf, resourceId, resourceName } from './reply-fields.ts'
 
-const state = z
-  .enum(['INIT', 'READY', 'RESETTING', 'DELETED'])
-  .meta({ id: 'BranchState', description: '`READY`: it answers SQL.' })
+const state = z.enum(['INIT', 'IMPORTING', 'READY', 'RESETTING', 'DELETED']).meta({
+  id: 'BranchState',
+  description: '`READY`: it answers SQL. `IMPORTING`: it is being filled from another Postgres.',
+})
 
 const status = z.strictObject({
   branch_id: resourceId,
@@ -46,4 +48,34 @@ export const branchResource = z
   })
 
 export const branchPage = pageOf('branches', branchResource).meta({ id: 'BranchPage' })
-export const branchOperation = operationOn('Branch', branchResource)
+
+const names = z.array(z.string())
+const count = int64.meta({ examples: [12] })
+
+/** Of an import. */
+const importProgress = z
+  .strictObject({
+    phase: z.enum(importPhases),
+    tables_done: count,
+    tables_total: count,
+    bytes_done: count,
+    bytes_total: count.meta({ description: "Of tables on the source's disk." }),
+    left_out: z
+      .strictObject({
+        roles: names.meta({
+          description: 'They owned or were granted something: it belongs to the shared owner now.',
+        }),
+        policies: names,
+        event_triggers: names,
+        publications: names,
+        subscriptions: names,
+        user_mappings: names,
+      })
+      .optional()
+      .meta({ description: 'What of the source has no place in a branch.' }),
+  })
+  .meta({ id: 'ImportProgress', description: 'How far an import is.' })
+
+export const branchOperation = operationOn('Branch', branchResource, {
+  progress: importProgress.optional(),
+})

@@ -10,9 +10,13 @@ const emptyResponse = z
 
 /**
  * What a write on `subject` answers, and what polling it answers: the resource when it is done, or
- * Empty when it was deleted.
+ * Empty when it was deleted. `more`: what else its metadata tell.
  */
-export const operationOn = <Subject extends string>(subject: Subject, resource: z.ZodType) =>
+export const operationOn = <Subject extends string>(
+  subject: Subject,
+  resource: z.ZodType,
+  more: Readonly<Record<string, z.ZodType>> = {},
+) =>
   z
     .strictObject({
       name: resourceName('projects/app/operations/8c1f0d4e-0000-4000-8000-000000000001').meta({
@@ -23,6 +27,7 @@ export const operationOn = <Subject extends string>(subject: Subject, resource: 
         '@type': z.literal(
           `type.googleapis.com/databricks.postgres.v1.${subject}OperationMetadata`,
         ),
+        ...more,
       }),
       response: z
         .union([resource, emptyResponse])

@@ -8,6 +8,7 @@ import { oauth } from './migrations/0003-oauth.ts'
 import { audit } from './migrations/0004-audit.ts'
 import { snapshots } from './migrations/0005-snapshots.ts'
 import { readOnly } from './migrations/0007-read-only.ts'
+import { imports } from './migrations/0011-imports.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -148,5 +149,6 @@ export const migrations: MigrationProvider = {
       '0004-audit': audit,
       '0005-snapshots': snapshots,
       '0007-read-only': readOnly,
+      '0011-imports': imports,
     }),
 }

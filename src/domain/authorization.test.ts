@@ -38,6 +38,9 @@ const table: Readonly<Record<Deed, string>> = {
   deleteBranch: '++++--..',
   'deleteBranch/ofAnother': '++----..',
   undeleteBranch: '++----..',
+  importBranch: '++----..',
+  'importBranch/fromSocket': '+-------',
+  exportBranch: '++----..',
 
   createEndpoint: '++----..',
   getEndpoint: '++++++..',
@@ -76,6 +79,7 @@ const table: Readonly<Record<Deed, string>> = {
   'deleteDatabase/ofAnother': '++-+--..',
 
   getOperation: '+++++++.',
+  cancelOperation: '++-+--..',
   createCredential: '++++++..',
   'session/connect': '++++++..',
   'session/ddl': '++-+--..',

@@ -18,9 +18,9 @@ import {
 import type { Project } from './project.ts'
 
 /**
- * INIT → READY; READY ⇄ RESETTING; any → DELETED → READY (undelete) or gone (purge).
+ * INIT or IMPORTING → READY; READY ⇄ RESETTING; any → DELETED → READY (undelete) or gone (purge).
  */
-export type BranchState = 'INIT' | 'READY' | 'RESETTING' | 'DELETED'
+export type BranchState = 'INIT' | 'IMPORTING' | 'READY' | 'RESETTING' | 'DELETED'
 
 export interface Branch {
   readonly uid: BranchUid
@@ -41,6 +41,8 @@ export interface Branch {
   /** Of a branch made from a snapshot: it has no source branch. The id is kept when that is gone. */
   readonly sourceSnapshotUid: SnapshotUid | undefined
   readonly sourceSnapshotId: SnapshotId | undefined
+  /** Filled from another Postgres: it has no source branch. */
+  readonly isImported: boolean
   readonly createdBy: IdentityUid
   readonly createTime: EpochMs
   readonly updateTime: EpochMs
@@ -97,12 +99,15 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
 export const defaultDatabase = 'databricks_postgres'
 
 /**
- * The branch that came with its project, and goes with it. A branch from a snapshot has no source branch
- * either, so it counts as a root, but somebody made it and may delete it.
+ * The branch that came with its project, and goes with it. A branch from a snapshot or an import has no
+ * source branch either, so it counts as a root, but somebody made it and may delete it.
  */
 export const isFirstBranch = (
-  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid'>,
-): boolean => branch.sourceBranchUid === undefined && branch.sourceSnapshotUid === undefined
+  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid' | 'isImported'>,
+): boolean =>
+  branch.sourceBranchUid === undefined &&
+  branch.sourceSnapshotUid === undefined &&
+  !branch.isImported
 
 /** Neither the endpoint nor the branch nor its project is deleted. */
 export const isLive = ({

@@ -25,6 +25,8 @@ export interface Operation {
   /** Name of the resource worked on; the operation's own name hangs below it. */
   readonly resource: string
   readonly subject: OperationSubject
+  /** How far it is, where that takes long enough to tell. */
+  readonly progress?: Readonly<Record<string, unknown>> | undefined
   readonly outcome: OperationOutcome
 }
 
@@ -42,6 +44,7 @@ export function renderOperation(operation: Operation) {
     done: outcome.kind !== 'pending', // explicit false: the modular JavaScript SDK insists on it
     metadata: {
       '@type': `type.googleapis.com/databricks.postgres.v1.${operation.subject}OperationMetadata`,
+      ...(operation.progress === undefined ? {} : { progress: operation.progress }),
     },
     ...(outcome.kind === 'succeeded' ? { response: outcome.response } : {}),
     ...(outcome.kind === 'failed' ? { error: renderError(fromRecord(outcome.fault)) } : {}),

@@ -8,6 +8,8 @@ export interface StepContext {
   readonly row: WorkRow
   /** What steps tell later ones; saved with the step that wrote it. */
   memory: JsonObject
+  /** Shows clients how far the work is, and saves `memory` on the way. */
+  tell(progress: JsonObject): Promise<void>
 }
 
 export interface Step {
@@ -30,6 +32,8 @@ export interface Kind {
    * again, later each time, for ever: for what must end, such as a delete.
    */
   readonly onFailure: 'undo' | 'retry'
+  /** Whoever may can end it before its last step is done; then everything is undone. */
+  readonly isCancellable?: true
   /** The finished operation's response. Runs after the last step, perhaps more than once. */
   finish(context: StepContext): Promise<JsonObject>
 }

@@ -4,6 +4,7 @@
  * the mistake may be in the catalog, and the data is then all that is left.
  */
 import { volumeOf } from '../actions/compute-spec.ts'
+import { isExport } from '../actions/export-branch.ts'
 import { readerVolumeOf } from '../actions/readers.ts'
 import type { Services } from '../actions/services.ts'
 import { snapshotVolume } from '../actions/snapshot-volume.ts'
@@ -21,7 +22,7 @@ export async function findOrphans(services: Services): Promise<readonly string[]
     ),
   ])
   const orphans = (await storage.listVolumes()).filter(
-    (id) => !known.has(id) && !id.startsWith('templates/'),
+    (id) => !known.has(id) && !id.startsWith('templates/') && !isExport(id),
   )
   if (orphans.length > 0)
     log.warn({ volumes: orphans }, 'volumes that no branch and no snapshot owns')
