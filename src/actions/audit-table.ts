@@ -80,7 +80,7 @@ export const auditTable: {
     about: ({ project, branchId, spec: { source: _, ...spec } }) => ({
       resource: branchName(project, branchId),
       changed: changedFields(spec),
-      details: { method: spec.method, schema_only: spec.schemaOnly },
+      details: { schema_only: spec.schemaOnly },
     }),
   },
   exportBranch: {

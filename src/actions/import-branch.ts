@@ -5,12 +5,7 @@
  */
 import { expireTimeOf } from '../domain/expiration.ts'
 import { Fault } from '../domain/faults.ts'
-import {
-  type ImportMethod,
-  type ImportSource,
-  isSocketDirectory,
-  parseImportSource,
-} from '../domain/import-source.ts'
+import { type ImportSource, isSocketDirectory, parseImportSource } from '../domain/import-source.ts'
 import type { BranchId, ProjectId } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
@@ -30,7 +25,6 @@ export interface ImportBranch {
   readonly spec: {
     /** A Postgres URL, its password included. */
     readonly source: Secret
-    readonly method: ImportMethod
     readonly schemaOnly: boolean
     /** What the source's database is called in the branch; default: as in the source. */
     readonly database?: string
@@ -60,6 +54,7 @@ export async function importBranch(
   await mayAddRoot(catalog, seen, policy)
   const { major } = await transfers.inspect(source, deadline(inspectPatience))
   mustFit(seen, major)
+  await transfers.mustHaveTools(major)
   const sealed = await secrets.seal(spec.source)
   return catalog.transaction(async (session) => {
     const project = await lockProject(session, input, access)

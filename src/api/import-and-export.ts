@@ -1,7 +1,6 @@
 /** Branches filled from another Postgres, and branches as files that another Postgres starts from. */
 import { z } from 'zod'
 import type { Actions } from '../actions/actions.ts'
-import { importMethods } from '../domain/import-source.ts'
 import { parseBranchId } from '../domain/names.ts'
 import { readExpiration } from '../domain/read-expiration.ts'
 import { Secret } from '../lib/secret.ts'
@@ -23,12 +22,6 @@ const creation = z
         source: line(1, 4096).describe(
           'Where to read: `postgres://user:password@host:port/database`, as the server reaches it. The directory of a Unix socket as host, percent-encoded, is for administrators. Kept sealed until the import is over, and never shown.',
         ),
-        method: z
-          .enum(importMethods)
-          .optional()
-          .describe(
-            '`DUMP` (the default): one database, by pg_dump and pg_restore, from the same or an older Postgres.',
-          ),
         schema_only: flag.optional().describe('No rows.'),
         database: sqlName('shop')
           .optional()
@@ -48,7 +41,7 @@ export const importAndExportRoutes = (
     path: `${project}/import-branch`,
     summary: 'Import a branch',
     description:
-      "Makes a root branch of the project and fills it from another Postgres. The branch is `IMPORTING` until the operation is done; how far it is, the operation's metadata tell. Everything belongs to the branch's shared owner. Without one of `ttl`, `expire_time` and `no_expiry: true` it does not end.",
+      "Makes a root branch of the project and fills it with one database of another Postgres of the same or an older version, by pg_dump and pg_restore. The branch is `IMPORTING` until the operation is done; how far it is, the operation's metadata tell. Everything belongs to the branch's shared owner. Without one of `ttl`, `expire_time` and `no_expiry: true` it does not end.",
     operationId: 'importBranch',
     tag: 'Branches',
     reply: { 200: branchOperation },
@@ -82,7 +75,6 @@ export const importAndExportRoutes = (
           branchId: query.branch_id,
           spec: {
             source: new Secret(spec.source),
-            method: spec.method ?? 'DUMP',
             schemaOnly: spec.schema_only ?? false,
             ...defined({ database: spec.database, expiration }),
           },

@@ -40,16 +40,23 @@ function parseTarget(text: string): Target {
   }
 }
 
+/** Full name of the project that the target names, or of the only one. */
+export const findProject = (client: LakeletClient, { project }: Target): Promise<string> =>
+  project === undefined
+    ? only('project', client.projects.list(''))
+    : Promise.resolve(`projects/${project}`)
+
+/** The same of the branch. */
+export async function findBranch(client: LakeletClient, target: Target): Promise<string> {
+  const project = await findProject(client, target)
+  return target.branch === undefined
+    ? only('branch', client.branches.list(project))
+    : `${project}/branches/${target.branch}`
+}
+
 /** Asks the server for what the target leaves open; one candidate is taken, several are listed. */
 export async function findEndpoint(client: LakeletClient, target: Target): Promise<Endpoint> {
-  const project =
-    target.project === undefined
-      ? await only('project', client.projects.list(''))
-      : `projects/${target.project}`
-  const branch =
-    target.branch === undefined
-      ? await only('branch', client.branches.list(project))
-      : `${project}/branches/${target.branch}`
+  const branch = await findBranch(client, target)
   if (target.endpoint !== undefined) {
     return client.endpoints.get(`${branch}/endpoints/${target.endpoint}`)
   }
@@ -74,6 +81,6 @@ async function only(noun: string, list: AsyncIterable<{ readonly name: string }>
   const rest = names.length > ids.length ? `, and ${names.length - ids.length} more` : ''
   throw new Refusal(
     `there are ${names.length} to choose from: ${ids.join(', ')}${rest}`,
-    `Say which ${noun}: lakelet psql PROJECT/BRANCH, or --${noun}.`,
+    `Say which ${noun}: PROJECT/BRANCH as in: lakelet psql PROJECT/BRANCH.`,
   )
 }

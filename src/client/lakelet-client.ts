@@ -44,6 +44,8 @@ export interface WaitOptions {
   readonly patience?: Millis
   /** How the length reads in the refusal when it runs out. */
   readonly sayPatience?: string
+  /** Told of each answer of a poll. */
+  readonly onLook?: (operation: Operation) => void
 }
 
 export class LakeletClient {
@@ -113,6 +115,23 @@ export class LakeletClient {
     return asResource((await this.send({ method: 'PATCH', path: pathOf(name), query, body })).json)
   }
 
+  /** A new root branch, filled from another Postgres. */
+  async importBranch(project: string, branchId: string, body: Body): Promise<Operation> {
+    const query = { branch_id: branchId }
+    const path = `${pathOf(project)}/import-branch`
+    return asOperation((await this.send({ method: 'POST', path, query, body })).json)
+  }
+
+  /** Bytes of a tar; an error in the middle of it, when not all of it came. `name` is the branch's. */
+  exportBranch(name: string): Promise<AsyncIterable<Uint8Array>> {
+    return this.#transport.open({ method: 'POST', path: `${pathOf(name)}/export` })
+  }
+
+  async cancelOperation(name: string): Promise<Operation> {
+    const path = `${pathOf(name)}/cancel`
+    return asOperation((await this.send({ method: 'POST', path, body: {} })).json)
+  }
+
   async getOperation(name: string): Promise<Operation> {
     return asOperation((await this.send({ method: 'GET', path: pathOf(name) })).json)
   }
@@ -123,7 +142,7 @@ export class LakeletClient {
    */
   async wait(
     operation: Operation,
-    { patience = minutes(30), sayPatience = '30m' }: WaitOptions = {},
+    { patience = minutes(30), sayPatience = '30m', onLook }: WaitOptions = {},
   ): Promise<unknown> {
     const { clock } = this.#transport
     const end = clock.monotonic() + patience
@@ -134,6 +153,7 @@ export class LakeletClient {
       if (left <= 0) throw new WaitTimedOut(operation.name, sayPatience)
       if (current !== operation) await clock.sleep(millis(Math.min(pause, left)))
       current = await this.getOperation(operation.name)
+      onLook?.(current)
     }
   }
 }

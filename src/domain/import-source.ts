@@ -17,9 +17,6 @@ export interface ImportSource {
   readonly parameters: Readonly<Record<string, string>>
 }
 
-export const importMethods = ['DUMP', 'BASE_BACKUP'] as const
-export type ImportMethod = (typeof importMethods)[number]
-
 export const isSocketDirectory = (host: string): boolean => host.startsWith('/')
 
 /** Of libpq's parameters, those that name nothing of the server's machine. */
@@ -125,23 +122,19 @@ export function connectionText(
 
 /** What a Postgres program said, as a client may read it: no address, no password, one line. */
 export function sayProblem(text: string, secret: string | undefined): string {
-  const lines = text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => /(error|FATAL|PANIC):/i.test(line) || /^(DETAIL|HINT):/.test(line))
-  const told =
-    (lines.length > 0
-      ? [...new Set(lines)].slice(0, 2).join(' ')
-      : text.trim().split('\n').at(-1)) ?? ''
-  const plain = told
-    .replace(/\b(psql|pg_dump|pg_restore|pg_basebackup): (\[[^\]]*\] )?(error: )?/g, '')
-    .replace(
-      /connection to server (at|on) (socket )?"[^"]*"( \([^)]*\))?(, port \d+)? failed: /g,
-      '',
-    )
-    .replace(/could not translate host name "[^"]*" to address/g, 'its host name is unknown')
-    .replace(/\s+/g, ' ')
-    .replace(/[.:;\s]+$/, '')
+  const lines = text.split('\n').map((line) => line.trim())
+  const telling = lines.filter((line) => /(error|FATAL|PANIC):|^(DETAIL|HINT):/i.test(line))
+  const told = telling.length > 0 ? telling : lines.filter((line) => line !== '').slice(-1)
+  const each = new Set(told.map(withoutAddress))
+  const plain = [...each].slice(0, 2).join('. ')
   const shown = secret === undefined || secret.length < 3 ? plain : plain.replaceAll(secret, '***')
   return shown.slice(0, 400) || 'no reason was given'
 }
+
+const withoutAddress = (line: string): string =>
+  line
+    .replace(/\b(psql|pg_dump|pg_restore): (\[[^\]]*\] )?(error: )?/g, '')
+    .replace(/connection to server (at|on socket) "[^"]*"( \([^)]*\))?(, port \d+)? failed: /g, '')
+    .replace(/could not translate host name "[^"]*" to address/g, 'its host name is unknown')
+    .replace(/\s+/g, ' ')
+    .replace(/[.:;\s]+$/, '')

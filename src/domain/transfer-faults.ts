@@ -28,11 +28,6 @@ export const transferReasons = {
     say: "The source is Postgres {source}, and the project's branches are Postgres {major}.",
     next: 'A dump of a newer Postgres is not meant for an older one: import into a project of {source} or newer.',
   },
-  SOURCE_DOES_NOT_FIT: {
-    code: 'INVALID_PARAMETER_VALUE',
-    say: 'A base backup of the source does not fit here: {problem}.',
-    next: 'Import it by method DUMP.',
-  },
   TOOL_MISSING: {
     code: 'INVALID_PARAMETER_VALUE',
     say: '{tool} of Postgres {version} or newer is not installed where the server runs.',

@@ -37,9 +37,11 @@ export interface Transfers {
   isOurs(directory: string): Promise<boolean>
   /**
    * Connects to the source as a dump of it would. Throws SOURCE_REFUSED with what the source said,
-   * TOOL_MISSING when there is no program that can read it.
+   * TOOL_MISSING when there is no program to ask it with.
    */
   inspect(source: ImportSource, signal: AbortSignal): Promise<SourceFacts>
+  /** Throws TOOL_MISSING when no program here can dump a source of this major. */
+  mustHaveTools(major: number): Promise<void>
   /** Those of the source that the branch's Postgres lacks, or lets nobody but a superuser create. */
   missingExtensions(
     facts: SourceFacts,

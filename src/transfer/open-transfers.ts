@@ -97,8 +97,11 @@ export function openTransfers({ layout, serviceUser, clock }: TransfersOptions):
         const problem = `it is Postgres ${facts.major}, and ${oldestSource} is the oldest that is read`
         throw new Fault('SOURCE_REFUSED', { problem })
       }
-      await find('pg_dump', facts.major)
       return facts
+    },
+
+    async mustHaveTools(major) {
+      await find('pg_dump', major)
     },
 
     async missingExtensions({ extensions }, target, signal) {
