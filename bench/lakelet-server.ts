@@ -42,7 +42,7 @@ export class LakeletServer {
       [await freePort(), await freePort()],
       [
         `--storage=${driver}`,
-        '--max-branches-per-project=600', // the benchmark makes some beside the 500
+        '--max-branches-per-project=100000', // as many as the options ask for
         ...(poolBytes === undefined ? [] : [`--pool-size=${Math.round(poolBytes / 1024 ** 2)}MB`]),
       ],
     )

@@ -8,8 +8,10 @@ import { api } from './parts/api.ts'
 import { bytes } from './parts/bytes.ts'
 import { cli } from './parts/cli.ts'
 import { create } from './parts/create.ts'
+import { depth } from './parts/depth.ts'
 import { drivers } from './parts/drivers.ts'
 import { login } from './parts/login.ts'
+import { manyBranches } from './parts/many-branches.ts'
 import { memory } from './parts/memory.ts'
 import { size } from './parts/size.ts'
 import { start } from './parts/start.ts'
@@ -31,6 +33,8 @@ const parts: readonly Part[] = [
   drivers,
   login,
   start,
+  manyBranches,
+  depth,
 ]
 
 /** Exit code. */
@@ -92,7 +96,7 @@ async function measureParts(options: Options, endings: Endings): Promise<number>
         options.out,
         machine,
         measured,
-        parts.map(({ name }) => name),
+        [...parts.map(({ name }) => name), 'soak'], // written by `npm run soak -- --write`
       )
     }
   }

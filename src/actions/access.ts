@@ -12,11 +12,10 @@ import {
   rules,
 } from '../domain/authorization.ts'
 import type { Branch } from '../domain/branch.ts'
-import type { Endpoint } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
 import type { BranchPath, EndpointPath, ProjectId, ProjectPath } from '../domain/names.ts'
 import type { Project } from '../domain/project.ts'
-import type { CatalogSession } from '../ports/catalog.ts'
+import type { CatalogSession, EndpointContext } from '../ports/catalog.ts'
 import type { Actions, Caller } from './actions.ts'
 
 export interface Access extends Pick<ProjectRule, 'needs' | 'ifOwn' | 'to'> {
@@ -89,12 +88,20 @@ export function mustBeAllowed(
   refuse(caller, decide(rules[deed], { isAdmin, isOwn }), absent)
 }
 
-/** Checked from the top: project, then branch. */
+/**
+ * In one query where there is nothing to refuse, since this comes before almost everything; what is not
+ * there is then looked for from the top, to say what is missing.
+ */
 export async function findBranch(
   session: CatalogSession,
   path: BranchPath,
   access: Access,
 ): Promise<{ readonly project: Project; readonly branch: Branch }> {
+  const found = await session.endpoints.writerAt(path)
+  if (found !== undefined) {
+    await allow(session, found.project, access)
+    return found
+  }
   const project = await findProject(session, path.project, access)
   const branch = await session.branches.byId(project.uid, path.branch)
   if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
@@ -105,11 +112,29 @@ export async function findEndpoint(
   session: CatalogSession,
   path: EndpointPath,
   access: Access,
-): Promise<{ readonly project: Project; readonly branch: Branch; readonly endpoint: Endpoint }> {
-  const { project, branch } = await findBranch(session, path, access)
-  const endpoint = await session.endpoints.byId(branch.uid, path.endpoint)
-  if (endpoint === undefined) throw new Fault('ENDPOINT_NOT_FOUND')
-  return { project, branch, endpoint }
+): Promise<EndpointContext> {
+  const found = await session.endpoints.at(path)
+  if (found === undefined) {
+    await findBranch(session, path, access)
+    throw new Fault('ENDPOINT_NOT_FOUND')
+  }
+  await allow(session, found.project, access)
+  return found
+}
+
+/** The endpoint that writes, by which the branch's own Postgres is reached. */
+export async function findWriter(
+  session: CatalogSession,
+  path: BranchPath,
+  access: Access,
+): Promise<EndpointContext> {
+  const found = await session.endpoints.writerAt(path)
+  if (found === undefined) {
+    await findBranch(session, path, access)
+    throw new Fault('BRANCH_NOT_FOUND') // deleted just now
+  }
+  await allow(session, found.project, access)
+  return found
 }
 
 /**

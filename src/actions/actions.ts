@@ -31,11 +31,12 @@ import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.
 import type { SnapshotResource } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
 import type { Secret } from '../lib/secret.ts'
-import type { EpochMs, Millis } from '../lib/time.ts'
+import type { EpochMicros, EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
 import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
 import type { Narrowing } from '../ports/roles.ts'
+import type { ProvenClient } from './access-tokens.ts'
 import type { ExportedBranch } from './export-branch.ts'
 import type { GroupChanges, NewGroup } from './groups.ts'
 import type { IdentityChanges, NewIdentity } from './identities.ts'
@@ -113,7 +114,7 @@ export interface CreateBranch {
     /** Full name, or a bare branch id of the same project; default: the default branch. */
     readonly source?: string
     readonly sourceLsn?: Lsn
-    readonly sourceTime?: EpochMs
+    readonly sourceTime?: EpochMicros
     /** Full name, or a bare snapshot id of the same project; then no other source is named. */
     readonly snapshot?: string
   }
@@ -127,7 +128,7 @@ export interface CreateSnapshot {
     /** Full name, or a bare branch id of the same project. */
     readonly source: string
     readonly sourceLsn?: Lsn
-    readonly sourceTime?: EpochMs
+    readonly sourceTime?: EpochMicros
     /** Default: never. */
     readonly expiration?: Expiration
   }
@@ -205,7 +206,7 @@ export interface Actions {
    * The active service principal that this client id (its application id) and secret prove, for the
    * token endpoint; `undefined` when they do not, whatever of both is wrong.
    */
-  verifyClientSecret(clientId: string, secret: Secret): Promise<Identity | undefined>
+  verifyClientSecret(clientId: string, secret: Secret): Promise<ProvenClient | undefined>
 
   createProject(caller: Caller, input: CreateProject): Promise<OperationResource>
   getProject(caller: Caller, path: ProjectPath): Promise<ProjectResource>
@@ -235,6 +236,8 @@ export interface Actions {
     options: { readonly purge: boolean; readonly allowMissing: boolean },
   ): Promise<OperationResource>
   undeleteBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** Checks a throw-away clone of the branch as it is now; the response is a report. */
+  verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
 
   /** A new root branch, filled from another Postgres. */
   importBranch(caller: Caller, input: ImportBranch): Promise<OperationResource>

@@ -115,6 +115,10 @@ export const auditTable: {
     action: 'undelete-branch',
     about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
   },
+  verifyBranch: {
+    action: 'verify-branch',
+    about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
+  },
 
   createEndpoint: {
     action: 'create-endpoint',

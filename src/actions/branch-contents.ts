@@ -18,7 +18,7 @@ import type { Project } from '../domain/project.ts'
 import type { StepContext } from '../operations/kind.ts'
 import type { EndpointContext, JsonObject } from '../ports/catalog.ts'
 import type { BranchContents } from '../ports/role-resources.ts'
-import { type Access, allow, findBranch, lockProject, may } from './access.ts'
+import { findBranch, findWriter, lockProject, may } from './access.ts'
 import type { Caller } from './actions.ts'
 import { type Prepared, wake } from './fleet.ts'
 import { type Foreseen, foresee } from './foresee.ts'
@@ -47,7 +47,7 @@ export async function lookInto(
   deed: ProjectDeed,
 ): Promise<Scene> {
   const { catalog } = services
-  const context = await writerOf(catalog, path, may(caller, deed))
+  const context = await findWriter(catalog, path, may(caller, deed))
   const { project, branch } = context
   if (branch.state !== 'READY') {
     throw new Fault('SOURCE_NOT_READY', { branch: branch.branchId, state: branch.state })
@@ -111,7 +111,7 @@ export async function acceptWrite(
     const waiting = await catalog.work.unfinished(branch.uid)
     const scene = await lookInto(services, prepared, caller, path, deed)
     const { kind, subject, resource, input } = await decide(scene, foresee(scene.contents, waiting))
-    const { endpoint } = await writerOf(catalog, path, access)
+    const { endpoint } = await findWriter(catalog, path, access)
     return catalog.transaction(async (session) => {
       const project = await lockProject(session, path, access)
       const now = await session.branches.byId(project.uid, path.branch)
@@ -179,19 +179,4 @@ async function whileAwake<T>(
   }
   await wake(services, context)
   return work(computes.socketDirectory(uid))
-}
-
-/** In one query where there is nothing to refuse: this is read before every look. */
-async function writerOf(
-  catalog: Services['catalog'],
-  path: BranchPath,
-  access: Access,
-): Promise<EndpointContext> {
-  const context = await catalog.endpoints.writerAt(path)
-  if (context === undefined) {
-    await findBranch(catalog, path, access) // says what is not there
-    throw new Fault('BRANCH_NOT_FOUND') // deleted just now
-  }
-  await allow(catalog, context.project, access)
-  return context
 }

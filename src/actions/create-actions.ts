@@ -80,6 +80,7 @@ import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
 import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
+import { verifyBranch, verifyBranchKind } from './verify-branch.ts'
 
 export const createKinds = (services: Services, prepared: Prepared): readonly Kind[] => [
   createProjectKind(services, prepared),
@@ -89,6 +90,7 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   deleteBranchKind(services),
   undeleteBranchKind(services),
   importBranchKind(services, prepared),
+  verifyBranchKind(services),
   createEndpointKind(services),
   updateEndpointKind(services),
   createSnapshotKind(services),
@@ -138,6 +140,7 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   updateBranch: (caller, path, spec) => updateBranch(services, caller, path, spec),
   deleteBranch: (caller, path, options) => deleteBranch(services, caller, path, options),
   undeleteBranch: (caller, path) => undeleteBranch(services, caller, path),
+  verifyBranch: (caller, path) => verifyBranch(services, caller, path),
 
   importBranch: (caller, input) => importBranch(services, caller, input),
   exportBranch: (caller, path) => exportBranch(services, caller, path),

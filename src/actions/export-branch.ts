@@ -9,13 +9,13 @@ import { type BranchPath, branchName, type EndpointUid } from '../domain/names.t
 import type { PostgresMajor } from '../domain/project.ts'
 import { failpoint } from '../lib/failpoint.ts'
 import { minutes, timer } from '../lib/time.ts'
-import type { ComputeSpec } from '../ports/compute.ts'
 import type { DraftId, VolumeId } from '../ports/storage.ts'
 import { findBranch, may } from './access.ts'
 import type { Caller } from './actions.ts'
 import { branchSource } from './branch-origin.ts'
 import { mayCopy } from './limits.ts'
 import { placeVolume } from './place-volume.ts'
+import { discardScratch, type Scratch } from './scratch.ts'
 import type { Services } from './services.ts'
 
 export interface ExportedBranch {
@@ -42,14 +42,14 @@ export async function exportBranch(
   await storage.check()
   const clone = cloneOf(services, project.pgVersion, randomBytes(6).toString('hex'))
   try {
-    const source = await branchSource(services, project, branch.uid)
+    const source = await branchSource(services, branch.uid)
     await placeVolume(services, source, clone.volume, clone.draft)
     await failpoint('export.placed')
     await computes.ensureReady(clone.spec) // recovers to the end of its WAL
     await failpoint('export.recovered')
     await computes.stop(clone.spec.uid, 'fast')
   } catch (error) {
-    await discard(services, clone)
+    await discardScratch(services, clone)
     throw error
   }
   services.log.info({ branch: branchName(path.project, path.branch) }, 'exports a branch')
@@ -61,15 +61,9 @@ export async function exportBranch(
         dataDirectory: storage.dataDirectory(clone.volume),
         walDirectory: storage.walDirectory(clone.volume),
       }),
-      () => discard(services, clone),
+      () => discardScratch(services, clone),
     ),
   }
-}
-
-interface Clone {
-  readonly volume: VolumeId
-  readonly draft: DraftId
-  readonly spec: ComputeSpec
 }
 
 const group = 'exports/'
@@ -81,7 +75,7 @@ const cloneOf = (
   { storage }: Pick<Services, 'storage'>,
   major: PostgresMajor,
   mark: string,
-): Clone => {
+): Scratch => {
   const volume = `${group}${major}-${mark}` as VolumeId
   return {
     volume,
@@ -95,23 +89,13 @@ const cloneOf = (
   }
 }
 
-async function discard(
-  { storage, computes }: Pick<Services, 'storage' | 'computes'>,
-  { volume, draft, spec }: Clone,
-): Promise<void> {
-  await computes.forget(spec.uid)
-  await storage.deleteDraft(draft)
-  await storage.deleteVolume(volume)
-}
-
 /** What exports of a server that was killed left behind. Called once at start. */
 export async function sweepExports(services: Services): Promise<void> {
-  const { storage, computes, log } = services
+  const { storage, log } = services
   for (const id of (await storage.listVolumes()).filter(isExport)) {
     const [, major, mark = ''] = /^exports\/(\d+)-(.*)$/.exec(id) ?? []
     const clone = cloneOf(services, Number(major) as PostgresMajor, mark)
-    await computes.adopt(clone.spec).catch(() => undefined) // one that cannot be taken over was ended
-    await discard(services, clone)
+    await discardScratch(services, clone)
     log.info({ volume: id }, 'swept what an export had left')
   }
 }

@@ -4,9 +4,10 @@
  * that was cut short anew. Whatever fails, and whoever cancels, leaves no trace.
  */
 import { Fault } from '../domain/faults.ts'
-import type { ImportProgress, LeftOut } from '../domain/import-progress.ts'
+import type { ImportReport, LeftOut } from '../domain/import-report.ts'
 import { type ImportSource, parseImportSource } from '../domain/import-source.ts'
 import type { BranchUid, EndpointUid, IdentityUid } from '../domain/names.ts'
+import type { Progress } from '../domain/operation.ts'
 import type { Millis } from '../lib/time.ts'
 import { seconds } from '../lib/time.ts'
 import type { Kind, Step, StepContext } from '../operations/kind.ts'
@@ -157,7 +158,7 @@ async function targetOf(services: Services, context: StepContext): Promise<LoadT
   return { socketDirectory, user: importer.loginName, database: String(row.input.database) }
 }
 
-const nothing: ImportProgress = {
+const nothing: ImportReport = {
   phase: 'preparing',
   tables_done: 0,
   tables_total: 0,
@@ -175,16 +176,30 @@ const totals = ({ tables }: SourceFacts, schemaOnly: boolean) => ({
 /** On top of what was told before, which is in memory for a server that goes on. */
 async function tell(
   context: StepContext,
-  news: Partial<ImportProgress> & { readonly left_out?: LeftOut },
+  news: Partial<ImportReport> & { readonly left_out?: LeftOut },
 ): Promise<void> {
-  const progress = { ...told(context), ...news }
-  context.memory = { ...context.memory, progress }
-  await context.tell(progress)
+  const report = { ...told(context), ...news }
+  context.memory = { ...context.memory, report }
+  context.show(progressOf(report))
+  await context.report(report)
 }
 
-const told = ({ memory }: StepContext): ImportProgress => ({
+const told = ({ memory }: StepContext): ImportReport => ({
   ...nothing,
-  ...(memory.progress as Partial<ImportProgress> | undefined),
+  ...(memory.report as Partial<ImportReport> | undefined),
+})
+
+const doing = {
+  preparing: 'asking the source',
+  dumping: 'dumping tables',
+  loading: 'loading tables',
+  done: 'loading tables',
+} as const satisfies Record<ImportReport['phase'], string>
+
+const progressOf = ({ phase, tables_done: done, tables_total: total }: ImportReport): Progress => ({
+  doing: doing[phase],
+  done,
+  total,
 })
 
 const tellEvery: Millis = seconds(1)

@@ -1,13 +1,18 @@
 /** A branch as answers show it: `domain/branch.ts` renders it. */
 import { z } from 'zod'
-import { importPhases } from '../domain/import-progress.ts'
 import { operationOn } from './operation-resource.ts'
 import { int64, moment, pageOf, resourceId, resourceName } from './reply-fields.ts'
+import { branchVerification } from './verification-resource.ts'
 
 const state = z.enum(['INIT', 'IMPORTING', 'READY', 'RESETTING', 'DELETED']).meta({
   id: 'BranchState',
   description: '`READY`: it answers SQL. `IMPORTING`: it is being filled from another Postgres.',
 })
+
+const position = z
+  .string()
+  .regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/)
+  .meta({ examples: ['0/1A2B3C8'] })
 
 const status = z.strictObject({
   branch_id: resourceId,
@@ -19,15 +24,23 @@ const status = z.strictObject({
   logical_size_bytes: int64,
   expire_time: moment.optional().meta({ description: 'When it ends; absent: never.' }),
   source_branch: resourceName('projects/app/branches/production').optional(),
-  source_branch_lsn: z
-    .string()
-    .regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/)
+  source_branch_lsn: position
     .optional()
-    .meta({ description: 'Where in the log of its source it began.', examples: ['0/1A2B3C8'] }),
+    .meta({ description: 'Where in the log of its source it began.' }),
   source_branch_time: moment.optional(),
   source_snapshot: resourceName('projects/app/snapshots/before-release')
     .optional()
     .meta({ description: 'What it began with, in place of a source branch.' }),
+  history: z
+    .strictObject({
+      window_start_time: moment.meta({ description: 'The oldest time to branch from.' }),
+      window_start_lsn: position.meta({ description: 'The oldest log position to branch from.' }),
+      size_bytes: int64.meta({
+        description: 'What the history takes on disk, as counted at most ten minutes ago.',
+      }),
+    })
+    .optional()
+    .meta({ description: 'What other branches can begin with; absent: nothing yet.' }),
   delete_time: moment.optional(),
   purge_time: moment.optional().meta({ description: 'When a deleted one is removed for good.' }),
 })
@@ -48,34 +61,4 @@ export const branchResource = z
   })
 
 export const branchPage = pageOf('branches', branchResource).meta({ id: 'BranchPage' })
-
-const names = z.array(z.string())
-const count = int64.meta({ examples: [12] })
-
-/** Of an import. */
-const importProgress = z
-  .strictObject({
-    phase: z.enum(importPhases),
-    tables_done: count,
-    tables_total: count,
-    bytes_done: count,
-    bytes_total: count.meta({ description: "Of tables on the source's disk." }),
-    left_out: z
-      .strictObject({
-        roles: names.meta({
-          description: 'They owned or were granted something: it belongs to the shared owner now.',
-        }),
-        policies: names,
-        event_triggers: names,
-        publications: names,
-        subscriptions: names,
-        user_mappings: names,
-      })
-      .optional()
-      .meta({ description: 'What of the source has no place in a branch.' }),
-  })
-  .meta({ id: 'ImportProgress', description: 'How far an import is.' })
-
-export const branchOperation = operationOn('Branch', branchResource, {
-  progress: importProgress.optional(),
-})
+export const branchOperation = operationOn('Branch', branchResource, branchVerification)

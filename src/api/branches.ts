@@ -19,9 +19,9 @@ import {
   logPosition,
   maskQuery,
   newId,
+  preciseTimestamp,
   queryFlag,
   reference,
-  timestamp,
 } from './fields.ts'
 import { deletedPageQuery, readPage, renderPage } from './page-query.ts'
 import { ok, type Route, route } from './route.ts'
@@ -57,8 +57,12 @@ const creation = z
         source_branch: reference('projects/app/branches/production')
           .optional()
           .describe('Where its data comes from. Default: the default branch of the project.'),
-        source_branch_lsn: logPosition.optional(),
-        source_branch_time: timestamp.optional(),
+        source_branch_lsn: logPosition
+          .optional()
+          .describe('Of its history: what its log holds before this position.'),
+        source_branch_time: preciseTimestamp
+          .optional()
+          .describe('Of its history: what was committed up to this moment.'),
         source_snapshot: reference('projects/app/snapshots/before-release')
           .optional()
           .describe('Where its data comes from in place of a source branch.'),
@@ -122,7 +126,10 @@ export const branchRoutes = (
       'SOURCE_OTHER_PROJECT',
       'SOURCE_NOT_READY',
       'POINT_AMBIGUOUS',
-      'POINT_UNAVAILABLE',
+      'POINT_IN_FUTURE',
+      'POINT_OUTSIDE_HISTORY',
+      'POINT_AFTER_END',
+      'HISTORY_NOT_BEGUN',
       'SOURCE_AMBIGUOUS',
       'SNAPSHOT_NOT_FOUND',
       'SNAPSHOT_NOT_READY',
@@ -131,6 +138,7 @@ export const branchRoutes = (
       'BRANCH_TOO_LARGE',
       'LIMIT_REACHED',
       'STORAGE_FULL',
+      'STORAGE_NEARLY_FULL',
       'STORAGE_UNAVAILABLE',
     ],
     access: 'identity',
@@ -234,6 +242,19 @@ export const branchRoutes = (
     refusals: ['BRANCH_NOT_DELETED', 'BRANCH_EXISTS'],
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.undeleteBranch(caller, params)),
+  }),
+  route({
+    method: 'POST',
+    path: `${base}/projects/{project}/branches/{branch}/verify`,
+    summary: 'Verify a branch',
+    description:
+      'Takes a clone of the branch as it is now, reads every page of it (data checksums), looks into every table and B-tree index (amcheck), and throws it away. The response of the operation is a report; the branch goes on meanwhile.',
+    operationId: 'verifyBranch',
+    tag: 'Branches',
+    reply: { 200: branchOperation },
+    refusals: ['SOURCE_NOT_READY', 'BRANCH_TOO_LARGE', 'STORAGE_FULL', 'STORAGE_UNAVAILABLE'],
+    access: 'identity',
+    handle: async ({ caller, params }) => ok(await actions.verifyBranch(caller, params)),
   }),
 ]
 

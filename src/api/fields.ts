@@ -8,8 +8,8 @@ import { parseTolerantDuration, sayDuration } from '../domain/duration.ts'
 import { Fault } from '../domain/faults.ts'
 import { type Lsn, parseLsn } from '../domain/lsn.ts'
 import { CHILD_ID_PATTERN, ID_PATTERN } from '../domain/names.ts'
-import { parseTimestamp } from '../domain/timestamp.ts'
-import type { EpochMs, Millis } from '../lib/time.ts'
+import { parseTimestamp, parseTimestampMicros } from '../domain/timestamp.ts'
+import type { EpochMicros, EpochMs, Millis } from '../lib/time.ts'
 
 /** What a reader answers in place of a value. */
 class Wrong {
@@ -96,6 +96,15 @@ export const timestamp = field<EpochMs>({ type: 'string', format: 'date-time' },
   const moment = typeof value === 'string' ? parseTimestamp(value) : undefined
   return moment ?? wrong('it must be a time in RFC 3339, such as "2030-01-31T12:00:00Z"')
 })
+
+/** The same to the microsecond, as Postgres stamps commits; what is finer is rounded down. */
+export const preciseTimestamp = field<EpochMicros>(
+  { type: 'string', format: 'date-time', examples: ['2030-01-31T12:00:00.123456Z'] },
+  (value) => {
+    const moment = typeof value === 'string' ? parseTimestampMicros(value) : undefined
+    return moment ?? wrong('it must be a time in RFC 3339, such as "2030-01-31T12:00:00.123456Z"')
+  },
+)
 
 export const logPosition = field<Lsn>({ type: 'string', examples: ['16/B374D848'] }, (value) => {
   const position = typeof value === 'string' ? parseLsn(value) : undefined

@@ -17,13 +17,14 @@ import type {
   RoleId,
   SnapshotId,
   SnapshotUid,
+  VolumeUid,
 } from '../domain/names.ts'
 import { empty, type OperationSubject, renderOperation } from '../domain/operation.ts'
 import { projectDefaults, renderProject } from '../domain/project.ts'
 import { renderRole } from '../domain/role.ts'
 import { renderSnapshot } from '../domain/snapshot.ts'
 import { renderCadence } from '../domain/snapshot-cadence.ts'
-import { epochMs } from '../lib/time.ts'
+import { epochMs, toMicros } from '../lib/time.ts'
 
 const projectId = 'app' as ProjectId
 const branchId = 'dev' as BranchId
@@ -60,6 +61,8 @@ export const sampleBranch = renderBranch({
   branch: {
     uid: branchUid,
     projectUid,
+    volumeUid: branchUid as string as VolumeUid,
+    begin: undefined,
     branchId,
     state: 'INIT',
     pendingState: 'READY',
@@ -71,9 +74,12 @@ export const sampleBranch = renderBranch({
     sourceBranchUid: branchUid,
     sourceBranchId: branchId,
     sourceLsn: lsn(0x16_b374_d848n),
-    sourceTime: moment,
+    sourceTime: toMicros(moment),
+    sourcePoint: undefined,
     sourceSnapshotUid: 'sn-calm-lake-a1b2c3d4' as SnapshotUid,
     sourceSnapshotId: snapshotId,
+    windowStart: { time: toMicros(moment), lsn: lsn(0x16_b374_d000n) },
+    historyBytes: 4_194_304,
     createdBy: '7b1d0f0e-0000-4000-8000-000000000001' as IdentityUid,
     createTime: moment,
     updateTime: moment,
@@ -142,6 +148,7 @@ export const sampleSnapshot = renderSnapshot({
   snapshot: {
     uid: 'sn-calm-lake-a1b2c3d4' as SnapshotUid,
     projectUid,
+    volumeUid: 'sn-calm-lake-a1b2c3d4' as VolumeUid,
     snapshotId,
     state: 'AVAILABLE',
     isAutomatic: false,

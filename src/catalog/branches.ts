@@ -1,6 +1,6 @@
 /** Branches: live ones by id, deleted ones until their purge. */
 import { type Insertable, type Kysely, sql } from 'kysely'
-import type { BranchUid, ProjectUid } from '../domain/names.ts'
+import type { ProjectUid, VolumeUid } from '../domain/names.ts'
 import type { Branches } from '../ports/catalog.ts'
 import { readBranch, toDate, toMoment, writeBranch } from './rows.ts'
 import type { BranchesTable, Schema } from './schema.ts'
@@ -147,10 +147,10 @@ export const branchesIn = (db: Kysely<Schema>): Branches => ({
     const due = rows[0]?.due ?? null
     return due === null ? undefined : toMoment(due)
   },
-  async everyUid() {
-    const rows = await db.selectFrom('branches').select(['uid', 'project_uid']).execute()
+  async everyVolume() {
+    const rows = await db.selectFrom('branches').select(['volume_uid', 'project_uid']).execute()
     return rows.map((row) => ({
-      uid: row.uid as BranchUid,
+      volumeUid: row.volume_uid as VolumeUid,
       projectUid: row.project_uid as ProjectUid,
     }))
   },

@@ -56,6 +56,12 @@ export const endpointsIn = (db: Kysely<Schema>): Endpoints => ({
       and b.branch_id = ${branch} and b.delete_time is null and e.type = 'ENDPOINT_TYPE_READ_WRITE'`
     return (await contexts(db, isIt))[0]
   },
+  async at({ project, branch, endpoint }) {
+    const isIt = sql`p.project_id = ${project} and p.delete_time is null
+      and b.branch_id = ${branch} and b.delete_time is null
+      and e.endpoint_id = ${endpoint} and e.life <> 'DELETED'`
+    return (await contexts(db, isIt))[0]
+  },
   everyContext: () => contexts(db, sql`true`),
   contextsOf: (project) => contexts(db, sql`p.uid = ${project}`),
   async everyReader() {

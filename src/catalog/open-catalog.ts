@@ -10,6 +10,7 @@ import { type Clock, minutes, seconds } from '../lib/time.ts'
 import type { Catalog, CatalogEvent, CatalogSession, Notes } from '../ports/catalog.ts'
 import { accessTokensIn, clientSecretsIn } from './access-tokens.ts'
 import { auditIn } from './audit.ts'
+import { basesIn } from './bases.ts'
 import { branchesIn } from './branches.ts'
 import { directoryIn } from './directory.ts'
 import { endpointsIn } from './endpoints.ts'
@@ -119,6 +120,7 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   branches: branchesIn(db),
   endpoints: endpointsIn(db),
   snapshots: snapshotsIn(db),
+  bases: basesIn(db),
   snapshotSchedules: snapshotSchedulesIn(db),
   identities: identitiesIn(db),
   accessTokens: accessTokensIn(db),

@@ -82,17 +82,23 @@ export interface PermissionsTable {
 export interface BranchesTable {
   uid: string
   project_uid: string
+  volume_uid: string
+  begin_lsn: string | null
+  begin_xid: string | null
+  begin_time: Moment | null
   branch_id: string
   state: string
   pending_state: string | null
   state_change_time: Moment
   is_protected: boolean
+  durability: Generated<string>
   logical_size_bytes: Int8
   expire_time: Moment | null
   source_branch_uid: string | null
   source_branch_id: string | null
   source_lsn: string | null
-  source_time: Moment | null
+  source_time_us: Int8 | null
+  source_point: string | null
   source_snapshot_uid: string | null
   source_snapshot_id: string | null
   is_imported: boolean
@@ -101,6 +107,22 @@ export interface BranchesTable {
   update_time: Moment
   delete_time: Moment | null
   purge_time: Moment | null
+  window_start_time_us: Int8 | null
+  window_start_lsn: string | null
+  history_bytes: Int8
+}
+
+export interface BasesTable {
+  uid: string
+  project_uid: string
+  branch_uid: string
+  volume_uid: string
+  state: string
+  redo_lsn: string | null
+  consistent_lsn: string | null
+  consistent_time_us: Int8 | null
+  exclusive_bytes: Int8 | null
+  create_time: Moment
 }
 
 export interface EndpointsTable {
@@ -138,7 +160,7 @@ export interface OperationsTable {
   keys: string[]
   input: JSONColumnType<JsonObject>
   memory: JSONColumnType<JsonObject>
-  progress: JSONColumnType<JsonObject> | null
+  report: JSONColumnType<JsonObject> | null
   cancel_time: Moment | null
   state: string
   step: string | null
@@ -164,6 +186,7 @@ export interface OAuthRecordsTable {
   grant_key: string | null
   identity_uid: string | null
   client_id: string | null
+  secret_id: string | null
   sealed: string
   create_time: Moment
   expire_time: Moment | null
@@ -192,6 +215,7 @@ export interface SignInAttemptsTable {
 export interface SnapshotsTable {
   uid: string
   project_uid: string
+  volume_uid: string
   snapshot_id: string
   state: string
   is_automatic: boolean
@@ -238,6 +262,12 @@ export interface AuditTable {
   hash: Buffer
 }
 
+export interface SightingsTable {
+  kind: string
+  id: string
+  first_time: Moment
+}
+
 export interface Schema {
   audit: AuditTable
   settings: SettingsTable
@@ -258,4 +288,6 @@ export interface Schema {
   sign_in_attempts: SignInAttemptsTable
   snapshots: SnapshotsTable
   snapshot_schedules: SnapshotSchedulesTable
+  bases: BasesTable
+  sightings: SightingsTable
 }

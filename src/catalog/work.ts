@@ -51,13 +51,13 @@ export const workIn = (db: Kysely<Schema>): Work => ({
     await sql`select pg_notify('lakelet', ${`cancel ${uid}`})`.execute(db)
     return result.numUpdatedRows === 1n
   },
-  async claim(now, until, limit) {
+  async claim(now, { until, latest, limit }) {
     // Materialized: a join could run the subquery more than once, and claim more than the limit.
     const { rows } = await sql<Selectable<OperationsTable>>`
       with due as materialized (
         select uid from operations c
         where state in ('pending', 'running', 'undoing')
-          and next_at <= ${toDate(now)}
+          and (next_at <= ${toDate(now)} or next_at > ${toDate(latest)})
           and (lease_until is null or lease_until < ${toDate(now)})
           and not exists (
             select 1 from operations e
@@ -98,7 +98,7 @@ export const workIn = (db: Kysely<Schema>): Work => ({
     return result.numUpdatedRows === 1n
   },
   async save(lease, changes) {
-    const { state, step, memory, progress, attempt, response, fault, releaseUntil } = changes
+    const { state, step, memory, report, attempt, response, fault, releaseUntil } = changes
     const isOver = state === 'succeeded' || state === 'failed'
     const result = await db
       .updateTable('operations')
@@ -106,7 +106,7 @@ export const workIn = (db: Kysely<Schema>): Work => ({
         ...(state === undefined ? {} : { state }),
         ...('step' in changes ? { step: step ?? null } : {}),
         ...(memory === undefined ? {} : { memory: JSON.stringify(memory) }),
-        ...(progress === undefined ? {} : { progress: JSON.stringify(progress) }),
+        ...(report === undefined ? {} : { report: JSON.stringify(report) }),
         ...(attempt === undefined ? {} : { attempt }),
         ...(response === undefined ? {} : { response: JSON.stringify(response) }),
         ...(fault === undefined ? {} : { fault: JSON.stringify(fault) }),
@@ -184,7 +184,7 @@ const readWork = (row: Selectable<OperationsTable>): WorkRow => ({
   keys: row.keys,
   input: row.input,
   memory: row.memory,
-  progress: row.progress ?? undefined,
+  report: row.report ?? undefined,
   cancelTime: maybeMoment(row.cancel_time),
   state: row.state as WorkState,
   step: row.step ?? undefined,
@@ -195,12 +195,12 @@ const readWork = (row: Selectable<OperationsTable>): WorkRow => ({
 })
 
 function readOperation(row: Selectable<OperationsTable>): Operation {
-  const { uid, resource, subject, progress, state, response, fault } = readWork(row)
+  const { uid, resource, subject, report, state, response, fault } = readWork(row)
   const outcome: OperationOutcome =
     state === 'succeeded' && response !== undefined
       ? { kind: 'succeeded', response }
       : state === 'failed' && fault !== undefined
         ? { kind: 'failed', fault }
         : { kind: 'pending' }
-  return { uid, resource, subject, progress, outcome }
+  return { uid, resource, subject, report, outcome }
 }

@@ -1,6 +1,6 @@
-/** What the command line makes of an address and of how far an import is. */
+/** What the command line makes of an address. */
 import { expect, test } from 'vitest'
-import { branchIdFor, sayProgress, withPassword } from './import-command.ts'
+import { branchIdFor, withPassword } from './import-command.ts'
 
 test.each([
   ['postgres://u@h/shop', 'shop'],
@@ -19,17 +19,4 @@ test.each([
 ])('PGPASSWORD fills %s', (source, filled) => {
   expect(withPassword(source, { env: { PGPASSWORD: 'a/b' } })).toBe(filled)
   expect(withPassword(source, { env: {} })).toBe(source)
-})
-
-test('progress in one line', () => {
-  expect(sayProgress('shop', {})).toBe('Importing shop: preparing…')
-  expect(
-    sayProgress('shop', {
-      phase: 'loading',
-      tables_done: 1,
-      tables_total: 3,
-      bytes_done: 2 ** 20,
-      bytes_total: 2 ** 30,
-    }),
-  ).toBe('Importing shop: loading, 1 of 3 tables, 1 MiB of 1 GiB…')
 })

@@ -5,13 +5,12 @@
 import type { Command } from 'commander'
 import type { LakeletClient } from '../client/lakelet-client.ts'
 import type { Operation } from '../client/resources.ts'
-import { readableBytes } from '../lib/byte-size.ts'
-import { humanDurationForms, parseHumanDuration } from '../lib/human-duration.ts'
 import { expirationField } from './body-flags.ts'
 import { type CommandContext, clientOf, type FillCommand } from './command-context.ts'
+import { awaitOperation } from './operation-output.ts'
 import { findProject, readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
-import { type CliIo, coloursFor, printable, printJson } from './terminal.ts'
+import { type CliIo, printable, printJson } from './terminal.ts'
 
 const details = `
 The server connects to the source, so the address is one that it can reach. A password that the address
@@ -62,17 +61,13 @@ async function cancel(
       'It looks like projects/PROJECT/branches/BRANCH/operations/OPERATION; the import printed it.',
     )
   }
-  printJson(await (await clientOf(command, context)).cancelOperation(name), context.io)
+  printJson(await (await clientOf(command, context)).act(name, 'cancel'), context.io)
 }
 
 async function begin(command: Command, context: CommandContext, flags: ImportFlags): Promise<void> {
   const { io } = context
   if (flags.from === undefined) {
     throw new Refusal('--from is missing', 'It looks like postgres://user:password@host/database.')
-  }
-  const patience = parseHumanDuration(flags.timeout)
-  if (patience === undefined) {
-    throw new Refusal(`--timeout: ${JSON.stringify(flags.timeout)} is not ${humanDurationForms}`)
   }
   const source = withPassword(flags.from === '-' ? await readAll(io) : flags.from, io)
   const client = await clientOf(command, context)
@@ -86,23 +81,12 @@ async function begin(command: Command, context: CommandContext, flags: ImportFla
     },
   })
   if (flags.wait === false) return printJson(operation, io)
-  const screen = progressScreen(branch, operation, io)
-  let last = operation
-  try {
-    const response = await client.wait(operation, {
-      patience,
-      sayPatience: flags.timeout,
-      onLook: (seen) => {
-        last = seen
-        screen.show(seen)
-      },
-    })
-    screen.clear()
-    tellLeftOut(last, io)
-    printJson(response, io)
-  } finally {
-    screen.clear()
+  if (io.stderr.isTTY === true) {
+    io.stderr.write(`To end it: lakelet import --cancel ${operation.name}\n`)
   }
+  const response = await awaitOperation(client, operation, flags, `Importing ${branch}`, io)
+  tellLeftOut(await client.getOperation(operation.name), io)
+  printJson(response, io)
 }
 
 async function placeOf(
@@ -111,7 +95,7 @@ async function placeOf(
   source: string,
 ): Promise<{ readonly project: string; readonly branch: string }> {
   const target = readTarget(into, {})
-  const project = await findProject(client, target)
+  const project = await findProject(client, target.project)
   return { project, branch: target.branch ?? branchIdFor(source) }
 }
 
@@ -148,43 +132,15 @@ async function readAll({ stdin }: CliIo): Promise<string> {
   return text.trim()
 }
 
-interface Progress {
-  readonly phase?: string
-  readonly tables_done?: number
-  readonly tables_total?: number
-  readonly bytes_done?: number
-  readonly bytes_total?: number
+interface Report {
   readonly left_out?: Readonly<Record<string, readonly string[]>>
 }
 
-const progressOf = ({ metadata }: Operation): Progress =>
-  (metadata as { readonly progress?: Progress } | undefined)?.progress ?? {}
-
-/** Pure: one line. */
-export function sayProgress(branch: string, progress: Progress): string {
-  const { phase = 'preparing', tables_done: done = 0, tables_total: total = 0 } = progress
-  const { bytes_done: bytes = 0, bytes_total: all = 0 } = progress
-  const tables = total === 0 ? '' : `, ${done} of ${total} tables`
-  const size = all === 0 ? '' : `, ${readableBytes(bytes)} of ${readableBytes(all)}`
-  return `Importing ${branch}: ${phase}${tables}${size}…`
-}
-
-/** One line on a terminal that changes and is gone at the end; nothing at all in a pipe. */
-function progressScreen(branch: string, { name }: Operation, io: CliIo) {
-  if (io.stderr.isTTY !== true || io.env.TERM === 'dumb') {
-    return { show: () => undefined, clear: () => undefined }
-  }
-  const { dim } = coloursFor(io.stderr, io)
-  io.stderr.write(dim(`To end it: lakelet import --cancel ${name}\n`))
-  return {
-    show: (operation: Operation) =>
-      io.stderr.write(`\r\u001b[K${dim(sayProgress(branch, progressOf(operation)))}`),
-    clear: () => io.stderr.write('\r\u001b[K'),
-  }
-}
+const reportOf = ({ metadata }: Operation): Report =>
+  (metadata as { readonly report?: Report } | undefined)?.report ?? {}
 
 function tellLeftOut(operation: Operation, io: CliIo): void {
-  for (const [kind, names] of Object.entries(progressOf(operation).left_out ?? {})) {
+  for (const [kind, names] of Object.entries(reportOf(operation).left_out ?? {})) {
     if (names.length === 0) continue
     const why = kind === 'roles' ? ' (what they had belongs to the shared owner of the branch)' : ''
     io.stderr.write(printable(`Left out: ${kind.replace('_', ' ')} ${names.join(', ')}${why}\n`))

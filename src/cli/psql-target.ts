@@ -1,5 +1,5 @@
 /**
- * Which endpoint `lakelet psql` means: a full endpoint or branch name, `PROJECT/BRANCH`, a bare branch
+ * Which branch or endpoint is meant, as `lakelet psql` and the commands of a branch take it: a full endpoint or branch name, `PROJECT/BRANCH`, a bare branch
  * id, or nothing at all when there is only one to mean.
  */
 import type { LakeletClient } from '../client/lakelet-client.ts'
@@ -11,6 +11,12 @@ export interface Target {
   readonly branch?: string
   readonly endpoint?: string
 }
+
+/** How commands of a branch name it. */
+export const branchArgument = [
+  '<BRANCH>',
+  'PROJECT/BRANCH, projects/PROJECT/branches/BRANCH, or the id in the only project',
+] as const
 
 /** Pure: what the words on the line say, the flags filling what TARGET leaves open. */
 export function readTarget(text: string | undefined, flags: Target): Target {
@@ -40,20 +46,6 @@ function parseTarget(text: string): Target {
   }
 }
 
-/** Full name of the project that the target names, or of the only one. */
-export const findProject = (client: LakeletClient, { project }: Target): Promise<string> =>
-  project === undefined
-    ? only('project', client.projects.list(''))
-    : Promise.resolve(`projects/${project}`)
-
-/** The same of the branch. */
-export async function findBranch(client: LakeletClient, target: Target): Promise<string> {
-  const project = await findProject(client, target)
-  return target.branch === undefined
-    ? only('branch', client.branches.list(project))
-    : `${project}/branches/${target.branch}`
-}
-
 /** Asks the server for what the target leaves open; one candidate is taken, several are listed. */
 export async function findEndpoint(client: LakeletClient, target: Target): Promise<Endpoint> {
   const branch = await findBranch(client, target)
@@ -69,6 +61,21 @@ export async function findEndpoint(client: LakeletClient, target: Target): Promi
   return chosen
 }
 
+/** Full name of the branch that is meant. */
+export async function findBranch(client: LakeletClient, target: Target): Promise<string> {
+  const project = await findProject(client, target.project)
+  return target.branch === undefined
+    ? await only('branch', client.branches.list(project))
+    : `${project}/branches/${target.branch}`
+}
+
+/** Full name of the project of this id, or of the only one. */
+export const findProject = async (
+  client: LakeletClient,
+  id: string | undefined,
+): Promise<string> =>
+  id === undefined ? only('project', client.projects.list('')) : `projects/${id}`
+
 async function only(noun: string, list: AsyncIterable<{ readonly name: string }>): Promise<string> {
   const names: string[] = []
   for await (const { name } of list) names.push(name)
@@ -81,6 +88,6 @@ async function only(noun: string, list: AsyncIterable<{ readonly name: string }>
   const rest = names.length > ids.length ? `, and ${names.length - ids.length} more` : ''
   throw new Refusal(
     `there are ${names.length} to choose from: ${ids.join(', ')}${rest}`,
-    `Say which ${noun}: PROJECT/BRANCH as in: lakelet psql PROJECT/BRANCH.`,
+    `Say which ${noun}: PROJECT/BRANCH, or --${noun} where the command has it.`,
   )
 }

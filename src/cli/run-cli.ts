@@ -63,6 +63,18 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./postgres-commands.ts')).fillPostgres,
   },
   {
+    name: 'branch',
+    describe: 'What can be done with a branch besides.',
+    isGroup: true,
+    load: async () => (await import('./branch-command.ts')).fillBranch,
+  },
+  {
+    name: 'snapshot',
+    describe: 'Keep a branch as it is now, for later.',
+    isGroup: true,
+    load: async () => (await import('./snapshot-command.ts')).fillSnapshot,
+  },
+  {
     name: 'auth',
     describe: 'Sign in, and show who is signed in where.',
     isGroup: true,

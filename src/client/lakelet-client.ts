@@ -44,7 +44,7 @@ export interface WaitOptions {
   readonly patience?: Millis
   /** How the length reads in the refusal when it runs out. */
   readonly sayPatience?: string
-  /** Told of each answer of a poll. */
+  /** Told of each answer of the server. */
   readonly onLook?: (operation: Operation) => void
 }
 
@@ -127,9 +127,10 @@ export class LakeletClient {
     return this.#transport.open({ method: 'POST', path: `${pathOf(name)}/export` })
   }
 
-  async cancelOperation(name: string): Promise<Operation> {
-    const path = `${pathOf(name)}/cancel`
-    return asOperation((await this.send({ method: 'POST', path, body: {} })).json)
+  /** A verb on a resource that is no create, update or delete: `verify` of a branch, say. */
+  async act(name: string, verb: string, body: Body = {}): Promise<Operation> {
+    const path = `${pathOf(name)}/${verb}`
+    return asOperation((await this.send({ method: 'POST', path, body })).json)
   }
 
   async getOperation(name: string): Promise<Operation> {

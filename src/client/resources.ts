@@ -103,6 +103,11 @@ export interface CurrentUser {
 export interface Operation {
   readonly name: string
   readonly done?: boolean
+  readonly metadata?: {
+    /** How far it has come, where the server tells. */
+    readonly progress?: { readonly doing?: string; readonly done?: number; readonly total?: number }
+    readonly [field: string]: unknown
+  }
   readonly response?: unknown
   readonly error?: {
     readonly error_code?: string

@@ -151,3 +151,19 @@ test('a copy of the toolchain that a crash cut short is made anew', async () => 
   await room.computes.ensureReady(spec)
   await room.computes.stop(spec.uid, 'fast')
 })
+
+test('a copy of the toolchain that was complete when its maker died is used', async () => {
+  const spec = await room.spec('ep-toolchain-made', {}, 15)
+  const copies = async () =>
+    (await readdir(join(room.root, 'toolchains'))).filter((name) => /^(draft-)?15-/.test(name))
+  const before = await copies()
+  const child = serve(spec, 'compute.toolchain.renamed=kill')
+  await once(child, 'exit')
+  const made = await copies()
+  expect(made).toHaveLength(before.length + 1)
+  expect(made.filter((name) => name.startsWith('draft-'))).toEqual([])
+  await startAndDie(spec)
+  expect(await copies()).toEqual(made)
+  await room.computes.ensureReady(spec)
+  await room.computes.stop(spec.uid, 'fast')
+})

@@ -6,7 +6,7 @@
 import { parseLsn } from '../domain/lsn.ts'
 import { failpoint } from '../lib/failpoint.ts'
 import { type Clock, type EpochMs, minutes } from '../lib/time.ts'
-import type { BracketSteps } from '../ports/compute.ts'
+import type { BracketSteps, LogMark } from '../ports/compute.ts'
 import { type ConnectTo, type Session, withSession } from './connection.ts'
 
 /** More redo than this costs a client more than the checkpoint that spares it. */
@@ -18,6 +18,8 @@ const statementPatience = minutes(5)
 export interface Bracketed {
   readonly backupLabel: string | undefined
   readonly time: EpochMs
+  /** Everything in the clone's files is described before it. */
+  readonly end: bigint
 }
 
 export const bracketSource = (
@@ -61,10 +63,10 @@ async function atomic(
   await failpoint('compute.bracket.checkpointed')
   await steps.clone()
   await failpoint('compute.bracket.cloned')
-  const time = await flushAcknowledged(session, clock)
+  const { time, end } = await flushAcknowledged(session, clock)
   await steps.copyWal(undefined) // recovery starts where the clone's own pg_control says
   await failpoint('compute.bracket.copied')
-  return { backupLabel: undefined, time }
+  return { backupLabel: undefined, time, end }
 }
 
 async function backup(session: Session, steps: BracketSteps, clock: Clock): Promise<Bracketed> {
@@ -73,26 +75,29 @@ async function backup(session: Session, steps: BracketSteps, clock: Clock): Prom
   await failpoint('compute.bracket.checkpointed')
   await steps.clone()
   await failpoint('compute.bracket.cloned')
-  const time = await flushAcknowledged(session, clock)
+  const { time } = await flushAcknowledged(session, clock)
   // Its end record must be in the copied WAL, else recovery refuses the clone as inconsistent.
   const [ended] = await session.query(
-    `SELECT labelfile FROM pg_backup_stop(wait_for_archive => false)`,
+    `SELECT labelfile, lsn FROM pg_backup_stop(wait_for_archive => false)`,
   )
   if (typeof ended?.labelfile !== 'string') throw new Error('pg_backup_stop returned no label')
   await steps.copyWal(start)
   await failpoint('compute.bracket.copied')
-  return { backupLabel: ended.labelfile, time }
+  return { backupLabel: ended.labelfile, time, end: required(ended.lsn) }
 }
 
 /**
  * Makes sure that the WAL on disk holds every commit that was acknowledged before the returned moment,
  * those of `synchronous_commit = off` included: our own commit is flushed, and with it all before it.
  */
-async function flushAcknowledged(session: Session, clock: Clock): Promise<EpochMs> {
+async function flushAcknowledged(session: Session, clock: Clock): Promise<LogMark> {
   const time = clock.now()
-  await session.query(`SELECT pg_logical_emit_message(true, 'lakelet', '')`)
-  return time
+  const [row] = await session.query(`SELECT pg_logical_emit_message(true, 'lakelet', '') AS lsn`)
+  return { time, end: required(row?.lsn) }
 }
+
+export const markLog = (to: ConnectTo, clock: Clock): Promise<LogMark> =>
+  withSession(to, (session) => flushAcknowledged(session, clock))
 
 function required(text: string | null | undefined): bigint {
   const lsn = parseLsn(text ?? '')

@@ -42,6 +42,15 @@ export const readCheckpointLsn = (to: ConnectTo): Promise<bigint> =>
     return lsn
   })
 
+/** The first transaction id, epoch included, that has not been given out. */
+export const nextXid = 'pg_snapshot_xmax(pg_current_snapshot())'
+
+export const readNextXid = (to: ConnectTo): Promise<bigint> =>
+  withSession(to, async (session) => {
+    const [row] = await session.query(`SELECT ${nextXid} AS next`)
+    return BigInt(row?.next ?? '')
+  })
+
 export const readStartTime = (to: ConnectTo): Promise<EpochMs> =>
   withSession(to, async (session) => {
     const [row] = await session.query(

@@ -10,16 +10,24 @@ import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
 import { type Clock, type Millis, seconds } from '../lib/time.ts'
 import type { ComputeState, Computes, StopMode } from '../ports/compute.ts'
-import { bracketSource } from './bracket.ts'
+import { bracketSource, markLog } from './bracket.ts'
+import { checkRelations } from './check-relations.ts'
 import { boundComputeLog, forgetComputeLog } from './compute-log.ts'
 import type { ConnectTo } from './connection.ts'
 import { initializeCluster } from './initialize.ts'
-import { readActivity, readCheckpointLsn, readLogicalSize, readStartTime } from './observations.ts'
+import { readInstallation } from './installation.ts'
+import {
+  readActivity,
+  readCheckpointLsn,
+  readLogicalSize,
+  readNextXid,
+  readStartTime,
+} from './observations.ts'
 import { processTable } from './process-table.ts'
 import { newestTimelineBegan } from './promotion.ts'
-import { awaitReplay, followNow, readLogReach } from './replay.ts'
+import { awaitReplay, followNow, readLogReach, readOldestHeld } from './replay.ts'
 import { type Room, Supervisor, startPatience } from './supervisor.ts'
-import { type ExtensionFile, Toolchains } from './toolchain.ts'
+import { type ExtensionFile, findToolchains, inPlaceOf, Toolchains } from './toolchain.ts'
 
 export interface OpenComputes extends Computes {
   /** `detach`: computes run on and a later server adopts them. Otherwise all of them are stopped. */
@@ -31,6 +39,8 @@ export interface ComputesOptions {
   readonly serviceUser: ServiceUser | undefined
   /** Written beside the toolchains' own extensions, as `name.control` and `name--1.0.sql`. */
   readonly extensionFiles: readonly ExtensionFile[]
+  /** Postgres installations of the user's own, which replace the embedded ones of their majors. */
+  readonly postgresDirs?: readonly string[]
   readonly log: Log
   readonly clock: Clock
 }
@@ -43,7 +53,9 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
   const { layout, serviceUser, extensionFiles, log, clock } = options
   await mkdir(layout.run, { recursive: true, mode: 0o755 })
   await mkdir(layout.log, { recursive: true, mode: 0o755 })
-  const toolchains = new Toolchains(layout.toolchains, extensionFiles)
+  const named = await Promise.all((options.postgresDirs ?? []).map(readInstallation))
+  const installed = inPlaceOf(findToolchains(), named)
+  const toolchains = new Toolchains(layout.toolchains, extensionFiles, installed)
   const supervisors = new Map<EndpointUid, Supervisor>()
   const listeners = new Set<(uid: EndpointUid, state: ComputeState) => void>()
   const closing = new AbortController()
@@ -123,6 +135,8 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
     socketDirectory,
     activity: async (uid) => readActivity(runningAt(uid)),
     bracket: async (uid, kind, steps) => bracketSource(runningAt(uid), kind, steps, clock),
+    oldestHeld: async (uid) => readOldestHeld(runningAt(uid)),
+    markLog: async (uid) => markLog(runningAt(uid), clock),
     recoveredTo: async (uid) => {
       const { recoveredTo, running } = supervisorOf(uid)
       if (recoveredTo !== undefined) return recoveredTo
@@ -131,8 +145,11 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       const promoted = (await newestTimelineBegan(running.dataDirectory)) ?? 0n
       return promoted > checkpoint ? promoted : checkpoint
     },
+    firstXid: async (uid) => supervisorOf(uid).firstXid ?? readNextXid(runningAt(uid)),
     startTime: async (uid) => readStartTime(runningAt(uid)),
     logicalSize: async (uid) => readLogicalSize(runningAt(uid)),
+    sweepToolchains: () => toolchains.sweep(processTable),
+    checkRelations: async (uid, how) => checkRelations(runningAt(uid), how),
     logReach: async (uid) => readLogReach(runningAt(uid)),
     awaitReplay: async (uid, goal) => awaitReplay(runningAt(uid), goal, clock),
     followNow: async (uid) => followNow(runningAt(uid)),

@@ -19,6 +19,9 @@ export const promotionSettings: Readonly<Record<string, string>> = {
   primary_conninfo: '',
   primary_slot_name: '',
   recovery_target_timeline: 'latest',
+  // Each page comes whole in the log at its first change since the checkpoint, so what Postgres would
+  // fetch ahead is a page that it is about to get: random reads of a cold clone, for nothing.
+  recovery_prefetch: 'off',
 }
 
 /** Whether the next (or present) recovery waits to be promoted: a clone's, and never a standby's. */

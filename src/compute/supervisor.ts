@@ -14,6 +14,7 @@ import type { ComputeSpec, ComputeState, StopMode } from '../ports/compute.ts'
 import { openComputeLog, readComputeLog, startProblem } from './compute-log.ts'
 import { commandLine, type Places } from './configuration.ts'
 import { sqlstate, withSession } from './connection.ts'
+import { nextXid } from './observations.ts'
 import { type Postmaster, spawnPostmaster, watchPostmaster } from './postmaster.ts'
 import { findPostmaster, readPostmasterFile } from './postmaster-file.ts'
 import { clearLeftovers, markStandby, writeConfiguration } from './prepare-start.ts'
@@ -49,6 +50,12 @@ interface Pending {
   readonly cancel: AbortController
 }
 
+/** Of a compute that has just started: where its recovery ended, and which transaction id comes next. */
+interface Answer {
+  readonly lsn: Lsn | undefined
+  readonly xid: bigint | undefined
+}
+
 export class Supervisor {
   readonly #uid: ComputeSpec['uid']
   readonly #room: Room
@@ -56,6 +63,7 @@ export class Supervisor {
   #spec: ComputeSpec | undefined
   #postmaster: Postmaster | undefined
   #recoveredTo: Lsn | undefined
+  #firstXid: bigint | undefined
   #queue: Promise<void> = Promise.resolve()
   #starting: Pending | undefined
   #stopping: { readonly done: Promise<void>; readonly mode: StopMode } | undefined
@@ -82,6 +90,11 @@ export class Supervisor {
   /** Where recovery of the last start ended, if that start was ours. */
   get recoveredTo(): Lsn | undefined {
     return this.#recoveredTo
+  }
+
+  /** What was to be given out next as transaction id just after the last start, if that was ours. */
+  get firstXid(): bigint | undefined {
+    return this.#firstXid
   }
 
   /** Of the running compute; a broken caller when there is none. */
@@ -241,6 +254,7 @@ export class Supervisor {
     }
     await this.#awaitReady(spec, postmaster, 0, cancelled)
     await this.#becomeReady(postmaster, 0)
+    this.#firstXid = undefined
     this.#recoveredTo = undefined // a checkpoint may have followed its start: asked when wanted
     log.info({ compute: this.#uid, postmaster: postmaster.pid }, 'adopt compute')
     return true
@@ -256,6 +270,7 @@ export class Supervisor {
       ...(spec.follows === undefined
         ? {}
         : { followed: join(this.#room.runDirectory, spec.follows) }),
+      ...(spec.keepsWal === undefined ? {} : { keepsWal: spec.keepsWal }),
     }
     const toolchain = await this.#room.toolchains.open(spec.major)
     writeConfiguration(spec, places, serviceUser, log)
@@ -278,20 +293,22 @@ export class Supervisor {
     }
     this.#hold(postmaster, spec)
     await failpoint('compute.start.spawned')
-    this.#recoveredTo = await this.#awaitReady(spec, postmaster, begin, cancelled)
+    const answer = await this.#awaitReady(spec, postmaster, begin, cancelled)
+    this.#recoveredTo = answer.lsn
+    this.#firstXid = answer.xid
     await failpoint('compute.start.ready')
     await this.#becomeReady(postmaster, begin)
     const ms = Math.round(clock.monotonic() - began)
     log.info({ compute: this.#uid, postmaster: postmaster.pid, ms }, 'start compute')
   }
 
-  /** Resolves when Postgres has answered a query: where its recovery ended. */
+  /** Resolves when Postgres has answered a query. */
   async #awaitReady(
     spec: ComputeSpec,
     postmaster: Postmaster,
     logBegin: number,
     cancelled: AbortSignal,
-  ): Promise<Lsn | undefined> {
+  ): Promise<Answer> {
     const { clock } = this.#room
     const began = clock.monotonic()
     const isPromoted = awaitsPromotion(spec)
@@ -309,9 +326,9 @@ export class Supervisor {
       if (file?.pid === postmaster.pid && file.status === 'ready') {
         const answer = await this.#ask(spec)
         if (answer !== undefined) {
-          if (!isPromoted) return answer.lsn
+          if (!isPromoted) return answer
           await withdrawPromotion(spec.dataDirectory)
-          return newestTimelineBegan(spec.dataDirectory)
+          return { ...answer, lsn: await newestTimelineBegan(spec.dataDirectory) }
         }
       } else if (isPromoted && file?.pid === postmaster.pid) {
         await askPromotion(postmaster, spec.dataDirectory)
@@ -327,18 +344,20 @@ export class Supervisor {
   }
 
   /** One real query. `undefined`: not yet. */
-  async #ask(spec: ComputeSpec): Promise<{ readonly lsn: Lsn | undefined } | undefined> {
+  async #ask(spec: ComputeSpec): Promise<Answer | undefined> {
     const { major, firstDatabase } = spec
     const socketDirectory = join(this.#room.runDirectory, this.#uid)
     const to = { socketDirectory, major, firstDatabase }
     try {
       return await withSession(to, async (session) => {
-        const [row] = await session.query('SELECT checkpoint_lsn FROM pg_control_checkpoint()')
-        return { lsn: parseLsn(row?.checkpoint_lsn ?? '') }
+        const [row] = await session.query(
+          `SELECT checkpoint_lsn, ${nextXid} AS next FROM pg_control_checkpoint()`,
+        )
+        return { lsn: parseLsn(row?.checkpoint_lsn ?? ''), xid: BigInt(row?.next ?? '') }
       })
     } catch (error) {
       // Full of the superuser's own sessions: it answers, and the answer is that it runs.
-      return sqlstate(error) === '53300' ? { lsn: undefined } : undefined
+      return sqlstate(error) === '53300' ? { lsn: undefined, xid: undefined } : undefined
     }
   }
 

@@ -41,6 +41,7 @@ const table: Readonly<Record<Deed, string>> = {
   importBranch: '++----..',
   'importBranch/fromSocket': '+-------',
   exportBranch: '++----..',
+  verifyBranch: '++++--..',
 
   createEndpoint: '++----..',
   getEndpoint: '++++++..',

@@ -73,6 +73,8 @@ export const rules = {
   'deleteBranch/ofAnother': project('CAN_MANAGE', 'delete branches of others'),
   /** What comes back has no end. */
   undeleteBranch: project('CAN_MANAGE', 'undelete branches'),
+  /** As much as to make a branch of it and look there. */
+  verifyBranch: project('CAN_BRANCH', 'verify branches'),
 
   /** The server reaches whatever the address names. */
   importBranch: project('CAN_MANAGE', 'import branches'),

@@ -57,10 +57,30 @@ export const branchReasons = {
     say: 'Only one of source_branch_time and source_branch_lsn may be set.',
     next: 'Send one of them, or neither to branch from now.',
   },
-  POINT_UNAVAILABLE: {
-    code: 'NOT_IMPLEMENTED',
-    say: 'A past point of a branch is not available yet.',
-    next: 'Leave source_branch_time and source_branch_lsn out for the branch as it is now, or branch from one of the snapshots of the project (spec.source_snapshot).',
+  POINT_IN_FUTURE: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'The time {time} has not come yet: here it is {now}.',
+    next: 'Send a time in the past, or none for the branch as it is now.',
+  },
+  POINT_OUTSIDE_HISTORY: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: "The history of the branch '{branch}' begins at {time} (log position {lsn}).{elsewhere}",
+    next: 'Send a point from there on, or neither for the branch as it is now.',
+  },
+  POINT_AFTER_END: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: "The log of the branch '{branch}' ends at {end}, before {lsn}.",
+    next: 'Send a position before its end, or none for the branch as it is now.',
+  },
+  HISTORY_NOT_BEGUN: {
+    code: 'INVALID_STATE',
+    say: "The branch '{branch}' has no history yet.",
+    next: 'It begins a moment after the branch is READY; leave source_branch_time and source_branch_lsn out for the branch as it is now.',
+  },
+  HISTORY_DAMAGED: {
+    code: 'INTERNAL_ERROR',
+    say: "The history of the branch '{branch}' cannot be read up to this point: WAL segment {segment} is {problem}.",
+    next: 'What can still be reached: {reachable}; and the branch as it is now.',
   },
   SOURCE_AMBIGUOUS: {
     code: 'INVALID_PARAMETER_VALUE',

@@ -1,6 +1,6 @@
 /** A branch: a named writable line of data with a source branch and a branch point. */
-import type { EpochMs } from '../lib/time.ts'
-import { days, rfc3339 } from '../lib/time.ts'
+import type { EpochMicros, EpochMs } from '../lib/time.ts'
+import { days, rfc3339, rfc3339Micros } from '../lib/time.ts'
 import type { Endpoint } from './endpoint.ts'
 import { formatLsn, type Lsn } from './lsn.ts'
 import {
@@ -14,7 +14,9 @@ import {
   type SnapshotId,
   type SnapshotUid,
   snapshotName,
+  type VolumeUid,
 } from './names.ts'
+import type { Point } from './point.ts'
 import type { Project } from './project.ts'
 
 /**
@@ -22,9 +24,27 @@ import type { Project } from './project.ts'
  */
 export type BranchState = 'INIT' | 'IMPORTING' | 'READY' | 'RESETTING' | 'DELETED'
 
+/** The oldest point of a branch that another can begin with. */
+export interface WindowStart {
+  readonly time: EpochMicros
+  readonly lsn: Lsn
+}
+
+/** The end of a volume's first recovery: what comes after was written on it. */
+export interface Beginning {
+  readonly lsn: Lsn
+  /** The first transaction id, epoch included, that had not been given out. */
+  readonly xid: bigint
+  readonly time: EpochMs
+}
+
 export interface Branch {
   readonly uid: BranchUid
   readonly projectUid: ProjectUid
+  /** Where its data is; its own uid until a reset or restore. */
+  readonly volumeUid: VolumeUid
+  /** Where that volume's own writes begin; `undefined`: nobody wrote it down. */
+  readonly begin: Beginning | undefined
   readonly branchId: BranchId
   readonly state: BranchState
   readonly pendingState: BranchState | undefined
@@ -37,10 +57,16 @@ export interface Branch {
   readonly sourceBranchUid: BranchUid | undefined
   readonly sourceBranchId: BranchId | undefined
   readonly sourceLsn: Lsn | undefined
-  readonly sourceTime: EpochMs | undefined
+  readonly sourceTime: EpochMicros | undefined
+  /** The point of its source that was asked for; `undefined`: the source as it was then. */
+  readonly sourcePoint: Point | undefined
   /** Of a branch made from a snapshot: it has no source branch. The id is kept when that is gone. */
   readonly sourceSnapshotUid: SnapshotUid | undefined
   readonly sourceSnapshotId: SnapshotId | undefined
+  /** Where its own history begins; `undefined`: it has none yet. */
+  readonly windowStart: WindowStart | undefined
+  /** Of its history on disk, as counted last. */
+  readonly historyBytes: number
   /** Filled from another Postgres: it has no source branch. */
   readonly isImported: boolean
   readonly createdBy: IdentityUid
@@ -85,10 +111,19 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
       ...(branch.sourceLsn === undefined ? {} : { source_branch_lsn: formatLsn(branch.sourceLsn) }),
       ...(branch.sourceTime === undefined
         ? {}
-        : { source_branch_time: rfc3339(branch.sourceTime) }),
+        : { source_branch_time: rfc3339Micros(branch.sourceTime) }),
       ...(branch.sourceSnapshotId === undefined
         ? {}
         : { source_snapshot: snapshotName(projectId, branch.sourceSnapshotId) }),
+      ...(branch.windowStart === undefined
+        ? {}
+        : {
+            history: {
+              window_start_time: rfc3339Micros(branch.windowStart.time),
+              window_start_lsn: formatLsn(branch.windowStart.lsn),
+              size_bytes: branch.historyBytes,
+            },
+          }),
       ...(branch.deleteTime === undefined ? {} : { delete_time: rfc3339(branch.deleteTime) }),
       ...(branch.purgeTime === undefined ? {} : { purge_time: rfc3339(branch.purgeTime) }),
     },

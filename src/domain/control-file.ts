@@ -57,11 +57,12 @@ export function parseControlFile(bytes: Buffer): ControlFile {
  * production". Both are recovered alike, but the first tells Postgres that the files are on disk, so it
  * does not open and fsync each of them (`SyncDataDirectory`, xlog.c). True of a clone, which is synced
  * as a whole before it becomes a volume. `undefined`: a clean shutdown, or a file that we cannot vouch
- * for (its checksum is nowhere to be found); it stays as it is.
+ * for (its checksum is nowhere to be found); it stays as it is. A clone whose log `goesOn` behind the
+ * shutdown is marked as well: else Postgres would take the shutdown for the end of the log.
  */
-export function withFilesSynced(bytes: Buffer): Buffer | undefined {
+export function withFilesSynced(bytes: Buffer, goesOn = false): Buffer | undefined {
   const { state } = parseControlFile(bytes)
-  if (state === 'shut down' || state === 'shut down in recovery') return undefined
+  if (state === 'shut down in recovery' || (state === 'shut down' && !goesOn)) return undefined
   const offset = checksumOffset(bytes)
   if (offset === undefined) return undefined
   const changed = Buffer.from(bytes)

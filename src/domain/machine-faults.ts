@@ -9,6 +9,12 @@ export const machineReasons = {
     next: 'Delete branches, or give the pool more room (lakelet up --pool-size).',
     sqlstate: '53100',
   },
+  STORAGE_NEARLY_FULL: {
+    code: 'QUOTA_EXCEEDED',
+    say: 'The {place} has {free} of {total} free, and {reserve} are kept for the branches that are there.',
+    next: 'Delete branches and snapshots that are no longer needed, for good (purge) since others keep their room for 7 days, {grow}.',
+    sqlstate: '53100',
+  },
   STORAGE_UNAVAILABLE: {
     code: 'TEMPORARILY_UNAVAILABLE',
     say: 'The storage pool is not available: {problem}.',

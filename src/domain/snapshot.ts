@@ -11,6 +11,7 @@ import {
   type SnapshotId,
   type SnapshotUid,
   snapshotName,
+  type VolumeUid,
 } from './names.ts'
 
 /** CREATING → AVAILABLE → DELETING → gone; a create that fails goes without a trace. */
@@ -19,6 +20,8 @@ export type SnapshotState = 'CREATING' | 'AVAILABLE' | 'DELETING'
 export interface Snapshot {
   readonly uid: SnapshotUid
   readonly projectUid: ProjectUid
+  /** Where its data is; its own uid, or what was a branch's until a reset or restore. */
+  readonly volumeUid: VolumeUid
   readonly snapshotId: SnapshotId
   readonly state: SnapshotState
   /** Taken by a schedule; such ones do not count against the limit. */

@@ -23,13 +23,16 @@ test('the oldest that is new enough, wherever it is', async () => {
     install('c', 'pg_thing', 'something else'),
   ]
   const path = install('d', 'pg_thing', 'pg_thing (PostgreSQL) 96.4')
-  const find = (atLeast: number) => findPostgresProgram({ name: 'pg_thing', atLeast, directories, path })
+  const find = (atLeast: number) =>
+    findPostgresProgram({ name: 'pg_thing', atLeast, directories, path })
   expect(await find(97)).toEqual({ path: join(root, 'b/pg_thing'), major: 97 })
   expect(await find(98)).toEqual({ path: join(root, 'a/pg_thing'), major: 98 })
   expect(await find(10)).toEqual({ path: join(root, 'd/pg_thing'), major: 96 })
   expect(besides(await find(97), 'psql')).toBe(join(root, 'b/psql'))
   await expect(find(99)).rejects.toThrow(ProgramMissing)
   await expect(find(99)).rejects.toMatchObject({
-    places: expect.stringMatching(/^its own toolchains, .*\/\*\/bin, the PATH, .*b\/pg_thing is of 97/),
+    places: expect.stringMatching(
+      /^its own toolchains, .*\/\*\/bin, the PATH, .*b\/pg_thing is of 97/,
+    ),
   })
 })

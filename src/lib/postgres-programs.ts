@@ -43,7 +43,10 @@ export async function findPostgresProgram(search: Search): Promise<PostgresProgr
     .sort((one, other) => one.major - other.major)
   if (fitting[0] !== undefined) return fitting[0]
   const others = found.map(({ path, major }) => `${path} is of ${major}`)
-  const places = [...(search.directories === undefined ? [] : ['its own toolchains']), ...usualPlaces]
+  const places = [
+    ...(search.directories === undefined ? [] : ['its own toolchains']),
+    ...usualPlaces,
+  ]
   throw new ProgramMissing(name, [...places, ...others].join(', '))
 }
 

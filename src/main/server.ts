@@ -20,6 +20,7 @@ import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
 import { layoutOf } from '../domain/layout.ts'
 import { defaultPostgresMajor } from '../domain/project.ts'
+import { removeDrafts } from '../lib/durable-file.ts'
 import { KeyedMutex } from '../lib/keyed-mutex.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { findServiceUser } from '../lib/service-user.ts'
@@ -28,6 +29,7 @@ import { hours, minutes, systemClock } from '../lib/time.ts'
 import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
+import { historyKeeper } from '../reconcile/keep-history.ts'
 import { awakeNoter } from '../reconcile/note-awake.ts'
 import { findOrphans } from '../reconcile/orphans.ts'
 import { databricksAuthFiles } from '../roles/databricks-auth.ts'
@@ -45,7 +47,7 @@ import { sameCatalog, startCatalog } from './server-catalog.ts'
 import { ownersLink, startIssuer } from './sign-in.ts'
 import { startLoops } from './start-loops.ts'
 import { prepareStateDirectory, tellWhereWeAre } from './state-directory.ts'
-import { adoptComputes, stopComputes } from './surviving-computes.ts'
+import { adoptComputes, stopComputes, sweepToolchains } from './surviving-computes.ts'
 import { writeTrustFiles } from './trust-files.ts'
 
 /** What the start screen and `lakelet status` show. */
@@ -135,6 +137,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     layout,
     serviceUser,
     extensionFiles: databricksAuthFiles,
+    postgresDirs: settings.postgresDirs,
     log,
     clock,
   })
@@ -150,6 +153,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     serviceUser,
     ...(settings.storage === undefined ? {} : { requested: settings.storage }),
     ...(settings.poolSize === undefined ? {} : { poolBytes: settings.poolSize }),
+    reserves: { pool: settings.poolReserve, disk: settings.diskReserve },
     log,
     clock,
   })
@@ -158,6 +162,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     await storage.close({ unmount: true })
   })
   await storage.recover()
+  for (const directory of [layout.root, layout.keys, layout.pool]) await removeDrafts(directory)
 
   const hostStyle = await findHostStyle(settings.domain)
   const port = await choosePort(
@@ -213,6 +218,8 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   })
   await adoptComputes(services)
   await sweepExports(services)
+  // What runs is known: older copies that nothing runs from go, and nobody waits for that.
+  sweepToolchains(services)
   const noter = awakeNoter(services)
   const link: GatewayLink = {
     challenge: (ask) => challenge(services, ask),
@@ -233,7 +240,9 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   onStop(() => engine.stop())
   await engine.start()
-  startLoops(services, prepared, { noter, auditRetention: settings.auditRetention }, onStop)
+  const historian = historyKeeper(services, { longest: settings.historyRetention })
+  const kept = { noter, historian, auditRetention: settings.auditRetention }
+  startLoops(services, prepared, kept, onStop)
 
   const facts: ServerFacts = {
     version,
@@ -261,6 +270,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
       storage: await storage.status(),
       catalog: settings.catalogUrl === undefined ? 'embedded' : 'external',
       gateway: gateway.describe(),
+      history: await historian.describe(),
       orphan_volumes: await findOrphans(services),
     }),
   }

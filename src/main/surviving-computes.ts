@@ -49,3 +49,13 @@ export async function stopComputes(services: Services): Promise<void> {
     }
   }
 }
+
+/** In the background: copies of Postgres from before an upgrade, once nothing runs from them. */
+export function sweepToolchains({ computes, log }: Services): void {
+  computes
+    .sweepToolchains()
+    .then((removed) => {
+      if (removed.length > 0) log.info({ removed }, 'removed copies of Postgres that nothing uses')
+    })
+    .catch((error: unknown) => log.warn({ err: error }, 'cannot remove old copies of Postgres'))
+}

@@ -7,6 +7,7 @@
  */
 import { Fault, type FaultRecord, toRecord } from '../domain/faults.ts'
 import type { OperationUid } from '../domain/names.ts'
+import type { Progress } from '../domain/operation.ts'
 import { failpoint } from '../lib/failpoint.ts'
 import type { Log } from '../lib/log.ts'
 import {
@@ -51,6 +52,8 @@ export interface Engine {
   isCancellable(kind: string): boolean
   /** Resolves when the operation is over or the patience is; never rejects. */
   wait(operation: OperationUid, patience: Millis): Promise<void>
+  /** Of an operation that is at work and tells. */
+  progress(operation: OperationUid): Progress | undefined
 }
 
 export function createEngine(options: {
@@ -63,11 +66,13 @@ export function createEngine(options: {
   const telling = tellingWork(catalog, clock)
   const kinds = new Map(options.kinds.map((kind) => [kind.name, kind]))
   const running = new Map<OperationUid, Worker>()
+  const progress = new Map<OperationUid, Progress>()
   const waiting = new Map<OperationUid, Set<() => void>>()
   const stopping = new AbortController()
   let pumping: Promise<void> | undefined
   let pumpAgain = false
   let isClaimLost = false
+  let clockOffset = clock.now() - clock.monotonic()
   let wakeUp: { cancel(): void } | undefined
   let unlisten = () => {}
 
@@ -81,16 +86,27 @@ export function createEngine(options: {
     } else pumpAgain = true
     return pumping
   }
+  /** Whether the calendar clock was set back since this was asked last. */
+  const wasSetBack = (): boolean => {
+    const before = clockOffset
+    clockOffset = clock.now() - clock.monotonic()
+    return clockOffset < before - seconds(1)
+  }
   const claimAll = async (): Promise<void> => {
     try {
       do {
         pumpAgain = false
         const free = concurrency - running.size
         if (free <= 0) break // whoever ends pumps
+        if (wasSetBack()) isClaimLost = true // leases that nobody holds seem to run for longer
         if (isClaimLost) await catalog.work.releaseAll([...running.keys()])
         isClaimLost = false
         const now = clock.now()
-        const leases = await catalog.work.claim(now, after(now, leaseLength), free)
+        const leases = await catalog.work.claim(now, {
+          until: after(now, leaseLength),
+          latest: after(now, longestBackoff),
+          limit: free,
+        })
         if (stopping.signal.aborted) return // claimed in vain: the next start releases them
         for (const lease of leases) launch(lease)
         await sleepUntilDue(now)
@@ -126,7 +142,10 @@ export function createEngine(options: {
       )
       .finally(() => {
         held.end()
-        if (running.get(uid)?.held === held) running.delete(uid)
+        if (running.get(uid)?.held === held) {
+          running.delete(uid)
+          progress.delete(uid)
+        }
         void pump()
       })
     running.set(uid, { held, done })
@@ -144,8 +163,9 @@ export function createEngine(options: {
     const context: StepContext = {
       row,
       memory: row.memory,
-      async tell(progress) {
-        await held.save({ progress, memory: context.memory })
+      show: (shown) => void progress.set(row.uid, shown),
+      async report(report) {
+        await held.save({ report, memory: context.memory })
       },
     }
     if (row.state === 'undoing') {
@@ -281,6 +301,7 @@ export function createEngine(options: {
       if (isLate) log.warn({ operations: [...running.keys()] }, 'operations left to the next start')
       for (const { held } of running.values()) held.end()
     },
+    progress: (operation) => progress.get(operation),
     isCancellable: (kind) => kinds.get(kind)?.isCancellable === true,
     wait(operation, patience) {
       return new Promise((resolve) => {

@@ -2,14 +2,17 @@
  * A kind of operation is its steps. The row comes first, then the work; a crash at any line is a
  * resume, not a repair.
  */
+import type { Progress } from '../domain/operation.ts'
 import type { JsonObject, WorkRow } from '../ports/catalog.ts'
 
 export interface StepContext {
   readonly row: WorkRow
   /** What steps tell later ones; saved with the step that wrote it. */
   memory: JsonObject
-  /** Shows clients how far the work is, and saves `memory` on the way. */
-  tell(progress: JsonObject): Promise<void>
+  /** Shown to whoever polls, until the next one or the end. */
+  show(progress: Progress): void
+  /** Shown to whoever polls, also at the end and after a restart; saves `memory` on the way. */
+  report(report: JsonObject): Promise<void>
 }
 
 export interface Step {

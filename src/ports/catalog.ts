@@ -11,11 +11,13 @@ import type {
   BranchPath,
   BranchUid,
   EndpointId,
+  EndpointPath,
   EndpointUid,
   IdentityUid,
   OperationUid,
   ProjectId,
   ProjectUid,
+  VolumeUid,
 } from '../domain/names.ts'
 import type { Operation, OperationSubject } from '../domain/operation.ts'
 import type { Principal } from '../domain/principal.ts'
@@ -23,6 +25,7 @@ import type { Project } from '../domain/project.ts'
 import type { EpochMs } from '../lib/time.ts'
 import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
 import type { Audit } from './audit.ts'
+import type { Bases } from './bases.ts'
 import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
@@ -88,7 +91,10 @@ export interface Branches {
   duePurge(now: EpochMs): Promise<readonly Branch[]>
   /** The next moment at which `dueExpiry` or `duePurge` (projects included) has something new. */
   nextDue(): Promise<EpochMs | undefined>
-  everyUid(): Promise<readonly { readonly uid: BranchUid; readonly projectUid: ProjectUid }[]>
+  /** Of every row, deleted ones too. */
+  everyVolume(): Promise<
+    readonly { readonly volumeUid: VolumeUid; readonly projectUid: ProjectUid }[]
+  >
 }
 
 /** An endpoint with what surrounds it, in one read: what logins and wakes need. */
@@ -111,6 +117,8 @@ export interface Endpoints {
   context(uid: EndpointUid): Promise<EndpointContext | undefined>
   /** The read-write endpoint of the live branch at this path. */
   writerAt(path: BranchPath): Promise<EndpointContext | undefined>
+  /** The live endpoint at this path. */
+  at(path: EndpointPath): Promise<EndpointContext | undefined>
   contextByAddress(address: string): Promise<EndpointContext | undefined>
   /** Of deleted branches too: their computes may still run. */
   everyContext(): Promise<readonly EndpointContext[]>
@@ -163,8 +171,8 @@ export interface WorkRow {
   readonly input: JsonObject
   /** What finished steps want later ones to know. */
   readonly memory: JsonObject
-  /** How far it is, as clients see it. */
-  readonly progress: JsonObject | undefined
+  /** What clients see of it beside its outcome. */
+  readonly report: JsonObject | undefined
   /** When somebody asked for its end. */
   readonly cancelTime: EpochMs | undefined
   readonly state: WorkState
@@ -204,8 +212,14 @@ export interface Work {
   ): Promise<(Operation & Pick<WorkRow, 'kind' | 'projectUid' | 'callerUid'>) | undefined>
   /** Asks for the end of what has not ended, once it is committed; `false`: it has. Asked before is success. */
   cancel(uid: OperationUid, now: EpochMs): Promise<boolean>
-  /** Claims due rows whose keys no earlier unfinished row holds. */
-  claim(now: EpochMs, until: EpochMs, limit: number): Promise<readonly WorkLease[]>
+  /**
+   * Claims due rows whose keys no earlier unfinished row holds. Due is also what was put off beyond `latest`,
+   * farther than anybody puts a row off: the clock has been set back since.
+   */
+  claim(
+    now: EpochMs,
+    bounds: { readonly until: EpochMs; readonly latest: EpochMs; readonly limit: number },
+  ): Promise<readonly WorkLease[]>
   /** When the next unclaimed row falls due, after `now`. */
   nextDue(now: EpochMs): Promise<EpochMs | undefined>
   /** `false`: the lease is lost. */
@@ -214,7 +228,7 @@ export interface Work {
   save(
     lease: WorkLease,
     changes: Partial<
-      Pick<WorkRow, 'state' | 'step' | 'memory' | 'progress' | 'attempt' | 'response' | 'fault'>
+      Pick<WorkRow, 'state' | 'step' | 'memory' | 'report' | 'attempt' | 'response' | 'fault'>
     > & {
       /** Gives the row back, to be claimed at this moment. */
       readonly releaseUntil?: EpochMs
@@ -254,6 +268,7 @@ export interface CatalogSession {
   readonly endpoints: Endpoints
   readonly snapshots: Snapshots
   readonly snapshotSchedules: SnapshotSchedules
+  readonly bases: Bases
   readonly identities: Identities
   readonly accessTokens: AccessTokens
   readonly clientSecrets: ClientSecrets

@@ -13,6 +13,8 @@ export interface ComputeSpec {
   readonly settings: Readonly<Record<string, string>>
   /** Makes it a hot standby: it replays what this compute writes, and takes no writes itself. */
   readonly follows?: EndpointUid
+  /** Its WAL is history: Postgres removes none of it, we do. */
+  readonly keepsWal?: boolean
   /**
    * Where clients are expected: the query that proves a start is asked there, when it exists, so that
    * their first session finds in memory what every session of a database needs.
@@ -48,6 +50,13 @@ export interface LogReach {
   readonly oldest: bigint
 }
 
+export interface LogMark {
+  /** Everything acknowledged before this moment is in the log. */
+  readonly time: EpochMs
+  /** Everything written before the mark lies before this position, and is on disk. */
+  readonly end: bigint
+}
+
 export interface ReplayGoal {
   /** Everything before is to be replayed. */
   readonly through: bigint
@@ -70,7 +79,8 @@ export interface ToolchainInfo {
   readonly major: PostgresMajor
   /** Full version, as `17.10`. */
   readonly version: string
-  readonly origin: 'embedded'
+  /** Came with Lakelet, or was named by its directory. */
+  readonly origin: 'embedded' | 'directory'
 }
 
 /** Where a clone of a running source may begin and where it ends. */
@@ -86,6 +96,54 @@ export interface InitializeOptions {
   readonly walDirectory?: string
   /** Whether the files are durable on return. Default: no, the caller's `publish` syncs them. */
   readonly sync?: boolean
+}
+
+export interface CheckRelations {
+  /** How many problems are named; all are counted. */
+  readonly most: number
+  /** Called before each relation. */
+  readonly onRelation?: (done: number, total: number) => void
+  /** Asked between two relations. */
+  readonly signal?: AbortSignal
+}
+
+/** Something that Postgres, or its extension amcheck, found wrong. */
+export interface RelationProblem {
+  readonly database: string
+  /** `schema.table` as SQL writes it; `undefined`: the database as a whole. */
+  readonly relation: string | undefined
+  readonly block: number | undefined
+  readonly message: string
+}
+
+export interface DatabaseChecked {
+  readonly database: string
+  readonly oid: number
+  readonly tables: number
+  readonly indexes: number
+  /** What nobody could look into, and why: of no access method that amcheck knows, or refused. */
+  readonly unchecked: readonly { readonly relation: string; readonly why: string }[]
+}
+
+/** A relation by the file that holds it. */
+export interface RelationName {
+  /** 0 for what all databases share. */
+  readonly databaseOid: number
+  readonly filenode: number
+  readonly database: string | undefined
+  readonly relation: string
+}
+
+export interface RelationsChecked {
+  readonly hasChecksums: boolean
+  /** Pages of one file of a relation. */
+  readonly segmentPages: number
+  /** Version of amcheck; `undefined`: the toolchain has none, so no structure was looked at. */
+  readonly amcheck: string | undefined
+  readonly databases: readonly DatabaseChecked[]
+  readonly problemCount: number
+  readonly problems: readonly RelationProblem[]
+  readonly names: readonly RelationName[]
 }
 
 export interface Computes {
@@ -125,13 +183,28 @@ export interface Computes {
     uid: EndpointUid,
     kind: 'atomic' | 'backup',
     steps: BracketSteps,
-  ): Promise<{ readonly backupLabel: string | undefined; readonly time: EpochMs }>
+  ): Promise<LogMark & { readonly backupLabel: string | undefined }>
+  /**
+   * Makes sure that the log on disk holds every commit that was acknowledged before, those of
+   * `synchronous_commit = off` included, and a commit of its own behind them.
+   */
+  markLog(uid: EndpointUid): Promise<LogMark>
+  /** The oldest position that a replication slot asks for; `undefined`: none does. */
+  oldestHeld(uid: EndpointUid): Promise<bigint | undefined>
   /** End of recovery of a compute that has just started on a clone: its branch point. */
   recoveredTo(uid: EndpointUid): Promise<bigint>
+  /** The first transaction id, epoch included, that had not been given out when the compute had just started. */
+  firstXid(uid: EndpointUid): Promise<bigint>
   /** When the running compute was started, whoever started it. */
   startTime(uid: EndpointUid): Promise<EpochMs>
   /** Bytes of all databases, as Postgres counts them. */
   logicalSize(uid: EndpointUid): Promise<number>
+
+  /**
+   * Looks into the structure of every table and B-tree index of every database. The compute must be one
+   * that nobody else uses and whose data is thrown away: it opens closed databases and adds amcheck.
+   */
+  checkRelations(uid: EndpointUid, how: CheckRelations): Promise<RelationsChecked>
 
   /** Of a compute that writes. */
   logReach(uid: EndpointUid): Promise<LogReach>
@@ -139,6 +212,9 @@ export interface Computes {
   awaitReplay(uid: EndpointUid, goal: ReplayGoal): Promise<Replay>
   /** Tells a standby that what it follows may be there again; else it looks every few seconds. */
   followNow(uid: EndpointUid): Promise<void>
+
+  /** Removes copies of Postgres that nobody starts any more and nothing runs from; answers which. */
+  sweepToolchains(): Promise<readonly string[]>
 
   /** How long a start may take before it counts as failed. */
   readonly startPatience: Millis

@@ -1,5 +1,5 @@
 /** Moving whole databases and clusters in and out, by the programs of Postgres. */
-import type { ImportProgress, LeftOut } from '../domain/import-progress.ts'
+import type { ImportReport, LeftOut } from '../domain/import-report.ts'
 import type { ImportSource } from '../domain/import-source.ts'
 import type { OperationUid } from '../domain/names.ts'
 import type { PostgresMajor } from '../domain/project.ts'
@@ -20,7 +20,7 @@ export interface SourceFacts {
 }
 
 export type TellProgress = (
-  progress: Pick<ImportProgress, 'tables_done' | 'bytes_done'>,
+  progress: Pick<ImportReport, 'tables_done' | 'bytes_done'>,
 ) => void | Promise<void>
 
 /** The branch's Postgres, through its Unix socket. */

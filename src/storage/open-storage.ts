@@ -35,6 +35,7 @@ import { PoolRefused } from './pool-refused.ts'
 import type { Probe } from './probe.ts'
 import { reflinkDriver } from './reflink/driver.ts'
 import { probeReflink } from './reflink/probe.ts'
+import type { Reserves } from './reserve.ts'
 import { VolumeStore } from './volume-store.ts'
 
 export interface OpenStorageOptions {
@@ -44,6 +45,8 @@ export interface OpenStorageOptions {
   readonly requested?: DriverName
   /** Size of the image, if one is made; larger than the present one: it grows. */
   readonly poolBytes?: number
+  /** Room that new volumes leave; default: no more than a draft needs. */
+  readonly reserves?: Reserves
   readonly log: Log
   readonly clock: Clock
 }
@@ -72,7 +75,14 @@ export async function openStorage(options: OpenStorageOptions): Promise<OpenStor
     })
     const record = known === undefined ? await begin(options) : await reopen(options, known)
     const driver = driverFor(record.driver, options)
-    const store = new PoolStore({ layout, record, driver, owner: serviceUser, log })
+    const store = new PoolStore({
+      layout,
+      record,
+      driver,
+      owner: serviceUser,
+      log,
+      ...(options.reserves === undefined ? {} : { reserves: options.reserves }),
+    })
     await store.prepare()
     const took = Math.round(clock.monotonic() - begun)
     log.info({ driver: record.driver, image: record.imageBytes, took }, 'storage is open')

@@ -8,8 +8,9 @@
  *
  * WAL without a volume is therefore a draft's or a deletion's left-over, and goes with them.
  */
-import { readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { readdir, rename, rm, rmdir, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
+import { slotDirectory } from '../domain/clone-contents.ts'
 import type { Layout } from '../domain/layout.ts'
 import { syncDirectory } from '../lib/durable-file.ts'
 import { failpoint } from '../lib/failpoint.ts'
@@ -19,13 +20,19 @@ import type { ServiceUser } from '../lib/service-user.ts'
 import { withUndo } from '../lib/undo.ts'
 import type {
   Capabilities,
+  CheckPages,
   CloneMode,
   DraftId,
+  FoundPoint,
+  PagesChecked,
+  PointSearch,
   PoolStatus,
   Storage,
   VolumeId,
+  WalExtent,
 } from '../ports/storage.ts'
 import { allocatedBytes } from './allocated-bytes.ts'
+import { checkPages } from './check-pages.ts'
 import type { Driver } from './driver.ts'
 import { controlFileOf, LiveWal } from './live-wal.ts'
 import { giveTo, makePassage } from './ownership.ts'
@@ -33,6 +40,7 @@ import { errorCode, exists, inPool, isAbsent, isFull } from './pool-faults.ts'
 import { PoolGuard } from './pool-guard.ts'
 import type { PoolRecord } from './pool-record.ts'
 import { prepareRecovery } from './prepare-recovery.ts'
+import { type Reserves, smallestReserves } from './reserve.ts'
 import { Trash } from './trash.ts'
 import {
   type DraftPaths,
@@ -45,6 +53,7 @@ import {
   walTrash,
 } from './volume-paths.ts'
 import type { CopiedWal } from './wal-copy.ts'
+import { findPoint, segmentAt } from './wal-search.ts'
 
 export interface VolumeStoreOptions {
   readonly layout: Layout
@@ -52,6 +61,8 @@ export interface VolumeStoreOptions {
   readonly driver: Driver
   readonly owner: ServiceUser | undefined
   readonly log: Log
+  /** Default: no more than a draft needs. */
+  readonly reserves?: Reserves
 }
 
 export class VolumeStore implements Storage {
@@ -66,11 +77,12 @@ export class VolumeStore implements Storage {
   /** By project: making a directory and renaming into it must not meet its removal when empty. */
   readonly #names = new KeyedMutex()
 
-  constructor({ layout, record, driver, owner, log }: VolumeStoreOptions) {
+  constructor(options: VolumeStoreOptions) {
+    const { layout, record, driver, owner, log, reserves = smallestReserves } = options
     this.#layout = layout
     this.#record = record
     this.#driver = driver
-    this.#guard = new PoolGuard(layout, record.pool, driver)
+    this.#guard = new PoolGuard(layout, record.pool, driver, reserves)
     this.#wal = new LiveWal(layout, owner)
     this.#owner = owner
     this.#poolTrash = new Trash({ directory: poolTrash(layout), remove: driver.remove, log })
@@ -96,19 +108,25 @@ export class VolumeStore implements Storage {
   async status(): Promise<PoolStatus> {
     await this.#guard.assertPresent()
     const { imageBytes, rungs } = this.#record
+    const room = await this.#guard.room()
     return {
       driver: this.#driver.name,
       can: this.can,
       rungs,
       image: imageBytes === undefined ? undefined : { bytes: imageBytes },
-      totalBytes: await this.#guard.total(),
+      totalBytes: room.pool.totalBytes,
       freeBytes: await this.#guard.free(),
+      room,
     }
   }
 
-  async check(): Promise<void> {
+  check(): Promise<void> {
+    return this.#guard.assertPresent()
+  }
+
+  async checkRoom(): Promise<void> {
     await this.#guard.assertPresent()
-    await this.#guard.makeRoom(() => this.settle())
+    await this.#guard.assertRoomForMore(() => this.settle())
   }
 
   createDraft(draft: DraftId): Promise<string> {
@@ -128,9 +146,9 @@ export class VolumeStore implements Storage {
     })
   }
 
-  async prepareRecovery(draft: DraftId): Promise<void> {
+  async prepareRecovery(draft: DraftId, goesOn = false): Promise<void> {
     const { data } = draftPaths(this.#layout, draft)
-    await inPool(this.#layout.pool, () => prepareRecovery(data, this.#owner))
+    await inPool(this.#layout.pool, () => prepareRecovery(data, this.#owner, goesOn))
     await failpoint('storage.prepare-recovery:after')
   }
 
@@ -170,11 +188,14 @@ export class VolumeStore implements Storage {
     draft: DraftId,
     to: VolumeId,
     fromLsn?: bigint,
+    untilLsn?: bigint,
   ): Promise<CopiedWal> {
     await this.#guard.assertPresent()
     await this.#assertUnpublished(to)
     await failpoint('storage.copy-wal:before')
-    const copied = await inPool(this.#layout.wal, () => this.#wal.copy(source, draft, to, fromLsn))
+    const copied = await inPool(this.#layout.wal, () =>
+      this.#wal.copy(source, draft, to, fromLsn, untilLsn),
+    )
     await failpoint('storage.copy-wal:after')
     return copied
   }
@@ -290,6 +311,47 @@ export class VolumeStore implements Storage {
     return { position: checkpoint, isShutDown: state === 'shut down' }
   }
 
+  async recoveryStart(id: VolumeId): Promise<bigint> {
+    await this.#guard.assertPresent()
+    return await this.#wal.recoveryStart(this.dataDirectory(id))
+  }
+
+  async findPoint(id: VolumeId, search: PointSearch): Promise<FoundPoint> {
+    await this.#guard.assertPresent()
+    return await findPoint(this.walDirectory(id), search)
+  }
+
+  async segmentAt(id: VolumeId, position: bigint): Promise<string> {
+    await this.#guard.assertPresent()
+    return await segmentAt(this.walDirectory(id), position)
+  }
+
+  walExtent(id: VolumeId): Promise<WalExtent | undefined> {
+    return this.#wal.extent(id)
+  }
+
+  async walBytes(id: VolumeId): Promise<number> {
+    return (await allocatedBytes(this.walDirectory(id))) ?? 0
+  }
+
+  async walRoom(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
+    const { bavail, blocks, bsize } = await statfs(this.#layout.wal)
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+  }
+
+  async slotNames(id: VolumeId): Promise<readonly string[]> {
+    await this.#guard.assertPresent()
+    return await readdir(join(this.dataDirectory(id), slotDirectory))
+  }
+
+  async removeWalBefore(id: VolumeId, position: bigint): Promise<number> {
+    await this.#guard.assertPresent()
+    await failpoint('storage.remove-wal:before')
+    const removed = await this.#wal.removeBefore(id, position)
+    await failpoint('storage.remove-wal:after')
+    return removed
+  }
+
   async hasVolume(id: VolumeId): Promise<boolean> {
     await this.#guard.assertPresent()
     return await exists(this.dataDirectory(id))
@@ -333,6 +395,11 @@ export class VolumeStore implements Storage {
     if (data === undefined) throw new Error(`measure ${id}: the volume is not there`)
     const wal = (await allocatedBytes(this.walDirectory(id))) ?? 0
     return { full: data + wal, exclusive: await this.exclusiveBytes(id) }
+  }
+
+  async checkPages(id: VolumeId, how: CheckPages): Promise<PagesChecked> {
+    await this.#guard.assertPresent()
+    return await inPool(this.#layout.pool, () => checkPages(this.dataDirectory(id), how))
   }
 
   async settle(): Promise<void> {

@@ -18,6 +18,7 @@ import type {
   IdentityUid,
   ProjectId,
   ProjectUid,
+  VolumeUid,
 } from '../../src/domain/names.ts'
 import { type Project, projectDefaults } from '../../src/domain/project.ts'
 import { epochMs, hours, systemClock } from '../../src/lib/time.ts'
@@ -71,6 +72,8 @@ const project = (id: string, more: Partial<Project> = {}): Project => ({
 const branch = (id: string, more: Partial<Branch> = {}): Branch => ({
   uid: `br-${id}` as BranchUid,
   projectUid: 'p-store' as ProjectUid,
+  volumeUid: (more.uid ?? `br-${id}`) as string as VolumeUid,
+  begin: undefined,
   branchId: id as BranchId,
   state: 'READY',
   pendingState: undefined,
@@ -85,6 +88,9 @@ const branch = (id: string, more: Partial<Branch> = {}): Branch => ({
   isImported: false,
   sourceLsn: undefined,
   sourceTime: undefined,
+  sourcePoint: undefined,
+  windowStart: undefined,
+  historyBytes: 0,
   createdBy: 'i-ann' as IdentityUid,
   createTime: now,
   updateTime: now,

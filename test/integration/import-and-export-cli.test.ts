@@ -68,10 +68,7 @@ describe.skipIf(!canRun)('the command line', () => {
         '--into',
         `p${name}/shop`,
       ])
-      expect([code, stderr]).toEqual([
-        0,
-        expect.stringContaining('Left out: roles clerk (what'),
-      ])
+      expect([code, stderr]).toEqual([0, expect.stringContaining('Left out: roles clerk (what')])
       expect(JSON.parse(stdout)).toMatchObject({ name: `projects/p${name}/branches/shop` })
       const { rows } = await server.sql(
         `projects/p${name}/branches/shop`,

@@ -96,7 +96,7 @@ describe.skipIf(!canRun)('import by dump', () => {
       status: { current_state: 'READY', default: false },
     })
     expect(over.response.status).not.toHaveProperty('source_branch')
-    expect(over.metadata.progress).toMatchObject({
+    expect(over.metadata.report).toMatchObject({
       phase: 'done',
       tables_done: 2,
       tables_total: 2,
@@ -109,8 +109,8 @@ describe.skipIf(!canRun)('import by dump', () => {
         user_mappings: [],
       },
     })
-    expect(over.metadata.progress.bytes_done).toBeGreaterThan(2 ** 20)
-    expect(over.metadata.progress.bytes_done).toBe(over.metadata.progress.bytes_total)
+    expect(over.metadata.report.bytes_done).toBeGreaterThan(2 ** 20)
+    expect(over.metadata.report.bytes_done).toBe(over.metadata.report.bytes_total)
 
     const at = { database: 'shop' }
     const counts = await server.sql(

@@ -285,7 +285,11 @@ describe('what is finished', () => {
   test('never changes again, not even by the worker that finished it', async () => {
     await insert('make')
     const now = systemClock.now()
-    const [lease] = await catalog.work.claim(now, epochMs(now + 30_000), 16)
+    const [lease] = await catalog.work.claim(now, {
+      until: epochMs(now + 30_000),
+      latest: epochMs(now + 60_000),
+      limit: 16,
+    })
     if (lease === undefined) throw new Error('nothing was claimed')
     expect(await catalog.work.save(lease, { state: 'succeeded', response: {} })).toBe(true)
     // The answer to that save may have been lost; what a confused worker does next changes nothing.
@@ -465,6 +469,41 @@ describe('a machine that slept', () => {
   })
 })
 
+describe('a clock that is set back', () => {
+  test('puts nothing off: what was to be tried again in a moment is, and dead leases are void', async () => {
+    let behind = 0
+    const clock: Clock = { ...systemClock, now: () => epochMs(systemClock.now() - behind) }
+    let tries = 0
+    let tellLeased: () => void = () => undefined
+    const isLeased = new Promise<void>((resolve) => {
+      tellLeased = resolve
+    })
+    const stubborn = kindOf('stubborn', [
+      {
+        name: 'try',
+        run: async () => {
+          tries += 1
+          await isLeased
+          behind = 3_600_000 // from the first try on
+          if (tries < 3) throw new Error('not yet')
+        },
+      },
+    ])
+    const engine = await startEngine([stubborn, kindOf('held', [told([], 'work')])], clock)
+    const put = await insert('stubborn', ['key'])
+    // Behind it, claimed by a worker of this server that could not write down how it ended.
+    const lost = await insert('held', ['key'])
+    await database.sql(
+      `update operations set state = 'running', lease_token = 1,
+         lease_until = to_timestamp(${(systemClock.now() + 30_000) / 1000}) where uid = '${lost}'`,
+    )
+    tellLeased()
+    expect(await outcomeOf(engine, put)).toMatchObject({ kind: 'succeeded' })
+    expect(tries).toBe(3)
+    expect(await outcomeOf(engine, lost)).toMatchObject({ kind: 'succeeded' })
+  })
+})
+
 describe('stopping', () => {
   test('takes no more work and leaves what hangs to the next start', async () => {
     const reached = gate()
@@ -544,14 +583,14 @@ describe('operations that are cancelled', () => {
   })
 })
 
-test('an operation tells how far it is, and what it told is kept for whoever goes on', async () => {
+test('an operation reports, and what it reported is kept for whoever goes on', async () => {
   const seen: unknown[] = []
   const step: Step = {
     name: 'one',
     async run(context) {
       seen.push(context.memory.at)
       context.memory = { at: 'half' }
-      await context.tell({ done: 1, of: 2 })
+      await context.report({ done: 1, of: 2 })
       if (seen.length === 1) throw new Error('once')
     },
   }
@@ -559,5 +598,5 @@ test('an operation tells how far it is, and what it told is kept for whoever goe
   const uid = await insert('telling')
   expect(await outcomeOf(engine, uid)).toMatchObject({ kind: 'succeeded' })
   expect(seen).toEqual([undefined, 'half'])
-  expect((await catalog.work.byUid(uid))?.progress).toEqual({ done: 1, of: 2 })
+  expect((await catalog.work.byUid(uid))?.report).toEqual({ done: 1, of: 2 })
 })

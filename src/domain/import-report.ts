@@ -15,7 +15,7 @@ export type LeftOut = {
   readonly user_mappings: readonly string[]
 }
 
-export type ImportProgress = {
+export type ImportReport = {
   readonly phase: ImportPhase
   readonly tables_done: number
   readonly tables_total: number

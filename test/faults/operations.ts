@@ -1,0 +1,343 @@
+/**
+ * Every kind of operation as a fault meets it: how it is asked for, and which of its two ends it has
+ * come to. `kills.ts` kills at each of their failpoints, `random-kills.test.ts` at random moments;
+ * `failpoints.test.ts` fails when a kind of the engine or a failpoint of `src` has no line here.
+ */
+import { expect } from 'vitest'
+import { catalogRows } from '../fixtures/catalog-rows.ts'
+import type { World } from './world.ts'
+
+export interface Request {
+  readonly method: string
+  readonly path: string
+  readonly body?: unknown
+}
+
+export interface Operation {
+  /** The engine's name of it. */
+  readonly kind: string
+  /** What tells two ways of one kind apart. */
+  readonly how?: string
+  /** Failpoints that other kinds pass as well, and that are killed at here. */
+  readonly covers?: RegExp
+  /** Its own failpoints are those of another line of this kind: it is killed at `covers` alone. */
+  readonly onlyThese?: true
+  /** What must be there before it; everything is named after `id`. */
+  readonly before?: (world: World, id: string) => Promise<void>
+  readonly ask: (id: string) => Request
+  /** `false`: as before it. Throws when it is neither. */
+  readonly isDone: (world: World, id: string) => Promise<boolean>
+  /** Deletes what is there after either end, and whatever `before` made. */
+  readonly clean: (id: string) => readonly Request[]
+}
+
+export const store = 'projects/store'
+export const production = `${store}/branches/production`
+
+const branch = (id: string) => `${store}/branches/${id}`
+const get = (path: string): Request => ({ method: 'GET', path })
+const post = (path: string, body: unknown = {}): Request => ({ method: 'POST', path, body })
+const patch = (path: string, body: unknown): Request => ({ method: 'PATCH', path, body })
+const del = (path: string): Request => ({ method: 'DELETE', path })
+
+const makeBranch = (id: string) =>
+  post(`${store}/branches?branch_id=${id}`, { spec: { ttl: '1h' } })
+const purgeBranch = (id: string) => del(`${branch(id)}?purge=true&allow_missing=true`)
+const makeProject = (id: string) => post(`projects?project_id=${id}`, { spec: {} })
+const purgeProject = (id: string) => del(`projects/${id}?purge=true`)
+const snapshot = (id: string) => `${store}/snapshots/${id}`
+const takeSnapshot = (id: string) =>
+  post(`${store}/snapshots?snapshot_id=${id}`, {
+    spec: { source_branch: production, no_expiry: true },
+  })
+const reader = (id: string) => `${production}/endpoints/${id}`
+const makeReader = (id: string) =>
+  post(`${production}/endpoints?endpoint_id=${id}`, {
+    spec: { endpoint_type: 'ENDPOINT_TYPE_READ_ONLY' },
+  })
+const makeRole = (id: string) =>
+  post(`${production}/roles?role_id=${id}`, {
+    spec: { postgres_role: id, attributes: { createdb: true } },
+  })
+const makeDatabase = (id: string) =>
+  post(`${production}/databases?database_id=${id}`, {
+    spec: { postgres_database: id, role: `${production}/roles/${id}` },
+  })
+const deleteRole = (id: string) => del(`${production}/roles/${id}`)
+const deleteDatabase = (id: string) => del(`${production}/databases/${id}`)
+
+const make =
+  (...requests: readonly ((id: string) => Request)[]) =>
+  async (world: World, id: string) => {
+    for (const request of requests) await world.write(request(id))
+  }
+
+/** There, ready and with every row that was acknowledged before it was asked for; or not there. */
+async function isWholeBranch(world: World, path: string): Promise<boolean> {
+  const { status, body } = await world.send(get(path))
+  if (status === 404) return false
+  expect(body.status).toMatchObject({ current_state: 'READY' })
+  expect(body.status).not.toHaveProperty('pending_state')
+  expect(await world.rowsOf(path)).toEqual(world.acknowledged)
+  return true
+}
+
+const isThere = async (world: World, path: string): Promise<boolean> => {
+  const { status } = await world.send(get(path))
+  expect([200, 404]).toContain(status)
+  return status === 200
+}
+
+/** In Postgres and the API alike, or in neither; and no draft of a database stays. */
+async function isInPostgres(world: World, kind: 'roles' | 'databases', id: string) {
+  const there = await isThere(world, `${production}/${kind}/${id}`)
+  const rows = await world.sql(
+    `select rolname as name from pg_roles where rolname like '%${id}'
+     union all select datname from pg_database where datname like '%${id}' or datname like 'lakelet-draft-%'`,
+  )
+  const names = rows.map(({ name }) => name)
+  expect(names.filter((name) => name.startsWith('lakelet-draft-'))).toEqual([])
+  return { there, names }
+}
+
+async function isWholeProject(world: World, id: string): Promise<boolean> {
+  if (!(await isThere(world, `projects/${id}`))) return false
+  const rows = await world.sql('select 1 as n', `projects/${id}/branches/production`)
+  expect(rows).toEqual([{ n: 1 }])
+  return true
+}
+
+const not = (work: Promise<boolean>): Promise<boolean> => work.then((is) => !is)
+
+export const operations: readonly Operation[] = [
+  {
+    kind: 'create-branch',
+    covers:
+      /^(storage\.(clone|link-wal|copy-wal|prepare-recovery|publish)|compute\.(bracket|start)|audit)[.:]/,
+    ask: makeBranch,
+    isDone: (world, id) => isWholeBranch(world, branch(id)),
+    clean: (id) => [purgeBranch(id)],
+  },
+  {
+    kind: 'delete-branch',
+    covers: /^(storage\.(delete|remove)|compute\.stop)[.:]/,
+    before: make(makeBranch),
+    ask: purgeBranch,
+    isDone: (world, id) => not(isWholeBranch(world, branch(id))),
+    clean: (id) => [purgeBranch(id)],
+  },
+  {
+    kind: 'delete-branch',
+    how: 'that can be undeleted',
+    before: make(makeBranch),
+    ask: (id) => del(branch(id)),
+    async isDone(world, id) {
+      if (await isWholeBranch(world, branch(id))) return false
+      await world.write(post(`${branch(id)}/undelete`))
+      expect(await isWholeBranch(world, branch(id))).toBe(true)
+      return true
+    },
+    clean: (id) => [purgeBranch(id)],
+  },
+  {
+    kind: 'undelete-branch',
+    before: make(makeBranch, (id) => del(branch(id))),
+    ask: (id) => post(`${branch(id)}/undelete`),
+    isDone: (world, id) => isWholeBranch(world, branch(id)),
+    clean: (id) => [purgeBranch(id)],
+  },
+  {
+    kind: 'verify-branch',
+    before: make(makeBranch),
+    ask: (id) => post(`${branch(id)}/verify`),
+    // It changes nothing: what it comes to is a whole report, or none.
+    async isDone(world, id) {
+      const [row] = await catalogRows(
+        world.server,
+        `select response from operations where kind = 'verify-branch' and resource = '${branch(id)}'`,
+      )
+      if (row?.response == null) return false
+      expect(row.response).toMatchObject({ is_sound: true, branch: branch(id) })
+      return true
+    },
+    clean: (id) => [purgeBranch(id)],
+  },
+  {
+    kind: 'update-endpoint',
+    ask: (id) =>
+      patch(`${production}/endpoints/primary?update_mask=spec.suspend_timeout_duration`, {
+        spec: { suspend_timeout_duration: `${secondsOf(id)}s` },
+      }),
+    async isDone(world, id) {
+      const { body } = await world.send(get(`${production}/endpoints/primary`))
+      return body.status.suspend_timeout_duration === `${secondsOf(id)}s`
+    },
+    clean: () => [],
+  },
+  {
+    kind: 'create-snapshot',
+    ask: takeSnapshot,
+    async isDone(world, id) {
+      const { status, body } = await world.send(get(snapshot(id)))
+      if (status === 404) return false
+      expect(body.status.full_size_bytes).toBeGreaterThan(2 ** 20)
+      await world.write(
+        post(`${store}/branches?branch_id=of-${id}`, {
+          spec: { ttl: '1h', source_snapshot: snapshot(id) },
+        }),
+      )
+      return await isWholeBranch(world, branch(`of-${id}`))
+    },
+    clean: (id) => [purgeBranch(`of-${id}`), del(snapshot(id))],
+  },
+  {
+    kind: 'delete-snapshot',
+    before: make(takeSnapshot),
+    ask: (id) => del(snapshot(id)),
+    isDone: (world, id) => not(isThere(world, snapshot(id))),
+    clean: (id) => [del(snapshot(id))],
+  },
+  {
+    kind: 'create-project',
+    ask: makeProject,
+    isDone: isWholeProject,
+    clean: (id) => [purgeProject(id)],
+  },
+  {
+    kind: 'create-project',
+    how: 'the first of its major',
+    covers: /^storage\.create:|^compute\.initialize\./,
+    onlyThese: true,
+    before: async (world) => world.forgetTemplate(16),
+    ask: (id) => post(`projects?project_id=${id}`, { spec: { pg_version: 16 } }),
+    isDone: isWholeProject,
+    clean: (id) => [purgeProject(id)],
+  },
+  {
+    kind: 'delete-project',
+    before: make(makeProject),
+    ask: purgeProject,
+    isDone: (world, id) => not(isThere(world, `projects/${id}`)),
+    clean: (id) => [purgeProject(id)],
+  },
+  {
+    kind: 'undelete-project',
+    before: make(makeProject, (id) => del(`projects/${id}`)),
+    ask: (id) => post(`projects/${id}/undelete`),
+    async isDone(world, id) {
+      const { status, body } = await world.send(get(`projects/${id}`))
+      return status === 200 && body.delete_time === undefined
+    },
+    clean: (id) => [purgeProject(id)],
+  },
+  {
+    kind: 'create-endpoint',
+    covers: /^reader\.place:/,
+    ask: makeReader,
+    async isDone(world, id) {
+      if (!(await isThere(world, reader(id)))) return false
+      expect(await world.rowsOf(production, id)).toEqual(world.acknowledged)
+      return true
+    },
+    clean: (id) => [del(reader(id))],
+  },
+  {
+    kind: 'delete-endpoint',
+    covers: /^reader\.drop:/,
+    before: make(makeReader),
+    ask: (id) => del(reader(id)),
+    isDone: (world, id) => not(isThere(world, reader(id))),
+    clean: (id) => [del(reader(id))],
+  },
+  {
+    kind: 'create-role',
+    ask: makeRole,
+    async isDone(world, id) {
+      const { there, names } = await isInPostgres(world, 'roles', id)
+      expect(names).toEqual(there ? [id] : [])
+      return there
+    },
+    clean: (id) => [deleteRole(id)],
+  },
+  {
+    kind: 'update-role',
+    before: make(makeRole),
+    ask: (id) =>
+      patch(`${production}/roles/${id}?update_mask=spec.attributes.bypassrls`, {
+        spec: { attributes: { bypassrls: true } },
+      }),
+    async isDone(world, id) {
+      const [row] = await world.sql(
+        `select rolbypassrls as is_changed from pg_roles where rolname = '${id}'`,
+      )
+      const { body } = await world.send(get(`${production}/roles/${id}`))
+      expect(body.status.attributes).toMatchObject({ createdb: true, bypassrls: row?.is_changed })
+      return row?.is_changed
+    },
+    clean: (id) => [deleteRole(id)],
+  },
+  {
+    kind: 'delete-role',
+    covers: /^roles\.delete-role:/,
+    async before(world, id) {
+      await make(makeRole, makeDatabase, () => makeRole(`heir-${id}`))(world, id)
+      await world.sql(`create table kept (); alter table kept owner to "${id}"`, production, id)
+    },
+    ask: (id) => del(`${production}/roles/${id}?reassign_owned_to=heir-${id}`),
+    async isDone(world, id) {
+      const { there, names } = await isInPostgres(world, 'roles', id)
+      expect(names.sort()).toEqual([id, ...(there ? [id] : []), `heir-${id}`].sort())
+      return !there
+    },
+    clean: (id) => [deleteDatabase(id), deleteRole(id), deleteRole(`heir-${id}`)],
+  },
+  {
+    kind: 'create-database',
+    covers: /^roles\.create-database:/,
+    before: make(makeRole),
+    ask: makeDatabase,
+    async isDone(world, id) {
+      const { there, names } = await isInPostgres(world, 'databases', id)
+      expect(names).toEqual(there ? [id, id] : [id])
+      return there
+    },
+    clean: (id) => [deleteDatabase(id), deleteRole(id)],
+  },
+  {
+    kind: 'update-database',
+    before: make(makeRole, makeDatabase),
+    ask: (id) =>
+      patch(`${production}/databases/${id}?update_mask=spec.postgres_database`, {
+        spec: { postgres_database: `new-${id}` },
+      }),
+    async isDone(world, id) {
+      const { names } = await isInPostgres(world, 'databases', id)
+      expect(names).toHaveLength(2)
+      return names.includes(`new-${id}`)
+    },
+    clean: (id) => [deleteDatabase(id), deleteRole(id)],
+  },
+  {
+    kind: 'delete-database',
+    covers: /^roles\.delete-database:/,
+    before: make(makeRole, makeDatabase),
+    ask: deleteDatabase,
+    async isDone(world, id) {
+      const { there, names } = await isInPostgres(world, 'databases', id)
+      expect(names).toEqual(there ? [id, id] : [id])
+      return !there
+    },
+    clean: (id) => [deleteDatabase(id), deleteRole(id)],
+  },
+]
+
+/** A timeout that no other case sets: ids end with their number. */
+const secondsOf = (id: string): number => 1000 + Number(/\d+$/.exec(id)?.[0])
+
+/** Killed at where they are passed, which no operation does. */
+export const elsewhere: readonly { readonly point: RegExp; readonly by: string }[] = [
+  { point: /^storage\.open:/, by: 'src/storage/crash.test.ts' },
+  { point: /^compute\.toolchain\./, by: 'src/compute/adoption.test.ts' },
+]
+
+export const nameOf = ({ kind, how }: Operation): string => (how ? `${kind} ${how}` : kind)
