@@ -13,7 +13,8 @@ import { isInstalled } from '../migrations/installed-programs.ts'
 
 const canRun = await isInstalled('pg_dump', / 15\./)
 const store = 'projects/store'
-const ours = /^(import-branch|transfer)\./
+/** Nothing lies between the end of a step and the beginning of the next but its row. */
+const ours = /^(import-branch\..*:(after|undo)|transfer\..*)$/
 
 describe.skipIf(!canRun)('the server killed', () => {
   let server: TestServer
@@ -106,7 +107,7 @@ describe.skipIf(!canRun)('the server killed', () => {
 
   test('at every failpoint of an import: it goes on, and is whole', async () => {
     const passed = await passedBy('probe', 'shop')
-    expect(passed.length).toBeGreaterThan(15)
+    expect(passed.length).toBeGreaterThan(10)
     await server.write('DELETE', `${store}/branches/probe?purge=true`)
     for (const [at, name] of passed.entries()) {
       const id = `killed-${at}`
