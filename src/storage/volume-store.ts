@@ -345,10 +345,7 @@ export class VolumeStore implements Storage {
 
   async removeWalBefore(id: VolumeId, position: bigint): Promise<number> {
     await this.#guard.assertPresent()
-    await failpoint('storage.remove-wal:before')
-    const removed = await this.#wal.removeBefore(id, position)
-    await failpoint('storage.remove-wal:after')
-    return removed
+    return await this.#wal.removeBefore(id, position)
   }
 
   async hasVolume(id: VolumeId): Promise<boolean> {

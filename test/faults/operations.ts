@@ -401,6 +401,10 @@ const secondsOf = (id: string): number => 1000 + Number(/\d+$/.exec(id)?.[0])
 /** Killed at where they are passed, which no operation does. */
 export const elsewhere: readonly { readonly point: RegExp; readonly by: string }[] = [
   { point: /^storage\.open:/, by: 'src/storage/crash.test.ts' },
+  {
+    point: /^(take-base|erase-base|place-at)\.|^storage\.remove-wal:/,
+    by: 'test/faults/killed-history.test.ts',
+  },
   { point: /^compute\.toolchain\./, by: 'src/compute/adoption.test.ts' },
   { point: /^replace-volume\.exchange:taken-back/, by: 'test/integration/reset.test.ts' },
 ]
