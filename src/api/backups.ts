@@ -160,6 +160,7 @@ export const backupRoutes = (actions: Actions): readonly Route[] => [
       'LIMIT_REACHED',
       'ACTIVE_COMPUTES_LIMIT',
       'STORAGE_FULL',
+      'STORAGE_NEARLY_FULL',
       'STORAGE_UNAVAILABLE',
     ],
     access: 'identity',

@@ -169,6 +169,10 @@ export interface WorkRow {
   readonly input: JsonObject
   /** What finished steps want later ones to know. */
   readonly memory: JsonObject
+  /** What clients see of it beside its outcome. */
+  readonly report: JsonObject | undefined
+  /** When somebody asked for its end. */
+  readonly cancelTime: EpochMs | undefined
   readonly state: WorkState
   readonly step: string | undefined
   readonly attempt: number
@@ -203,7 +207,9 @@ export interface Work {
   insertDone(work: NewWork, response: JsonObject): Promise<void>
   byUid(
     uid: OperationUid,
-  ): Promise<(Operation & Pick<WorkRow, 'projectUid' | 'callerUid'>) | undefined>
+  ): Promise<(Operation & Pick<WorkRow, 'kind' | 'projectUid' | 'callerUid'>) | undefined>
+  /** Asks for the end of what has not ended, once it is committed; `false`: it has. Asked before is success. */
+  cancel(uid: OperationUid, now: EpochMs): Promise<boolean>
   /**
    * Claims due rows whose keys no earlier unfinished row holds. Due is also what was put off beyond `latest`,
    * farther than anybody puts a row off: the clock has been set back since.
@@ -220,7 +226,7 @@ export interface Work {
   save(
     lease: WorkLease,
     changes: Partial<
-      Pick<WorkRow, 'state' | 'step' | 'memory' | 'attempt' | 'response' | 'fault'>
+      Pick<WorkRow, 'state' | 'step' | 'memory' | 'report' | 'attempt' | 'response' | 'fault'>
     > & {
       /** Gives the row back, to be claimed at this moment. */
       readonly releaseUntil?: EpochMs
@@ -234,7 +240,7 @@ export interface Work {
   /** Forgets operations that ended before this moment. */
   forget(before: EpochMs): Promise<number>
   /** What waits or runs under this key, in the order in which it was accepted. */
-  unfinished(key: string): Promise<readonly Pick<WorkRow, 'kind' | 'input'>[]>
+  unfinished(key: string): Promise<readonly Pick<WorkRow, 'uid' | 'kind' | 'input'>[]>
   /**
    * Whether an unfinished row names this, as a key or within its input or memory, or is named in it, as in the
    * names of its scratch volumes and drafts.
@@ -255,6 +261,14 @@ export interface Sightings {
   /** Takes these as all that is seen now: new ones begin now, what is not seen any more is forgotten. */
   replace(seen: readonly Sighting[], now: EpochMs): Promise<void>
   list(): Promise<readonly (Sighting & { readonly firstTime: EpochMs })[]>
+}
+
+/** Where imports read from, password included, sealed; gone when the import is over. */
+export interface ImportSources {
+  insert(operation: OperationUid, sealed: string): Promise<void>
+  sealed(operation: OperationUid): Promise<string | undefined>
+  /** Absent is success. */
+  remove(operation: OperationUid): Promise<void>
 }
 
 /** Small facts about the installation itself. */
@@ -284,6 +298,7 @@ export interface CatalogSession {
   readonly signInAttempts: SignInAttempts
   readonly audit: Audit
   readonly backups: Backups
+  readonly importSources: ImportSources
 }
 
 /** What is told when something commits. */
@@ -291,6 +306,8 @@ export type CatalogEvent =
   /** There is work to claim. */
   | { readonly kind: 'work' }
   | { readonly kind: 'done'; readonly operation: OperationUid }
+  /** Somebody asked for its end. */
+  | { readonly kind: 'cancel'; readonly operation: OperationUid }
   /** An end or purge time was set. */
   | { readonly kind: 'due' }
   /** Somebody may do less than before. */

@@ -4,6 +4,7 @@
  * an older catalog came back. Nothing is deleted on a guess: what may hold data waits, is then set aside,
  * and comes back by itself when a row wants it. Where rows cannot be read, nothing is done at all.
  */
+import { isExport } from '../actions/export-branch.ts'
 import { type KnownVolume, knownVolumes } from '../actions/known-volumes.ts'
 import type { Services } from '../actions/services.ts'
 import { planSetAside, planStray, type StrayKind, strayKinds } from '../domain/plan-sweep.ts'
@@ -123,7 +124,7 @@ const uidOf = ({ endpoint }: { readonly endpoint: { readonly uid: string } }): s
   endpoint.uid
 
 const isStrange = (id: VolumeId, known: Seen['known']): boolean =>
-  !known.has(id) && !id.startsWith('templates/')
+  !known.has(id) && !id.startsWith('templates/') && !isExport(id)
 
 /** What an operation makes has its row by its end, and is no stray until then. */
 const isMade = ({ work }: Pick<CatalogSession, 'work'>, id: string): Promise<boolean> =>

@@ -136,6 +136,7 @@ test('however many they are, all are met before it goes on', async () => {
       stateChangeTime: past,
       isProtected: false,
       isRestored: false,
+      isImported: false,
       durability: 'durable',
       logicalSizeBytes: 0,
       expireTime,
