@@ -109,6 +109,9 @@ async function isWholeProject(world: World, id: string): Promise<boolean> {
 
 const not = (work: Promise<boolean>): Promise<boolean> => work.then((is) => !is)
 
+/** By id: a moment of production, and what had been acknowledged by then. */
+const points = new Map<string, { readonly time: string; readonly rows: readonly number[] }>()
+
 export const operations: readonly Operation[] = [
   {
     kind: 'create-branch',
@@ -116,6 +119,30 @@ export const operations: readonly Operation[] = [
       /^(storage\.(clone|link-wal|copy-wal|prepare-recovery|publish)|compute\.(bracket|start)|audit)[.:]/,
     ask: makeBranch,
     isDone: (world, id) => isWholeBranch(world, branch(id)),
+    clean: (id) => [purgeBranch(id)],
+  },
+  {
+    kind: 'create-branch',
+    how: 'at a point',
+    covers: /^place-at\./,
+    onlyThese: true,
+    async before(world, id) {
+      await world.commit()
+      const [row] = await world.sql(
+        `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time`,
+      )
+      points.set(id, { time: row?.time, rows: [...world.acknowledged] })
+      await world.commit() // the point is not the head
+    },
+    ask: (id) =>
+      post(`${store}/branches?branch_id=${id}`, {
+        spec: { ttl: '1h', source_branch: production, source_branch_time: points.get(id)?.time },
+      }),
+    async isDone(world, id) {
+      if (!(await isThere(world, branch(id)))) return false
+      expect(await world.rowsOf(branch(id))).toEqual(points.get(id)?.rows)
+      return true
+    },
     clean: (id) => [purgeBranch(id)],
   },
   {
@@ -337,6 +364,10 @@ const secondsOf = (id: string): number => 1000 + Number(/\d+$/.exec(id)?.[0])
 /** Killed at where they are passed, which no operation does. */
 export const elsewhere: readonly { readonly point: RegExp; readonly by: string }[] = [
   { point: /^storage\.open:/, by: 'src/storage/crash.test.ts' },
+  {
+    point: /^(take-base|erase-base)\.|^storage\.remove-wal:/,
+    by: 'test/faults/killed-history.test.ts',
+  },
   { point: /^compute\.toolchain\./, by: 'src/compute/adoption.test.ts' },
 ]
 
