@@ -26,7 +26,6 @@ export class World {
       await world.launch()
       await world.sql('create table kept (n int primary key)')
       await world.commit()
-      await world.historyBegins(production)
     } catch (error) {
       console.error(server.output, server.log.slice(-4000))
       await server.dispose()
@@ -106,14 +105,6 @@ export class World {
     const n = this.acknowledged.length + 1
     await this.sql(`insert into kept values (${n})`)
     this.acknowledged.push(n)
-  }
-
-  /** Its first base is taken in the background; before, a point of it cannot be asked for. */
-  async historyBegins(branch: string): Promise<void> {
-    await eventually(`the history of ${branch} begins`, async () => {
-      const { body } = await this.send({ method: 'GET', path: branch })
-      return body.status?.history !== undefined
-    })
   }
 
   async rowsOf(branch: string, endpoint = 'primary'): Promise<readonly number[]> {
