@@ -2,6 +2,8 @@
  * The verbs of the product, one file each beside this one. Edges call these and nothing else. Every
  * write answers with its operation; a refusal that can be known at once is thrown at once.
  */
+import type { BackupListing } from '../domain/backup.ts'
+import type { BackupPoint } from '../domain/backup-chain.ts'
 import type { BranchResource } from '../domain/branch.ts'
 import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
 import type { DatabaseResource } from '../domain/database.ts'
@@ -25,8 +27,10 @@ import type {
   SnapshotPath,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
+import type { Point } from '../domain/point.ts'
 import type { DirectoryEntry, Principal } from '../domain/principal.ts'
 import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
+import type { ResetPreview } from '../domain/reset-preview.ts'
 import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.ts'
 import type { SnapshotResource } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
@@ -34,6 +38,7 @@ import type { Secret } from '../lib/secret.ts'
 import type { EpochMicros, EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
 import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
+import type { BackupPlace } from '../ports/backups.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
 import type { Narrowing } from '../ports/roles.ts'
 import type { ProvenClient } from './access-tokens.ts'
@@ -119,6 +124,11 @@ export interface CreateBranch {
   readonly replaceExisting: boolean
 }
 
+/** What a branch is restored to: one of its snapshots, or a point of its history. */
+export type RestorePoint =
+  /** Full name, or a bare snapshot id of the same project. */
+  { readonly kind: 'snapshot'; readonly snapshot: string } | Point
+
 export interface CreateSnapshot {
   readonly project: ProjectId
   readonly snapshotId: SnapshotId
@@ -185,6 +195,14 @@ export interface CreateCredential {
   readonly groupName?: string
 }
 
+export interface RestoreBackup {
+  readonly from: BackupPlace
+  /** Default: the end of the last backup. */
+  readonly point: BackupPoint | undefined
+  /** Default: where it was. */
+  readonly into: BranchPath | undefined
+}
+
 export interface SetAccessEntry {
   /** Login name, or a group's name; upper and lower case do not count. */
   readonly name: string
@@ -234,6 +252,13 @@ export interface Actions {
     options: { readonly purge: boolean; readonly allowMissing: boolean },
   ): Promise<OperationResource>
   undeleteBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** Its data becomes that of its source branch as it is now. */
+  resetBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** Refuses what the reset would refuse. */
+  previewReset(caller: Caller, path: BranchPath): Promise<ResetPreview>
+  /** Its data becomes what it was. */
+  restoreBranch(caller: Caller, path: BranchPath, to: RestorePoint): Promise<OperationResource>
+  previewRestore(caller: Caller, path: BranchPath, to: RestorePoint): Promise<ResetPreview>
   /** Checks a throw-away clone of the branch as it is now; the response is a report. */
   verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
 
@@ -252,6 +277,19 @@ export interface Actions {
     path: EndpointPath,
     id: string,
   ): Promise<ComputeInstanceResource>
+
+  /** A copy away from this machine; for administrators, as all that concerns backups. */
+  backUpBranch(
+    caller: Caller,
+    path: BranchPath,
+    input: { readonly to: BackupPlace; readonly isFull: boolean },
+  ): Promise<OperationResource>
+  /** What there is at a place. */
+  listBackups(caller: Caller, place: BackupPlace): Promise<BackupListing>
+  /** Reads all of it; the response says what is wrong. */
+  verifyBackups(caller: Caller, place: BackupPlace): Promise<OperationResource>
+  /** A new branch, and its project with all who may use it where that is not there. */
+  restoreBackup(caller: Caller, input: RestoreBackup): Promise<OperationResource>
 
   createRole(caller: Caller, input: CreateRole): Promise<OperationResource>
   getRole(caller: Caller, path: RolePath): Promise<RoleResource>

@@ -16,6 +16,7 @@ import { actorOf, begin, originOf } from './audit-entry.ts'
 import { type Audited, auditTable } from './audit-table.ts'
 import { audited } from './audited.ts'
 import { authenticate } from './authenticate.ts'
+import { backUpBranch, backUpBranchKind } from './back-up-branch.ts'
 import {
   deleteProject,
   deleteProjectKind,
@@ -50,6 +51,7 @@ import {
   updateIdentity,
 } from './identities.ts'
 import { getAccess, setAccess } from './permissions.ts'
+import { previewReset, previewRestore } from './preview-reset.ts'
 import {
   getBranch,
   getEndpoint,
@@ -60,7 +62,11 @@ import {
   listProjects,
 } from './read.ts'
 import { listAudit, verifyAudit } from './read-audit.ts'
+import { listBackups, verifyBackups, verifyBackupsKind } from './read-backups.ts'
 import { getSnapshot, listSnapshots } from './read-snapshots.ts'
+import { replaceVolumeKinds } from './replace-volume.ts'
+import { resetBranch, restoreBranch } from './reset-branch.ts'
+import { restoreBackup, restoreBackupKind } from './restore-backup.ts'
 import { roleAndDatabaseKinds } from './role-kinds.ts'
 import {
   createRole,
@@ -85,12 +91,16 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   createBranchKind(services, prepared),
   deleteBranchKind(services),
   undeleteBranchKind(services),
+  ...replaceVolumeKinds(services),
   verifyBranchKind(services),
   createEndpointKind(services),
   updateEndpointKind(services),
   createSnapshotKind(services),
   deleteSnapshotKind(services),
   deleteEndpointKind(services),
+  backUpBranchKind(services),
+  verifyBackupsKind(services),
+  restoreBackupKind(services, prepared),
   ...roleAndDatabaseKinds(services),
 ]
 
@@ -135,6 +145,10 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   updateBranch: (caller, path, spec) => updateBranch(services, caller, path, spec),
   deleteBranch: (caller, path, options) => deleteBranch(services, caller, path, options),
   undeleteBranch: (caller, path) => undeleteBranch(services, caller, path),
+  resetBranch: (caller, path) => resetBranch(services, caller, path),
+  previewReset: (caller, path) => previewReset(services, caller, path),
+  restoreBranch: (caller, path, to) => restoreBranch(services, caller, path, to),
+  previewRestore: (caller, path, to) => previewRestore(services, caller, path, to),
   verifyBranch: (caller, path) => verifyBranch(services, caller, path),
 
   createEndpoint: (caller, input) => createEndpoint(services, caller, input),
@@ -144,6 +158,11 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   deleteEndpoint: (caller, path) => deleteEndpoint(services, caller, path),
   listComputeInstances: (caller, path, page) => listComputeInstances(services, caller, path, page),
   getComputeInstance: (caller, path, id) => getComputeInstance(services, caller, path, id),
+
+  backUpBranch: (caller, path, input) => backUpBranch(services, caller, path, input),
+  listBackups: (caller, place) => listBackups(services, caller, place),
+  verifyBackups: (caller, place) => verifyBackups(services, caller, place),
+  restoreBackup: (caller, input) => restoreBackup(services, caller, input),
 
   createRole: (caller, input) => createRole(services, prepared, caller, input),
   getRole: (caller, path) => getRole(services, prepared, caller, path),

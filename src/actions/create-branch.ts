@@ -125,6 +125,7 @@ export const newBranch = (
     sourcePoint: undefined,
     sourceSnapshotUid: undefined,
     sourceSnapshotId: undefined,
+    isRestored: false,
     windowStart: undefined,
     historyBytes: 0,
     createdBy: caller.identity.uid,

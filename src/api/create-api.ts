@@ -12,6 +12,7 @@ import { printable } from '../domain/names.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
 import { auditRoutes } from './audit.ts'
+import { backupRoutes } from './backups.ts'
 import { branchRoutes } from './branches.ts'
 import { clientSecretRoutes } from './client-secrets.ts'
 import { computeInstanceRoutes } from './compute-instances.ts'
@@ -28,6 +29,7 @@ import { permissionRoutes } from './permissions.ts'
 import { projectRoutes } from './projects.ts'
 import { renderFault, statusOf } from './render-fault.ts'
 import { isScimPath, renderScimFault } from './render-scim-fault.ts'
+import { resetRoutes } from './reset.ts'
 import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
@@ -68,12 +70,14 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
   const { actions, workspaceId, publicUrl, apiUrl, contract } = options
   const routes: Route[] = [
     ...wellKnownRoutes({ workspaceId, publicUrl, apiUrl }),
+    ...backupRoutes(actions),
     ...operationRoutes(actions), // before resources: they hang below them
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
     ...roleRoutes(actions),
     ...databaseRoutes(actions),
+    ...resetRoutes(actions),
     ...snapshotRoutes(actions, { isStrict: contract === 'strict' }),
     ...snapshotScheduleRoutes(actions),
     ...computeInstanceRoutes(actions),

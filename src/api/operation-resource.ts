@@ -4,7 +4,7 @@ import { empty } from '../domain/operation.ts'
 import { errorBody } from './error-body.ts'
 import { resourceName } from './reply-fields.ts'
 
-const progress = z
+export const progress = z
   .strictObject({
     doing: z.string().meta({ examples: ['checking tables and indexes'] }),
     done: z.int().min(0),

@@ -26,6 +26,7 @@ import {
   sampleInstance,
   sampleOperation,
   sampleProject,
+  sampleResetPreview,
   sampleRole,
   sampleSnapshot,
   sampleSnapshotSchedule,
@@ -119,6 +120,7 @@ const subjectOf = (resource: string): OperationSubject => {
   if (resource.includes('/endpoints/')) return 'Endpoint'
   if (resource.includes('/roles/')) return 'Role'
   if (resource.includes('/databases/')) return 'Database'
+  if (resource.endsWith('backups')) return 'Backup'
   if (resource.endsWith('/snapshot-schedule')) return 'SnapshotSchedule'
   if (resource.includes('/snapshots/')) return 'Snapshot'
   return resource.includes('/branches/') ? 'Branch' : 'Project'
@@ -151,6 +153,10 @@ export function recordedApi(answers: Answers = {}) {
     updateBranch: () => sampleOperation('Branch', sampleBranch),
     deleteBranch: () => sampleOperation('Branch'),
     undeleteBranch: () => sampleOperation('Branch', sampleBranch),
+    resetBranch: () => sampleOperation('Branch'),
+    previewReset: () => sampleResetPreview,
+    restoreBranch: () => sampleOperation('Branch'),
+    previewRestore: () => sampleResetPreview,
     createEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),
     updateEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),
     deleteEndpoint: () => sampleOperation('Endpoint'),

@@ -21,6 +21,7 @@ import type {
 } from '../domain/names.ts'
 import { empty, type OperationSubject, renderOperation } from '../domain/operation.ts'
 import { projectDefaults, renderProject } from '../domain/project.ts'
+import { renderPreview } from '../domain/reset-preview.ts'
 import { renderRole } from '../domain/role.ts'
 import { renderSnapshot } from '../domain/snapshot.ts'
 import { renderCadence } from '../domain/snapshot-cadence.ts'
@@ -77,6 +78,7 @@ export const sampleBranch = renderBranch({
     sourcePoint: undefined,
     sourceSnapshotUid: 'sn-calm-lake-a1b2c3d4' as SnapshotUid,
     sourceSnapshotId: snapshotId,
+    isRestored: false,
     windowStart: { time: toMicros(moment), lsn: lsn(0x16_b374_d000n) },
     historyBytes: 4_194_304,
     createdBy: '7b1d0f0e-0000-4000-8000-000000000001' as IdentityUid,
@@ -185,3 +187,9 @@ export const sampleOperation = (
     subject,
     outcome: { kind: 'succeeded', response },
   })
+
+export const sampleResetPreview = renderPreview(
+  { project: projectId, branch: branchId },
+  { kind: 'source', branchId },
+  { since: moment, written: { transactions: 3, walBytes: 4096 }, sessions: 1 },
+)

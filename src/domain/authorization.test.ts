@@ -38,6 +38,12 @@ const table: Readonly<Record<Deed, string>> = {
   deleteBranch: '++++--..',
   'deleteBranch/ofAnother': '++----..',
   undeleteBranch: '++----..',
+  resetBranch: '++++--..',
+  'resetBranch/ofAnother': '++----..',
+  'resetBranch/stays': '++----..',
+  previewReset: '++++--..',
+  restoreBranch: '++----..',
+  previewRestore: '++----..',
   verifyBranch: '++++--..',
 
   createEndpoint: '++----..',
@@ -56,6 +62,11 @@ const table: Readonly<Record<Deed, string>> = {
   'deleteSnapshot/ofAnother': '++----..',
   getSnapshotSchedule: '++++++..',
   updateSnapshotSchedule: '++----..',
+
+  backUpBranch: '+-------',
+  listBackups: '+-------',
+  verifyBackups: '+-------',
+  restoreBackup: '+-------',
 
   createRole: '++++++..',
   'createRole/rights': '++-+--..',

@@ -76,6 +76,13 @@ export const rules = {
   /** As much as to make a branch of it and look there. */
   verifyBranch: project('CAN_BRANCH', 'verify branches'),
 
+  resetBranch: project('CAN_BRANCH', 'reset branches'),
+  'resetBranch/ofAnother': project('CAN_MANAGE', 'reset branches of others'),
+  'resetBranch/stays': project('CAN_MANAGE', 'reset branches that stay'),
+  previewReset: project('CAN_BRANCH', 'reset branches'),
+  restoreBranch: project('CAN_MANAGE', 'restore branches in place'),
+  previewRestore: project('CAN_MANAGE', 'restore branches in place'),
+
   createEndpoint: project('CAN_MANAGE', 'create endpoints'),
   getEndpoint: see,
   listEndpoints: see,
@@ -93,6 +100,13 @@ export const rules = {
   getSnapshotSchedule: see,
   /** What it takes stays as long as it says. */
   updateSnapshotSchedule: project('CAN_MANAGE', 'change snapshot schedules'),
+
+  /** Writes where the server's own rights reach. */
+  backUpBranch: administrators('back up branches'),
+  listBackups: administrators('read backups'),
+  verifyBackups: administrators('verify backups'),
+  /** What is restored runs with the rights of the computes, and brings principals with it. */
+  restoreBackup: administrators('restore backups'),
 
   createRole: project('CAN_USE', 'create roles'),
   'createRole/rights': ddl('give rights to roles'),

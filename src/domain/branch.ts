@@ -67,6 +67,8 @@ export interface Branch {
   readonly windowStart: WindowStart | undefined
   /** Of its history on disk, as counted last. */
   readonly historyBytes: number
+  /** Brought back from a backup: it has no source branch. */
+  readonly isRestored: boolean
   readonly createdBy: IdentityUid
   readonly createTime: EpochMs
   readonly updateTime: EpochMs
@@ -132,12 +134,15 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
 export const defaultDatabase = 'databricks_postgres'
 
 /**
- * The branch that came with its project, and goes with it. A branch from a snapshot has no source branch
- * either, so it counts as a root, but somebody made it and may delete it.
+ * The branch that came with its project, and goes with it. A branch from a snapshot or a backup has no
+ * source branch either, so it counts as a root, but somebody made it and may delete it.
  */
 export const isFirstBranch = (
-  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid'>,
-): boolean => branch.sourceBranchUid === undefined && branch.sourceSnapshotUid === undefined
+  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid' | 'isRestored'>,
+): boolean =>
+  branch.sourceBranchUid === undefined &&
+  branch.sourceSnapshotUid === undefined &&
+  !branch.isRestored
 
 /** Neither the endpoint nor the branch nor its project is deleted. */
 export const isLive = ({

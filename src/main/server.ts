@@ -15,6 +15,7 @@ import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
 import { keepInFile } from '../api/exchange.ts'
 import { serveApi } from '../api/listen.ts'
+import { openBackupPlaces } from '../backup/open-places.ts'
 import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
 import { layoutOf } from '../domain/layout.ts'
@@ -193,6 +194,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     computes,
     roles,
     tokens,
+    backupPlaces: openBackupPlaces({ serviceUser, own: layout.root }),
     clock,
     log,
     auditNotes: notes,

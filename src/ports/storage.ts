@@ -56,6 +56,15 @@ export type CloneMode =
   /** The source is in backup mode: `global/pg_control` is copied last. */
   | { readonly kind: 'backup' }
 
+export interface LastCheckpoint {
+  /** Of its own record in the log. */
+  readonly position: bigint
+  /** The cluster was shut down with it, so nothing follows it. */
+  readonly isShutDown: boolean
+  /** The first transaction id, epoch included, that had not been given out. */
+  readonly nextXid: bigint
+}
+
 export interface CheckPages {
   /** Whether the cluster writes data checksums. */
   readonly hasChecksums: boolean
@@ -143,6 +152,8 @@ export interface Storage {
   /** Moves the volume and its WAL out of the way, durably and at once; bytes go in the background. */
   deleteVolume(id: VolumeId): Promise<void>
 
+  /** Path of the data directory of a draft that is there. */
+  draftDirectory(draft: DraftId): string
   /** Path of the volume's data directory. */
   dataDirectory(id: VolumeId): string
   /** Directory of the volume's live WAL, on the ordinary file system. */
@@ -163,7 +174,7 @@ export interface Storage {
   ): Promise<{ readonly segments: number; readonly bytes: number }>
 
   /** What the volume itself says of its cluster: where the last checkpoint is, and whether it is the end. */
-  lastCheckpoint(id: VolumeId): Promise<{ readonly position: bigint; readonly isShutDown: boolean }>
+  lastCheckpoint(id: VolumeId): Promise<LastCheckpoint>
 
   /** Where recovery of the volume, or of a clone of it, begins to read the log. */
   recoveryStart(id: VolumeId): Promise<bigint>
@@ -191,6 +202,11 @@ export interface Storage {
    * stopped source stays as it is, unless it has WAL from after its shutdown (`goesOn`).
    */
   prepareRecovery(draft: DraftId, goesOn?: boolean): Promise<void>
+  /**
+   * The same for a draft with more WAL than its source had when it was cloned, also when that was shut down.
+   * With `consistent`, where the log of the clone itself ended, recovery may end at any point behind it.
+   */
+  prepareReplay(draft: DraftId, consistent: bigint | undefined): Promise<void>
   /** Puts the label of a backup-mode clone into the draft, where recovery looks for it. */
   writeBackupLabel(draft: DraftId, label: string): Promise<void>
 

@@ -12,7 +12,7 @@ import { isBaseDue, type ReadyBase } from '../domain/base.ts'
 import { type Branch, isLive } from '../domain/branch.ts'
 import { isReader } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
-import type { BranchUid } from '../domain/names.ts'
+import type { BranchUid, VolumeUid } from '../domain/names.ts'
 import { inFailpointScope } from '../lib/failpoint.ts'
 import {
   after,
@@ -40,6 +40,8 @@ export interface HistoryKeeper {
 }
 
 interface Looked {
+  /** A reset or restore gives the branch another, whose history is yet to begin. */
+  readonly volume: VolumeUid
   at: EpochMs
   countAt: EpochMs
 }
@@ -62,11 +64,17 @@ export function historyKeeper(
     isSettled = true
   }
 
+  const lookedAt = ({ uid, volumeUid }: Branch): Looked | undefined => {
+    const known = looked.get(uid)
+    return known?.volume === volumeUid ? known : undefined
+  }
+
   const look = async (context: EndpointContext): Promise<void> => {
     const { branch, project, endpoint } = context
     const isAwake = computes.state(endpoint.uid).kind === 'ready'
-    const known = looked.get(branch.uid)
+    const known = lookedAt(branch)
     const next: Looked = {
+      volume: branch.volumeUid,
       at: after(clock.now(), isAwake ? awakeEvery : asleepEvery),
       countAt: known?.countAt ?? epochMs(0),
     }
@@ -171,11 +179,11 @@ export function historyKeeper(
     for (const uid of looked.keys()) if (!present.has(uid)) looked.delete(uid)
     for (const context of contexts) {
       if (stopping.aborted) return undefined
-      const { uid, stateChangeTime } = context.branch
+      const { uid, volumeUid: volume, stateChangeTime } = context.branch
       const now = clock.now()
-      const known = looked.get(uid)
+      const known = lookedAt(context.branch)
       if (known === undefined && after(stateChangeTime, firstAfter) > now) {
-        looked.set(uid, { at: after(stateChangeTime, firstAfter), countAt: epochMs(0) })
+        looked.set(uid, { volume, at: after(stateChangeTime, firstAfter), countAt: epochMs(0) })
       } else if (known === undefined || known.at <= now) await look(context)
     }
     const times = [...looked.values()].map(({ at }) => at)

@@ -24,6 +24,7 @@ import type {
   CloneMode,
   DraftId,
   FoundPoint,
+  LastCheckpoint,
   PagesChecked,
   PointSearch,
   PoolStatus,
@@ -40,6 +41,7 @@ import { errorCode, exists, inPool, isAbsent, isFull } from './pool-faults.ts'
 import { PoolGuard } from './pool-guard.ts'
 import type { PoolRecord } from './pool-record.ts'
 import { prepareRecovery } from './prepare-recovery.ts'
+import { prepareReplay } from './prepare-replay.ts'
 import { type Reserves, smallestReserves } from './reserve.ts'
 import { Trash } from './trash.ts'
 import {
@@ -150,6 +152,11 @@ export class VolumeStore implements Storage {
     const { data } = draftPaths(this.#layout, draft)
     await inPool(this.#layout.pool, () => prepareRecovery(data, this.#owner, goesOn))
     await failpoint('storage.prepare-recovery:after')
+  }
+
+  async prepareReplay(draft: DraftId, consistent: bigint | undefined): Promise<void> {
+    const { data } = draftPaths(this.#layout, draft)
+    await inPool(this.#layout.pool, () => prepareReplay(data, consistent, this.#owner))
   }
 
   async writeBackupLabel(draft: DraftId, label: string): Promise<void> {
@@ -295,6 +302,10 @@ export class VolumeStore implements Storage {
     })
   }
 
+  draftDirectory(draft: DraftId): string {
+    return draftPaths(this.#layout, draft).data
+  }
+
   dataDirectory(id: VolumeId): string {
     return volumePaths(this.#layout, id).data
   }
@@ -303,12 +314,10 @@ export class VolumeStore implements Storage {
     return volumePaths(this.#layout, id).live
   }
 
-  async lastCheckpoint(
-    id: VolumeId,
-  ): Promise<{ readonly position: bigint; readonly isShutDown: boolean }> {
+  async lastCheckpoint(id: VolumeId): Promise<LastCheckpoint> {
     await this.#guard.assertPresent()
-    const { checkpoint, state } = await controlFileOf(this.dataDirectory(id))
-    return { position: checkpoint, isShutDown: state === 'shut down' }
+    const { checkpoint, state, nextXid } = await controlFileOf(this.dataDirectory(id))
+    return { position: checkpoint, isShutDown: state === 'shut down', nextXid }
   }
 
   async recoveryStart(id: VolumeId): Promise<bigint> {
