@@ -4,7 +4,7 @@
  */
 import type { BackupListing } from '../domain/backup.ts'
 import type { BackupPoint } from '../domain/backup-chain.ts'
-import type { BranchResource } from '../domain/branch.ts'
+import type { BranchResource, Durability } from '../domain/branch.ts'
 import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
 import type { DatabaseResource } from '../domain/database.ts'
 import type { EndpointResource, EndpointType } from '../domain/endpoint.ts'
@@ -109,6 +109,7 @@ export interface CreateProject {
 
 export interface BranchSpec {
   readonly isProtected?: boolean
+  readonly durability?: Durability
   readonly expiration?: Expiration
 }
 

@@ -20,6 +20,7 @@ import { type EpochMs, toMicros } from '../lib/time.ts'
 import type { CatalogSession } from '../ports/catalog.ts'
 import type { CreateBranch } from './actions.ts'
 import { basesOf } from './history-volumes.ts'
+import { mustHaveData } from './known-volumes.ts'
 import { mayAddRoot, mayCopy } from './limits.ts'
 import type { Source } from './place-volume.ts'
 import { mustBePast, mustHaveBase } from './point-in-history.ts'
@@ -88,6 +89,20 @@ export async function findOrigin(
     },
     isOfProtected: source.isProtected,
   }
+}
+
+/** Known now, so said now: a source whose volume somebody has taken away. */
+export async function originMustHaveData(
+  session: CatalogSession,
+  { storage }: Pick<Services, 'storage'>,
+  { sourceBranchUid, sourceSnapshotUid }: Origin['fields'],
+): Promise<void> {
+  const branch = sourceBranchUid && (await session.branches.byUid(sourceBranchUid))
+  if (branch !== undefined) await mustHaveData({ storage }, { branch })
+  const snapshot = sourceSnapshotUid && (await session.snapshots.byUid(sourceSnapshotUid))
+  if (snapshot === undefined || (await storage.hasVolume(volumeOf(snapshot)))) return
+  const facts = { snapshot: snapshot.snapshotId, volume: volumeOf(snapshot) }
+  throw new Fault('SNAPSHOT_DATA_MISSING', facts)
 }
 
 /** The point of the source's history that is asked for; `undefined`: as it is now. */

@@ -1,5 +1,5 @@
 /** What the compute of a read-write endpoint is started with. */
-import { defaultDatabase } from '../domain/branch.ts'
+import { type Branch, defaultDatabase, durabilitySettings } from '../domain/branch.ts'
 import { settingsForCu } from '../domain/cu.ts'
 import { type Endpoint, isReader } from '../domain/endpoint.ts'
 import type { Project } from '../domain/project.ts'
@@ -10,7 +10,7 @@ import { type Holder, volumeOf } from './volume-of.ts'
 export function computeSpec(
   { storage }: Pick<Services, 'storage'>,
   project: Project,
-  branch: Holder,
+  branch: Holder & Pick<Branch, 'durability'>,
   endpoint: Endpoint,
 ): ComputeSpec {
   if (isReader(endpoint)) throw new Error("a reader never runs on its branch's own volume")
@@ -18,7 +18,8 @@ export function computeSpec(
     uid: endpoint.uid,
     major: project.pgVersion,
     dataDirectory: storage.dataDirectory(volumeOf(branch)),
-    settings: settingsOf(endpoint),
+    // Below what was set by name: who says synchronous_commit means it.
+    settings: { ...durabilitySettings(branch.durability), ...settingsOf(endpoint) },
     firstDatabase: defaultDatabase,
     keepsWal: true,
   }

@@ -18,7 +18,7 @@ import type { Caller, CreateBranch } from './actions.ts'
 import { mayWakeOneMore } from './active-limit.ts'
 import { beginningOf, readBeginning, writeBeginning } from './beginning.ts'
 import { settleBranch } from './branch-contents.ts'
-import { findOrigin, mustKeepSource, sourceOf } from './branch-origin.ts'
+import { findOrigin, mustKeepSource, originMustHaveData, sourceOf } from './branch-origin.ts'
 import { computeSpec } from './compute-spec.ts'
 import type { Prepared } from './fleet.ts'
 import { type Limits, mayAddBranch, mayAddProtected } from './limits.ts'
@@ -26,7 +26,7 @@ import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
 import { mustReach, placeAt } from './place-at.ts'
 import { placeVolume } from './place-volume.ts'
 import type { Services } from './services.ts'
-import { changeBranch } from './update-branch.ts'
+import { changeBranch, reconfigure } from './update-branch.ts'
 import { viewBranch } from './views.ts'
 import { volumeOf } from './volume-of.ts'
 
@@ -36,7 +36,7 @@ export async function createBranch(
   input: CreateBranch,
 ): Promise<OperationResource> {
   const { catalog, clock, policy } = services
-  return catalog.transaction(async (session) => {
+  const accepted = await catalog.transaction(async (session) => {
     const project = await lockProject(session, input, may(caller, 'createBranch'))
     const existing = await session.branches.byId(project.uid, input.branchId)
     if (existing !== undefined) {
@@ -66,11 +66,13 @@ export async function createBranch(
     await mayWakeOneMore(services, session, project) // a branch is made awake
     // Known now, so said now: an operation could only fail, or wait for a pool that is not there.
     await services.storage.checkRoom()
+    await originMustHaveData(session, services, fields)
     const { work } = await reserveBranch(session, {
       project,
       branch: {
         ...newBranch(project, caller, input.branchId, now),
         isProtected: spec.isProtected ?? false,
+        durability: spec.durability ?? 'durable',
         expireTime,
         ...fields,
       },
@@ -85,6 +87,11 @@ export async function createBranch(
     })
     return renderOperation({ ...work, outcome: { kind: 'pending' } })
   })
+  const { durability } = input.spec
+  if (input.replaceExisting && durability !== undefined) {
+    await reconfigure(services, { project: input.project, branch: input.branchId })
+  }
+  return accepted
 }
 
 export async function mayProtect(
@@ -116,6 +123,7 @@ export const newBranch = (
     pendingState: 'READY',
     stateChangeTime: now,
     isProtected: false,
+    durability: 'durable',
     logicalSizeBytes: 0,
     expireTime: undefined,
     sourceBranchUid: undefined,

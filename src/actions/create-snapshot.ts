@@ -18,6 +18,7 @@ import type { DraftId } from '../ports/storage.ts'
 import { allow, lockProject, may } from './access.ts'
 import type { Caller, CreateSnapshot } from './actions.ts'
 import { branchSource, findSource, mustHold, pointOf } from './branch-origin.ts'
+import { mustHaveData } from './known-volumes.ts'
 import { mayAddSnapshot, mayCopy } from './limits.ts'
 import { newOperationUid, newSnapshotUid } from './new-uid.ts'
 import { placeAt } from './place-at.ts'
@@ -49,6 +50,7 @@ export async function createSnapshot(
     mayCopy(source, policy)
     await mayAddSnapshot(session, project, policy)
     await storage.checkRoom() // known now, so said now
+    await mustHaveData(services, { branch: source })
     const work = await reserveSnapshot(
       session,
       project,

@@ -98,7 +98,11 @@ async function startOnNew(services: Services, context: StepContext, before: Rows
   const { branch, kept, endpoint: writer, project } = before
   if (writer.isDisabled || stopping.aborted) return
   try {
-    const holder = { projectUid: project.uid, volumeUid: kept.volumeUid }
+    const holder = {
+      projectUid: project.uid,
+      volumeUid: kept.volumeUid,
+      durability: branch.durability,
+    }
     await computes.ensureReady(computeSpec(services, project, holder, writer))
   } catch (error) {
     await computes.stop(writer.uid, 'immediate')

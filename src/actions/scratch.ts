@@ -56,7 +56,3 @@ export async function endScratch(
   }
   await computes.forget(spec.uid)
 }
-
-/** The operation that a volume is the scratch of; `undefined`: it is none. */
-export const operationOfScratch = (volume: VolumeId): OperationUid | undefined =>
-  volume.startsWith(group) ? (volume.slice(volume.indexOf('-') + 1) as OperationUid) : undefined

@@ -30,7 +30,7 @@ export async function verifyBranch(
     const project = await lockProject(session, path, may(caller, 'verifyBranch'))
     const branch = await findSource(session, project, path.branch)
     mayCopy(branch, policy)
-    await storage.check() // known now, so said now
+    await storage.checkRoom() // known now, so said now
     const work: NewWork = {
       uid: newOperationUid(),
       kind: 'verify-branch',

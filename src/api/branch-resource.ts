@@ -1,5 +1,6 @@
 /** A branch as answers show it: `domain/branch.ts` renders it. */
 import { z } from 'zod'
+import { durabilities } from '../domain/branch.ts'
 import { operationOn } from './operation-resource.ts'
 import { int64, moment, pageOf, resourceId, resourceName } from './reply-fields.ts'
 import { branchVerification } from './verification-resource.ts'
@@ -7,6 +8,12 @@ import { branchVerification } from './verification-resource.ts'
 const state = z.enum(['INIT', 'IMPORTING', 'READY', 'RESETTING', 'DELETED']).meta({
   id: 'BranchState',
   description: '`READY`: it answers SQL. `IMPORTING`: it is being filled from another Postgres.',
+})
+
+export const durability = z.enum(durabilities).meta({
+  id: 'Durability',
+  description:
+    "`durable`: a commit is on disk when it is acknowledged. `relaxed`: Postgres's `synchronous_commit` is off, so a crash of the machine may cost the last moments of acknowledged commits; `fsync` stays on.",
 })
 
 const position = z
@@ -21,6 +28,7 @@ const status = z.strictObject({
   state_change_time: moment,
   default: z.boolean(),
   is_protected: z.boolean(),
+  durability,
   logical_size_bytes: int64,
   expire_time: moment.optional().meta({ description: 'When it ends; absent: never.' }),
   source_branch: resourceName('projects/app/branches/production').optional(),

@@ -1,6 +1,7 @@
 /** Branches. */
 import { z } from 'zod'
 import type { Actions, BranchSpec, CreateBranch } from '../actions/actions.ts'
+import { durabilities } from '../domain/branch.ts'
 import { Fault, type Reason } from '../domain/faults.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
 import {
@@ -22,6 +23,7 @@ import {
   preciseTimestamp,
   queryFlag,
   reference,
+  word,
 } from './fields.ts'
 import { deletedPageQuery, readPage, renderPage } from './page-query.ts'
 import { ok, type Route, route } from './route.ts'
@@ -46,6 +48,11 @@ const spec = z.object({
     .optional()
     .describe(
       'It cannot be deleted; one branch of a project may be, unless the server allows more.',
+    ),
+  durability: word(durabilities)
+    .optional()
+    .describe(
+      '`relaxed` turns synchronous_commit off, at once: quicker commits, of which a crash of the machine may cost the last moments. Default: `durable`, also for branches of a relaxed one.',
     ),
   ...expirationFields,
 })
@@ -77,7 +84,13 @@ const update = z
   .meta({ id: 'BranchUpdate' })
 
 export const branchMask: MaskFields = {
-  leaves: ['spec.is_protected', 'spec.ttl', 'spec.expire_time', 'spec.no_expiry'],
+  leaves: [
+    'spec.is_protected',
+    'spec.durability',
+    'spec.ttl',
+    'spec.expire_time',
+    'spec.no_expiry',
+  ],
   groups: { 'spec.expiration': ['spec.ttl', 'spec.expire_time', 'spec.no_expiry'] },
   immutable: [
     'spec.source_branch',
@@ -139,6 +152,8 @@ export const branchRoutes = (
       'LIMIT_REACHED',
       'STORAGE_FULL',
       'STORAGE_NEARLY_FULL',
+      'BRANCH_DATA_MISSING',
+      'SNAPSHOT_DATA_MISSING',
       'STORAGE_UNAVAILABLE',
     ],
     access: 'identity',
@@ -259,7 +274,11 @@ export const branchRoutes = (
 ]
 
 const readSpec = (fields: z.output<typeof spec>, isStrict: boolean): BranchSpec =>
-  defined({ isProtected: fields.is_protected, expiration: readExpiration(fields, { isStrict }) })
+  defined({
+    isProtected: fields.is_protected,
+    durability: fields.durability,
+    expiration: readExpiration(fields, { isStrict }),
+  })
 
 type SourceFields = z.output<typeof creation>['spec']
 

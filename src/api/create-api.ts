@@ -171,7 +171,8 @@ export function createApi(options: ApiOptions): Api {
       return refuse(context, new Fault('INTERNAL', { request: trace.requestId }))
     }
     // What the machine could not do has its cause here and nowhere else.
-    if (statusOf(error) === 500) log.warn(about, 'could not do what was asked')
+    if (error.reason === 'COMPUTE_FAILED' || statusOf(error) === 500)
+      log.warn(about, 'could not do what was asked')
     return refuse(context, error)
   })
   return { fetch: (request, from = {}) => app.fetch(request, from) }

@@ -150,6 +150,9 @@ export const newChildId = <Id>(
     .optional()
     .describe(`Id of the new ${what}. Default: taken from its name in Postgres.`)
 
+/** Nobody sets these: without them not even what was acknowledged long ago outlives a crash. */
+const alwaysOn: ReadonlySet<string> = new Set(['fsync', 'full_page_writes'])
+
 const SETTING_NAME = /^[a-z_][a-z0-9_.]{0,127}$/
 
 export const pgSettings = field<Readonly<Record<string, string>>>(
@@ -166,6 +169,11 @@ export const pgSettings = field<Readonly<Record<string, string>>>(
       }
       if (typeof setting !== 'string') {
         return wrong(`the value of ${name} must be a string, such as "64MB", "10" or "on"`)
+      }
+      if (alwaysOn.has(name) && !/^(on|true|yes|1)$/i.test(setting)) {
+        return wrong(
+          `${name} stays on; for quicker commits set durability of the branch to relaxed`,
+        )
       }
       if (setting.length > 1000 || hasControl(setting)) {
         return wrong(`the value of ${name} must be one line of at most 1000 characters`)

@@ -70,6 +70,7 @@ export const sampleBranch = renderBranch({
     stateChangeTime: moment,
     isProtected: false,
     isImported: false,
+    durability: 'durable',
     logicalSizeBytes: 8_796_093_022_208,
     expireTime: moment,
     sourceBranchUid: branchUid,

@@ -65,6 +65,7 @@ export const snapshotRoutes = (
       'LIMIT_REACHED',
       'STORAGE_FULL',
       'STORAGE_NEARLY_FULL',
+      'BRANCH_DATA_MISSING',
       'STORAGE_UNAVAILABLE',
     ],
     access: 'identity',

@@ -21,6 +21,7 @@ import { migrations } from './migrations.ts'
 import { permissionsIn, projectsIn } from './projects.ts'
 import type { Schema } from './schema.ts'
 import { type CatalogHeld, takeServerLock } from './server-lock.ts'
+import { sightingsIn } from './sightings.ts'
 import { oauthRecordsIn, passwordsIn, setupLinksIn, signInAttemptsIn } from './sign-in.ts'
 import { snapshotSchedulesIn } from './snapshot-schedules.ts'
 import { snapshotsIn } from './snapshots.ts'
@@ -117,6 +118,7 @@ export async function openCatalog(
 
 const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   notes: notesIn(db),
+  sightings: sightingsIn(db),
   projects: projectsIn(db),
   branches: branchesIn(db),
   endpoints: endpointsIn(db),

@@ -1,6 +1,6 @@
 /** Rows to domain values and back. The database checked what it holds; these are the only casts. */
 import type { Insertable, Selectable, Updateable } from 'kysely'
-import type { Beginning, Branch, BranchState } from '../domain/branch.ts'
+import type { Beginning, Branch, BranchState, Durability } from '../domain/branch.ts'
 import type { Endpoint, EndpointLife, EndpointType } from '../domain/endpoint.ts'
 import type { Identity, IdentityKind } from '../domain/identity.ts'
 import { formatLsn, parseLsn } from '../domain/lsn.ts'
@@ -115,6 +115,7 @@ export const readBranch = (row: Selectable<BranchesTable>): Branch => ({
   pendingState: (row.pending_state ?? undefined) as BranchState | undefined,
   stateChangeTime: toMoment(row.state_change_time),
   isProtected: row.is_protected,
+  durability: row.durability as Durability,
   logicalSizeBytes: Number(row.logical_size_bytes),
   expireTime: maybeMoment(row.expire_time),
   sourceBranchUid: (row.source_branch_uid ?? undefined) as BranchUid | undefined,
@@ -162,6 +163,7 @@ export const writeBranch = (branch: Partial<Branch>): Updateable<BranchesTable> 
     pendingState: (v) => ({ pending_state: v ?? null }),
     stateChangeTime: (v) => ({ state_change_time: toDate(v) }),
     isProtected: (v) => ({ is_protected: v }),
+    durability: (v) => ({ durability: v }),
     logicalSizeBytes: (v) => ({ logical_size_bytes: v }),
     expireTime: (v) => ({ expire_time: maybeDate(v) }),
     sourceBranchUid: (v) => ({ source_branch_uid: v ?? null }),

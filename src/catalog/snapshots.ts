@@ -112,12 +112,8 @@ export const snapshotsIn = (db: Kysely<Schema>): Snapshots => ({
       .where('uid', '=', uid)
       .execute()
   },
-  async everyVolume() {
-    const rows = await db.selectFrom('snapshots').select(['volume_uid', 'project_uid']).execute()
-    return rows.map((row) => ({
-      volumeUid: row.volume_uid as VolumeUid,
-      projectUid: row.project_uid as ProjectUid,
-    }))
+  async every() {
+    return (await db.selectFrom('snapshots').selectAll().execute()).map(readSnapshot)
   },
   async branchesInTheMaking(uid) {
     const rows = await db

@@ -148,6 +148,15 @@ export const workIn = (db: Kysely<Schema>): Work => ({
       order by seq`.execute(db)
     return rows
   },
+  async isNamed(uid) {
+    const { rows } = await sql`
+      select 1 from operations
+      where state in ('pending', 'running', 'undoing') and (
+        position(uid in ${uid}) > 0 or keys && array[${uid}]
+        or position(${uid} in input::text) > 0 or position(${uid} in memory::text) > 0)
+      limit 1`.execute(db)
+    return rows.length > 0
+  },
   async isBusy(key) {
     const { rows } = await sql`
       select 1 from operations

@@ -29,6 +29,7 @@ import { newestTimelineBegan } from './promotion.ts'
 import { awaitReplay, followNow, readLogReach, readOldestHeld } from './replay.ts'
 import { type Room, Supervisor, startPatience } from './supervisor.ts'
 import { type ExtensionFile, findToolchains, inPlaceOf, Toolchains } from './toolchain.ts'
+import { endTraced, listTraces } from './traces.ts'
 
 export interface OpenComputes extends Computes {
   /** `detach`: computes run on and a later server adopts them. Otherwise all of them are stopped. */
@@ -117,6 +118,9 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       await initializeCluster(initdb, major, directory, serviceUser, how)
     },
     ensureReady: async (spec, signal) => supervisorOf(spec.uid).ensureReady(spec, signal),
+    reload: async (spec) => {
+      await supervisors.get(spec.uid)?.reload(spec)
+    },
     stop: async (uid, mode) => {
       await supervisors.get(uid)?.stop(mode)
     },
@@ -126,6 +130,8 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       await rm(socketDirectory(uid), { recursive: true, force: true })
       await forgetComputeLog(join(layout.log, `${uid}.log`))
     },
+    traces: async () => listTraces(room, processTable),
+    endUnknown: async (uid) => endTraced(uid, room, processTable, clock),
     state: (uid) => supervisors.get(uid)?.state ?? { kind: 'stopped' },
     look: async (uid) => (await supervisors.get(uid)?.look()) ?? { kind: 'stopped' },
     adopt: async (spec) => supervisorOf(spec.uid).adopt(spec),

@@ -135,6 +135,16 @@ export class Supervisor {
     })
   }
 
+  async reload(spec: ComputeSpec): Promise<void> {
+    await this.#enqueue(async () => {
+      if (this.#state.kind !== 'ready' || this.#spec?.dataDirectory !== spec.dataDirectory) return
+      writeConfiguration(spec, this.#placesOf(spec), this.#room.serviceUser, this.#room.log)
+      await failpoint('compute.reload.written')
+      this.#postmaster?.signal('SIGHUP')
+      this.#spec = spec
+    })
+  }
+
   async stop(mode: StopMode): Promise<void> {
     const current = this.#stopping
     if (current !== undefined) {
@@ -263,15 +273,7 @@ export class Supervisor {
   async #launch(spec: ComputeSpec, cancelled: AbortSignal): Promise<void> {
     const { processes, clock, serviceUser, log } = this.#room
     const began = clock.monotonic()
-    const places: Places = {
-      uid: this.#uid,
-      dataDirectory: spec.dataDirectory,
-      runDirectory: join(this.#room.runDirectory, this.#uid),
-      ...(spec.follows === undefined
-        ? {}
-        : { followed: join(this.#room.runDirectory, spec.follows) }),
-      ...(spec.keepsWal === undefined ? {} : { keepsWal: spec.keepsWal }),
-    }
+    const places = this.#placesOf(spec)
     const toolchain = await this.#room.toolchains.open(spec.major)
     writeConfiguration(spec, places, serviceUser, log)
     await clearLeftovers(places, processes, clock)
@@ -300,6 +302,17 @@ export class Supervisor {
     await this.#becomeReady(postmaster, begin)
     const ms = Math.round(clock.monotonic() - began)
     log.info({ compute: this.#uid, postmaster: postmaster.pid, ms }, 'start compute')
+  }
+
+  #placesOf(spec: ComputeSpec): Places {
+    const { runDirectory } = this.#room
+    return {
+      uid: this.#uid,
+      dataDirectory: spec.dataDirectory,
+      runDirectory: join(runDirectory, this.#uid),
+      ...(spec.follows === undefined ? {} : { followed: join(runDirectory, spec.follows) }),
+      ...(spec.keepsWal === undefined ? {} : { keepsWal: spec.keepsWal }),
+    }
   }
 
   /** Resolves when Postgres has answered a query. */

@@ -38,6 +38,17 @@ export interface Beginning {
   readonly time: EpochMs
 }
 
+/**
+ * `durable`: Postgres's own, a commit is on disk when it is acknowledged. `relaxed`: `synchronous_commit` off,
+ * so a crash of the machine may cost the last moments of acknowledged commits, and never more: `fsync` is on.
+ */
+export const durabilities = ['durable', 'relaxed'] as const
+export type Durability = (typeof durabilities)[number]
+
+/** What Postgres is told for it. */
+export const durabilitySettings = (durability: Durability): Readonly<Record<string, string>> =>
+  durability === 'relaxed' ? { synchronous_commit: 'off' } : {}
+
 export interface Branch {
   readonly uid: BranchUid
   readonly projectUid: ProjectUid
@@ -50,6 +61,8 @@ export interface Branch {
   readonly pendingState: BranchState | undefined
   readonly stateChangeTime: EpochMs
   readonly isProtected: boolean
+  /** Each branch's own: not taken over from its source. */
+  readonly durability: Durability
   readonly logicalSizeBytes: number
   /** `undefined`: never. */
   readonly expireTime: EpochMs | undefined
@@ -105,6 +118,7 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
       state_change_time: rfc3339(branch.stateChangeTime),
       default: isDefault,
       is_protected: branch.isProtected,
+      durability: branch.durability,
       logical_size_bytes: branch.logicalSizeBytes,
       ...(branch.expireTime === undefined ? {} : { expire_time: rfc3339(branch.expireTime) }),
       ...(branch.sourceBranchId === undefined
@@ -146,6 +160,10 @@ export const isFirstBranch = (
   branch.sourceSnapshotUid === undefined &&
   !branch.isRestored &&
   !branch.isImported
+
+/** Its end has come, whether or not somebody has seen to it yet: it is handed out to nobody. */
+export const hasEnded = ({ expireTime }: Pick<Branch, 'expireTime'>, now: EpochMs): boolean =>
+  expireTime !== undefined && expireTime <= now
 
 /** Neither the endpoint nor the branch nor its project is deleted. */
 export const isLive = ({

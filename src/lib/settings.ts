@@ -71,6 +71,9 @@ export interface Settings {
   readonly maxActiveComputes: number | undefined
   /** How long an entry of the audit log is kept. */
   readonly auditRetention: Millis
+  /** Of one file of the server's and the gateway's log, and how many full ones are kept of each. */
+  readonly logSize: number
+  readonly logFiles: number
   /** Postgres installations that replace the embedded ones of their majors. */
   readonly postgresDirs: readonly string[]
   /** Nothing new is made while less is free: in the pool, and on the disk of WAL and catalog. */
@@ -374,6 +377,22 @@ export const settingsTable: Table = {
     parse: parseLength,
     fallback: () => days(400),
   },
+  logSize: {
+    name: 'log-size',
+    value: 'SIZE',
+    say: 'How large server.log and gateway.log become before a new file is begun.',
+    otherwise: '16MB',
+    parse: parseSize,
+    fallback: () => 16 * 1024 ** 2,
+  },
+  logFiles: {
+    name: 'log-files',
+    value: 'COUNT',
+    say: 'How many full files of each of them are kept.',
+    otherwise: '4',
+    parse: parseCount,
+    fallback: () => 4,
+  },
   postgresDirs: {
     name: 'postgres-dir',
     value: 'DIR[,DIR]',
@@ -489,6 +508,8 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxCuSpread: read(table.maxCuSpread),
     maxActiveComputes: read(table.maxActiveComputes),
     auditRetention: read(table.auditRetention),
+    logSize: read(table.logSize),
+    logFiles: read(table.logFiles),
     postgresDirs: read(table.postgresDirs),
     poolReserve: read(table.poolReserve),
     diskReserve: read(table.diskReserve),

@@ -30,9 +30,10 @@ import { hours, minutes, systemClock } from '../lib/time.ts'
 import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
+import { meetDueFirst } from '../reconcile/deadlines.ts'
 import { historyKeeper } from '../reconcile/keep-history.ts'
 import { awakeNoter } from '../reconcile/note-awake.ts'
-import { findOrphans } from '../reconcile/orphans.ts'
+import { tellSweep } from '../reconcile/sweep-strays.ts'
 import { databricksAuthFiles } from '../roles/databricks-auth.ts'
 import { openRoles } from '../roles/open-roles.ts'
 import { openStorage } from '../storage/open-storage.ts'
@@ -46,6 +47,7 @@ import { choosePort, freePort, type PortChoice } from './gateway-port.ts'
 import { certificateNames, findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
 import { sameCatalog, startCatalog } from './server-catalog.ts'
 import { ownersLink, startIssuer } from './sign-in.ts'
+import { holdStateDirectory } from './start-lock.ts'
 import { startLoops } from './start-loops.ts'
 import { prepareStateDirectory, tellWhereWeAre } from './state-directory.ts'
 import { adoptComputes, stopComputes, sweepToolchains } from './surviving-computes.ts'
@@ -131,7 +133,9 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   const layout = layoutOf(settings.stateDir)
   const serviceUser = await findServiceUser(settings.computeUser)
   await prepareStateDirectory(layout, serviceUser)
-  const log = createLog('server', join(layout.log, 'server.log'))
+  onStop(await holdStateDirectory(layout, clock))
+  const logBound = { bytes: settings.logSize, files: settings.logFiles }
+  const log = createLog('server', join(layout.log, 'server.log'), logBound)
   onStop(noteStrayErrors(log))
 
   const computes = await openComputes({
@@ -184,6 +188,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     port: port.port,
     serviceUser,
     logFile: join(layout.log, 'gateway.log'),
+    logBound,
     log,
     clock,
   })
@@ -220,6 +225,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   })
   await adoptComputes(services)
   await sweepExports(services)
+  await meetDueFirst(services)
   // What runs is known: older copies that nothing runs from go, and nobody waits for that.
   sweepToolchains(services)
   const noter = awakeNoter(services)
@@ -242,8 +248,9 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   onStop(() => engine.stop())
   await engine.start()
+  const sweepRules = { grace: settings.strayGrace, retention: settings.strayRetention }
   const historian = historyKeeper(services, { longest: settings.historyRetention })
-  const kept = { noter, historian, auditRetention: settings.auditRetention }
+  const kept = { noter, historian, auditRetention: settings.auditRetention, sweepRules }
   startLoops(services, prepared, kept, onStop)
 
   const facts: ServerFacts = {
@@ -273,7 +280,10 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
       catalog: settings.catalogUrl === undefined ? 'embedded' : 'external',
       gateway: gateway.describe(),
       history: await historian.describe(),
-      orphan_volumes: await findOrphans(services),
+      sweep: await tellSweep(services, sweepRules).catch((error: unknown) => {
+        log.error({ err: error }, 'cannot tell what the sweep would find')
+        return { problem: "it cannot be looked at now; the server's log says why" }
+      }),
     }),
   }
   const app = createApi({

@@ -12,6 +12,7 @@ import type { AwakeNoter } from '../reconcile/note-awake.ts'
 import { meetSnapshotDeadlines } from '../reconcile/snapshot-deadlines.ts'
 import { idleSuspender } from '../reconcile/suspend-idle.ts'
 import { sweepAudit } from '../reconcile/sweep-audit.ts'
+import { type SweepRules, straySweeper } from '../reconcile/sweep-strays.ts'
 
 /** Starts them all; each is ended by `onStop`, before what it works with. */
 export function startLoops(
@@ -21,10 +22,12 @@ export function startLoops(
     noter,
     historian,
     auditRetention,
+    sweepRules,
   }: {
     readonly noter: AwakeNoter
     readonly historian: HistoryKeeper
     readonly auditRetention: Millis
+    readonly sweepRules: SweepRules
   },
   onStop: (ending: () => Promise<void>) => void,
 ): void {
@@ -93,6 +96,13 @@ export function startLoops(
     clock,
     log,
   })
+  const strays = startLoop({
+    name: 'sweep-strays',
+    run: straySweeper(services, sweepRules),
+    slowest: hours(1),
+    clock,
+    log,
+  })
   const history = startLoop({
     name: 'keep-history',
     run: () => historian.run(),
@@ -119,7 +129,7 @@ export function startLoops(
   onStop(async () => {
     unlisten()
     const loops = [deadlines, snapshots, measures, suspender, keeper, history, notes, audit]
-    loops.push(sweeper, access)
+    loops.push(sweeper, access, strays)
     await Promise.all(loops.map((loop) => loop.stop()))
   })
 }

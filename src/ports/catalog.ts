@@ -17,7 +17,6 @@ import type {
   OperationUid,
   ProjectId,
   ProjectUid,
-  VolumeUid,
 } from '../domain/names.ts'
 import type { Operation, OperationSubject } from '../domain/operation.ts'
 import type { Principal } from '../domain/principal.ts'
@@ -92,10 +91,8 @@ export interface Branches {
   duePurge(now: EpochMs): Promise<readonly Branch[]>
   /** The next moment at which `dueExpiry` or `duePurge` (projects included) has something new. */
   nextDue(): Promise<EpochMs | undefined>
-  /** Of every row, deleted ones too. */
-  everyVolume(): Promise<
-    readonly { readonly volumeUid: VolumeUid; readonly projectUid: ProjectUid }[]
-  >
+  /** Rows of all projects, deleted ones too: each may have a volume. */
+  every(): Promise<readonly Branch[]>
 }
 
 /** An endpoint with what surrounds it, in one read: what logins and wakes need. */
@@ -244,6 +241,11 @@ export interface Work {
   forget(before: EpochMs): Promise<number>
   /** What waits or runs under this key, in the order in which it was accepted. */
   unfinished(key: string): Promise<readonly Pick<WorkRow, 'uid' | 'kind' | 'input'>[]>
+  /**
+   * Whether an unfinished row names this, as a key or within its input or memory, or is named in it, as in the
+   * names of its scratch volumes and drafts.
+   */
+  isNamed(uid: string): Promise<boolean>
   /** Whether an unfinished row holds this key. */
   isBusy(key: string): Promise<boolean>
 }
@@ -256,6 +258,19 @@ export interface ImportSources {
   remove(operation: OperationUid): Promise<void>
 }
 
+/** Something that is there though no row knows it. */
+export interface Sighting {
+  readonly kind: string
+  readonly id: string
+}
+
+/** Since when strays are seen, across restarts. */
+export interface Sightings {
+  /** Takes these as all that is seen now: new ones begin now, what is not seen any more is forgotten. */
+  replace(seen: readonly Sighting[], now: EpochMs): Promise<void>
+  list(): Promise<readonly (Sighting & { readonly firstTime: EpochMs })[]>
+}
+
 /** Small facts about the installation itself. */
 export interface Notes {
   get(name: string): Promise<string | undefined>
@@ -264,6 +279,7 @@ export interface Notes {
 
 export interface CatalogSession {
   readonly notes: Notes
+  readonly sightings: Sightings
   readonly projects: Projects
   readonly branches: Branches
   readonly endpoints: Endpoints

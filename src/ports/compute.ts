@@ -99,6 +99,12 @@ export interface InitializeOptions {
   readonly sync?: boolean
 }
 
+/** Something of a compute that is there: a postmaster, its run directory, its log. */
+export interface ComputeTrace {
+  readonly kind: 'process' | 'run' | 'log'
+  readonly uid: EndpointUid
+}
+
 export interface CheckRelations {
   /** How many problems are named; all are counted. */
   readonly most: number
@@ -159,10 +165,19 @@ export interface Computes {
    * when the signal aborted first (the start goes on).
    */
   ensureReady(spec: ComputeSpec, signal?: AbortSignal): Promise<void>
+  /**
+   * Makes a running compute follow these settings as far as Postgres can without a restart, after any start
+   * or stop that is under way. One that does not run is left alone.
+   */
+  reload(spec: ComputeSpec): Promise<void>
   /** Resolves when no process is left. Stopped already is success. */
   stop(uid: EndpointUid, mode: StopMode): Promise<void>
   /** Stops it at once and removes what is left of it: sockets, configuration, log. Absent is success. */
   forget(uid: EndpointUid): Promise<void>
+  /** What is there of endpoints' computes, whether or not anybody knows them. */
+  traces(): Promise<readonly ComputeTrace[]>
+  /** Ends the postmaster of an endpoint that nobody knows, in good order. Absent is success. */
+  endUnknown(uid: EndpointUid): Promise<void>
   state(uid: EndpointUid): ComputeState
   /** The same, looked at now: a compute that died a moment ago is not told as ready. */
   look(uid: EndpointUid): Promise<ComputeState>

@@ -1,6 +1,6 @@
 /** Rows of snapshots and of the schedules that take them, as actions and reconcilers need them. */
 import type { Branch } from '../domain/branch.ts'
-import type { BranchUid, ProjectUid, SnapshotId, SnapshotUid, VolumeUid } from '../domain/names.ts'
+import type { BranchUid, ProjectUid, SnapshotId, SnapshotUid } from '../domain/names.ts'
 import type { Snapshot } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
 import type { EpochMs } from '../lib/time.ts'
@@ -30,10 +30,8 @@ export interface Snapshots {
     uid: SnapshotUid,
     bytes: { readonly diffSizeBytes: number | undefined; readonly measureTime: EpochMs },
   ): Promise<void>
-  /** Of every row, whatever its state. */
-  everyVolume(): Promise<
-    readonly { readonly volumeUid: VolumeUid; readonly projectUid: ProjectUid }[]
-  >
+  /** Rows of all projects, in every state. */
+  every(): Promise<readonly Snapshot[]>
   /** Live branches that are being made from it. */
   branchesInTheMaking(uid: SnapshotUid): Promise<readonly BranchUid[]>
 }

@@ -5,7 +5,7 @@
  */
 import type { Point } from '../domain/point.ts'
 import type { Brand } from '../lib/brand.ts'
-import type { EpochMicros } from '../lib/time.ts'
+import type { EpochMicros, EpochMs } from '../lib/time.ts'
 
 /** `<project uid>/<branch or endpoint uid>`, or `templates/<name>`: two path segments of letters, digits, `-`. */
 export type VolumeId = Brand<string, 'VolumeId'>
@@ -47,6 +47,12 @@ export interface PoolStatus {
   readonly freeBytes: number
   /** `disk`: the fuller of the file systems that hold WAL and catalog. */
   readonly room: { readonly pool: Room; readonly disk: Room }
+}
+
+/** A volume, or WAL alone, that no record knew. */
+export interface SetAside {
+  readonly id: VolumeId
+  readonly since: EpochMs
 }
 
 /** What a clone must bring along so that recovery of it ends at one moment of the source. */
@@ -210,8 +216,26 @@ export interface Storage {
   /** Puts the label of a backup-mode clone into the draft, where recovery looks for it. */
   writeBackupLabel(draft: DraftId, label: string): Promise<void>
 
-  /** Every volume there is; for the orphan sweep. */
+  /** Every volume there is; for the sweep, as what follows. */
   listVolumes(): Promise<readonly VolumeId[]>
+  /** Every volume that has WAL, also where the volume itself is gone. */
+  listWal(): Promise<readonly VolumeId[]>
+  listDrafts(): Promise<readonly DraftId[]>
+  /**
+   * Takes a volume and its WAL out of use, durably, and keeps both. No compute may run on it. Absent is
+   * success.
+   */
+  setAside(id: VolumeId, now: EpochMs): Promise<void>
+  /** The oldest first; one id may be there more than once. */
+  listSetAside(): Promise<readonly SetAside[]>
+  /** Puts the newest volume of this id that was set aside back into its place; `false`: there is none. */
+  putBack(id: VolumeId): Promise<boolean>
+  /** Deletes one of them for good. */
+  deleteSetAside(stray: SetAside): Promise<void>
+  /** Tries again what could not be deleted before. */
+  emptyTrash(): Promise<void>
+  /** Detaches loop devices on the image of the pool that are not its mount; says which. */
+  detachStrayDevices(): Promise<readonly string[]>
   /** Throws away all drafts and finishes deletions that a crash cut short. Called once at start. */
   recover(): Promise<void>
   /** Bytes that only this volume holds, where the driver can tell. */

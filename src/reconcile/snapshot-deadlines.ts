@@ -11,26 +11,36 @@ import { auditAct } from './audit-act.ts'
 
 /** Returns the next moment at which something falls due. */
 export async function meetSnapshotDeadlines(services: Services): Promise<EpochMs | undefined> {
-  const { catalog, clock, log } = services
+  const { catalog, clock } = services
   const now = clock.now()
-  /** One that cannot be met now keeps nothing else from its moment. */
-  const attempt = async (facts: object, work: () => Promise<void>) => {
-    try {
-      await work()
-    } catch (error) {
-      log.error({ err: error, ...facts }, 'cannot do what snapshots have due')
-    }
-  }
-  for (const { uid } of await catalog.snapshots.dueExpiry(now)) {
-    await attempt({ snapshot: uid }, () => retire(services, uid))
-  }
+  await endDueSnapshots(services)
   for (const branch of await catalog.snapshotSchedules.due(now)) {
-    await attempt({ branch: branch.uid }, () => takeDueSnapshot(services, branch))
+    await attempt(services, { branch: branch.uid }, () => takeDueSnapshot(services, branch))
   }
   const next = await catalog.snapshots.nextDue()
   // What is due still could not be done: a second is soon enough.
   const soonest = after(clock.now(), seconds(1))
   return next === undefined ? undefined : epochMs(next <= now ? soonest : next)
+}
+
+export async function endDueSnapshots(services: Services): Promise<void> {
+  const { catalog, clock } = services
+  for (const { uid } of await catalog.snapshots.dueExpiry(clock.now())) {
+    await attempt(services, { snapshot: uid }, () => retire(services, uid))
+  }
+}
+
+/** One that cannot be met now keeps nothing else from its moment. */
+async function attempt(
+  { log }: Pick<Services, 'log'>,
+  facts: object,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    log.error({ err: error, ...facts }, 'cannot do what snapshots have due')
+  }
 }
 
 /** Looks again under the project's lock. */

@@ -15,6 +15,7 @@ import { withUndo } from '../lib/undo.ts'
 import type { DriverName, Rung, Storage } from '../ports/storage.ts'
 import { btrfsDriver } from './btrfs/driver.ts'
 import {
+  detachStrayDevices,
   discardImage,
   growImage,
   hasImage,
@@ -92,6 +93,7 @@ export async function openStorage(options: OpenStorageOptions): Promise<OpenStor
 
 class PoolStore extends VolumeStore implements OpenStorage {
   readonly #unmount: () => Promise<void>
+  readonly detachStrayDevices: () => Promise<readonly string[]>
 
   constructor(options: ConstructorParameters<typeof VolumeStore>[0]) {
     super(options)
@@ -99,6 +101,8 @@ class PoolStore extends VolumeStore implements OpenStorage {
     this.#unmount = async () => {
       if (record.imageBytes !== undefined) await unmountImage(layout)
     }
+    this.detachStrayDevices = async () =>
+      record.imageBytes === undefined ? [] : await detachStrayDevices(layout)
   }
 
   async close({ unmount }: { readonly unmount: boolean } = { unmount: false }): Promise<void> {
@@ -252,7 +256,7 @@ function assertSameDriver(held: DriverName, requested: DriverName | undefined): 
 
 /** Files that no record and no marker explain are somebody's, and mounting would hide them. */
 async function assertEmpty(layout: Layout): Promise<void> {
-  const ours: ReadonlySet<string> = new Set(['lost+found', 'tmp', 'trash'])
+  const ours: ReadonlySet<string> = new Set(['lost+found', 'tmp', 'trash', 'strays'])
   const found = (await readdir(layout.pool)).filter(
     (name) => !ours.has(name) && !name.startsWith('.probe-') && !name.endsWith('.draft'),
   )

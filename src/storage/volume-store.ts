@@ -17,6 +17,7 @@ import { failpoint } from '../lib/failpoint.ts'
 import { KeyedMutex } from '../lib/keyed-mutex.ts'
 import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
+import type { EpochMs } from '../lib/time.ts'
 import { withUndo } from '../lib/undo.ts'
 import type {
   Capabilities,
@@ -28,6 +29,7 @@ import type {
   PagesChecked,
   PointSearch,
   PoolStatus,
+  SetAside,
   Storage,
   VolumeId,
   WalExtent,
@@ -43,15 +45,18 @@ import type { PoolRecord } from './pool-record.ts'
 import { prepareRecovery } from './prepare-recovery.ts'
 import { prepareReplay } from './prepare-replay.ts'
 import { type Reserves, smallestReserves } from './reserve.ts'
+import { listSetAside, placesOf, putBack, setAside } from './set-aside.ts'
 import { Trash } from './trash.ts'
 import {
   type DraftPaths,
   draftPaths,
   draftsDirectory,
   parseVolumeId,
+  poolStrays,
   poolTrash,
   type VolumePaths,
   volumePaths,
+  walStrays,
   walTrash,
 } from './volume-paths.ts'
 import type { CopiedWal } from './wal-copy.ts'
@@ -67,7 +72,7 @@ export interface VolumeStoreOptions {
   readonly reserves?: Reserves
 }
 
-export class VolumeStore implements Storage {
+export class VolumeStore implements Omit<Storage, 'detachStrayDevices'> {
   readonly #layout: Layout
   readonly #record: PoolRecord
   readonly #driver: Driver
@@ -98,6 +103,8 @@ export class VolumeStore implements Storage {
       draftsDirectory(this.#layout),
       poolTrash(this.#layout),
       walTrash(this.#layout),
+      poolStrays(this.#layout),
+      walStrays(this.#layout),
     ]) {
       await makePassage(directory)
     }
@@ -376,15 +383,57 @@ export class VolumeStore implements Storage {
     await this.#guard.assertPresent() // or else all WAL would look like left-overs
     const drafts = draftsDirectory(this.#layout)
     for (const name of await readdir(drafts)) {
+      await this.#deleteUnpublishedWal(name as DraftId, draftPaths(this.#layout, name as DraftId))
       await this.#throwAway(join(drafts, name, 'volume'))
       await rm(join(drafts, name), { recursive: true, force: true })
     }
-    for (const id of await pairsBelow(this.#layout.wal)) {
-      const paths = volumePaths(this.#layout, id)
-      if (!(await exists(paths.data))) await this.#deleteWal(paths)
-    }
+    await this.emptyTrash()
+  }
+
+  async emptyTrash(): Promise<void> {
+    await this.#guard.assertPresent()
     await this.#poolTrash.deleteLeftovers()
     await this.#walTrash.deleteLeftovers()
+  }
+
+  async listWal(): Promise<readonly VolumeId[]> {
+    await this.#guard.assertPresent()
+    return await pairsBelow(this.#layout.wal)
+  }
+
+  async listDrafts(): Promise<readonly DraftId[]> {
+    await this.#guard.assertPresent()
+    return (await readdir(draftsDirectory(this.#layout))) as DraftId[]
+  }
+
+  async setAside(id: VolumeId, now: EpochMs): Promise<void> {
+    await this.#guard.assertPresent()
+    await inPool(this.#layout.pool, async () => {
+      await setAside(this.#layout, id, now)
+      await this.#prune(id, volumePaths(this.#layout, id))
+    })
+  }
+
+  async listSetAside(): Promise<readonly SetAside[]> {
+    await this.#guard.assertPresent()
+    return await listSetAside(this.#layout)
+  }
+
+  async putBack(id: VolumeId): Promise<boolean> {
+    await this.#guard.assertPresent()
+    return await inPool(this.#layout.pool, () =>
+      this.#names.run(groupOf(id), () => putBack(this.#layout, id)),
+    )
+  }
+
+  async deleteSetAside(stray: SetAside): Promise<void> {
+    await this.#guard.assertPresent()
+    const { volume, wal } = await placesOf(this.#layout, stray)
+    await inPool(this.#layout.pool, async () => {
+      await this.#throwAway(volume)
+      const place = await this.#walTrash.take(wal)
+      if (place !== undefined) this.#walTrash.deleteLater(place)
+    })
   }
 
   async exclusiveBytes(id: VolumeId): Promise<number | undefined> {

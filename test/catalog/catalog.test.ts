@@ -79,6 +79,7 @@ const branch = (id: string, more: Partial<Branch> = {}): Branch => ({
   pendingState: undefined,
   stateChangeTime: now,
   isProtected: false,
+  durability: 'durable',
   logicalSizeBytes: 0,
   expireTime: undefined,
   sourceBranchUid: undefined,
