@@ -27,8 +27,10 @@ import type {
   SnapshotPath,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
+import type { Point } from '../domain/point.ts'
 import type { DirectoryEntry, Principal } from '../domain/principal.ts'
 import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
+import type { ResetPreview } from '../domain/reset-preview.ts'
 import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.ts'
 import type { SnapshotResource } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
@@ -40,8 +42,10 @@ import type { BackupPlace } from '../ports/backups.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
 import type { Narrowing } from '../ports/roles.ts'
 import type { ProvenClient } from './access-tokens.ts'
+import type { ExportedBranch } from './export-branch.ts'
 import type { GroupChanges, NewGroup } from './groups.ts'
 import type { IdentityChanges, NewIdentity } from './identities.ts'
+import type { ImportBranch } from './import-branch.ts'
 import type { AuditFilter } from './read-audit.ts'
 import type { SetupLink } from './sign-in.ts'
 import type { ChangedSchedule, SnapshotScheduleResource } from './snapshot-schedule.ts'
@@ -121,6 +125,11 @@ export interface CreateBranch {
   }
   readonly replaceExisting: boolean
 }
+
+/** What a branch is restored to: one of its snapshots, or a point of its history. */
+export type RestorePoint =
+  /** Full name, or a bare snapshot id of the same project. */
+  { readonly kind: 'snapshot'; readonly snapshot: string } | Point
 
 export interface CreateSnapshot {
   readonly project: ProjectId
@@ -245,8 +254,20 @@ export interface Actions {
     options: { readonly purge: boolean; readonly allowMissing: boolean },
   ): Promise<OperationResource>
   undeleteBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** Its data becomes that of its source branch as it is now. */
+  resetBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** Refuses what the reset would refuse. */
+  previewReset(caller: Caller, path: BranchPath): Promise<ResetPreview>
+  /** Its data becomes what it was. */
+  restoreBranch(caller: Caller, path: BranchPath, to: RestorePoint): Promise<OperationResource>
+  previewRestore(caller: Caller, path: BranchPath, to: RestorePoint): Promise<ResetPreview>
   /** Checks a throw-away clone of the branch as it is now; the response is a report. */
   verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+
+  /** A new root branch, filled from another Postgres. */
+  importBranch(caller: Caller, input: ImportBranch): Promise<OperationResource>
+  /** The branch as it is now, as a cluster that plain Postgres starts from. */
+  exportBranch(caller: Caller, path: BranchPath): Promise<ExportedBranch>
 
   createEndpoint(caller: Caller, input: CreateEndpoint): Promise<OperationResource>
   getEndpoint(caller: Caller, path: EndpointPath): Promise<EndpointResource>
@@ -315,6 +336,9 @@ export interface Actions {
 
   /** Waits up to 2 s for an operation that is about to finish. `resource` is the name before `/operations/`. */
   getOperation(caller: Caller, resource: string, uid: OperationUid): Promise<OperationResource>
+
+  /** Asks for its end; what it had begun is then undone. Its kind must be one that can be cancelled. */
+  cancelOperation(caller: Caller, resource: string, uid: OperationUid): Promise<OperationResource>
 
   createCredential(
     caller: Caller,

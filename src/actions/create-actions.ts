@@ -17,6 +17,7 @@ import { type Audited, auditTable } from './audit-table.ts'
 import { audited } from './audited.ts'
 import { authenticate } from './authenticate.ts'
 import { backUpBranch, backUpBranchKind } from './back-up-branch.ts'
+import { cancelOperation } from './cancel-operation.ts'
 import {
   deleteProject,
   deleteProjectKind,
@@ -40,6 +41,7 @@ import {
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
 import { deleteEndpoint, deleteEndpointKind } from './delete-endpoint.ts'
 import { deleteSnapshot, deleteSnapshotKind } from './delete-snapshot.ts'
+import { exportBranch } from './export-branch.ts'
 import type { Prepared } from './fleet.ts'
 import { createGroup, deleteGroup, getGroup, listGroups, updateGroup } from './groups.ts'
 import {
@@ -50,7 +52,10 @@ import {
   listIdentities,
   updateIdentity,
 } from './identities.ts'
+import { importBranch } from './import-branch.ts'
+import { importBranchKind } from './import-kind.ts'
 import { getAccess, setAccess } from './permissions.ts'
+import { previewReset, previewRestore } from './preview-reset.ts'
 import {
   getBranch,
   getEndpoint,
@@ -63,6 +68,8 @@ import {
 import { listAudit, verifyAudit } from './read-audit.ts'
 import { listBackups, verifyBackups, verifyBackupsKind } from './read-backups.ts'
 import { getSnapshot, listSnapshots } from './read-snapshots.ts'
+import { replaceVolumeKinds } from './replace-volume.ts'
+import { resetBranch, restoreBranch } from './reset-branch.ts'
 import { restoreBackup, restoreBackupKind } from './restore-backup.ts'
 import { roleAndDatabaseKinds } from './role-kinds.ts'
 import {
@@ -88,6 +95,8 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   createBranchKind(services, prepared),
   deleteBranchKind(services),
   undeleteBranchKind(services),
+  ...replaceVolumeKinds(services),
+  importBranchKind(services, prepared),
   verifyBranchKind(services),
   createEndpointKind(services),
   updateEndpointKind(services),
@@ -141,7 +150,14 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   updateBranch: (caller, path, spec) => updateBranch(services, caller, path, spec),
   deleteBranch: (caller, path, options) => deleteBranch(services, caller, path, options),
   undeleteBranch: (caller, path) => undeleteBranch(services, caller, path),
+  resetBranch: (caller, path) => resetBranch(services, caller, path),
+  previewReset: (caller, path) => previewReset(services, caller, path),
+  restoreBranch: (caller, path, to) => restoreBranch(services, caller, path, to),
+  previewRestore: (caller, path, to) => previewRestore(services, caller, path, to),
   verifyBranch: (caller, path) => verifyBranch(services, caller, path),
+
+  importBranch: (caller, input) => importBranch(services, caller, input),
+  exportBranch: (caller, path) => exportBranch(services, caller, path),
 
   createEndpoint: (caller, input) => createEndpoint(services, caller, input),
   getEndpoint: (caller, path) => getEndpoint(services, caller, path),
@@ -178,6 +194,8 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
     updateSnapshotSchedule(services, caller, path, cadences),
 
   getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
+  cancelOperation: (caller, resource, uid) =>
+    cancelOperation(services, engine, caller, resource, uid),
   createCredential: (caller, input) => createCredential(services, caller, input),
 
   getMe: (caller) => getMe(services, caller),

@@ -21,6 +21,7 @@ import type {
   Endpoint,
   Operation,
   Project,
+  ResetPreview,
   Role,
   RolePassword,
   Snapshot,
@@ -115,10 +116,32 @@ export class LakeletClient {
     return asResource((await this.send({ method: 'PATCH', path: pathOf(name), query, body })).json)
   }
 
+  /** A new root branch, filled from another Postgres. */
+  async importBranch(project: string, branchId: string, body: Body): Promise<Operation> {
+    const query = { branch_id: branchId }
+    const path = `${pathOf(project)}/import-branch`
+    return asOperation((await this.send({ method: 'POST', path, query, body })).json)
+  }
+
+  /** Bytes of a tar; an error in the middle of it, when not all of it came. `name` is the branch's. */
+  exportBranch(name: string): Promise<AsyncIterable<Uint8Array>> {
+    return this.#transport.open({ method: 'POST', path: `${pathOf(name)}/export` })
+  }
+
   /** A verb on a resource that is no create, update or delete: `verify` of a branch, say. */
   async act(name: string, verb: string, body: Body = {}): Promise<Operation> {
     const path = `${pathOf(name)}/${verb}`
     return asOperation((await this.send({ method: 'POST', path, body })).json)
+  }
+
+  /** What such a verb would do: `dry_run` changes nothing. */
+  async previewReset(
+    name: string,
+    verb: 'reset' | 'restore',
+    body: Readonly<Record<string, unknown>>,
+  ): Promise<ResetPreview> {
+    const request = { method: 'POST', path: `${pathOf(name)}/${verb}` } as const
+    return asResource((await this.send({ ...request, body: { ...body, dry_run: true } })).json)
   }
 
   async getOperation(name: string): Promise<Operation> {

@@ -38,6 +38,15 @@ const table: Readonly<Record<Deed, string>> = {
   deleteBranch: '++++--..',
   'deleteBranch/ofAnother': '++----..',
   undeleteBranch: '++----..',
+  resetBranch: '++++--..',
+  'resetBranch/ofAnother': '++----..',
+  'resetBranch/stays': '++----..',
+  previewReset: '++++--..',
+  restoreBranch: '++----..',
+  previewRestore: '++----..',
+  importBranch: '++----..',
+  'importBranch/fromSocket': '+-------',
+  exportBranch: '++----..',
   verifyBranch: '++++--..',
 
   createEndpoint: '++----..',
@@ -82,6 +91,7 @@ const table: Readonly<Record<Deed, string>> = {
   'deleteDatabase/ofAnother': '++-+--..',
 
   getOperation: '+++++++.',
+  cancelOperation: '++-+--..',
   createCredential: '++++++..',
   'session/connect': '++++++..',
   'session/ddl': '++-+--..',

@@ -1,6 +1,7 @@
 /** Computes as the product needs them: one run of stock Postgres per awake endpoint. */
 import type { EndpointUid } from '../domain/names.ts'
 import type { PostgresMajor } from '../domain/project.ts'
+import type { Position } from '../domain/reset-preview.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 
 export interface ComputeSpec {
@@ -195,6 +196,8 @@ export interface Computes {
   recoveredTo(uid: EndpointUid): Promise<bigint>
   /** The first transaction id, epoch included, that had not been given out when the compute had just started. */
   firstXid(uid: EndpointUid): Promise<bigint>
+  /** How far a compute that writes has come. */
+  position(uid: EndpointUid): Promise<Position>
   /** When the running compute was started, whoever started it. */
   startTime(uid: EndpointUid): Promise<EpochMs>
   /** Bytes of all databases, as Postgres counts them. */

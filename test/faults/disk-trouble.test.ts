@@ -20,15 +20,19 @@ let disk: OwnDisk | undefined
 let rounds = 0
 
 afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail')
+  if (task.result?.state === 'fail') {
     console.error(world?.server.output, world?.server.log.slice(-6000))
-  disk?.free()
-  if (world !== undefined && !world.server.isGone) await world.server.stop()
-  for (const pid of world?.server.processes() ?? []) process.kill(pid, 'SIGKILL')
-  disk?.remove()
-  await world?.server.dispose()
-  world = undefined
-  disk = undefined
+  }
+  try {
+    disk?.free()
+    if (world !== undefined && !world.server.isGone) await world.server.stop()
+    for (const pid of world?.server.processes() ?? []) process.kill(pid, 'SIGKILL')
+  } finally {
+    disk?.remove()
+    await world?.server.dispose()
+    world = undefined
+    disk = undefined
+  }
 })
 
 type Room = 'pool' | 'wal' | 'catalog'

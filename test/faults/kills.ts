@@ -52,6 +52,9 @@ export function writtenFailpoints(): readonly string[] {
   return [...new Set(names)]
 }
 
+/** For a machine that does much else. */
+const patience = 90_000
+
 let cases = 0
 const newId = (): string => {
   cases += 1
@@ -91,10 +94,10 @@ async function killAt(
   const since = await world.lastSequence()
   world.arm(armed)
   await world.attempt(operation.ask(id))
-  await eventually(what, () => server.isGone)
+  await eventually(what, () => server.isGone, patience)
   // Dies once more at the same place, if it comes by there; then it is let live.
   await world.launchOnly()
-  await eventually(`${what}: up, or killed again`, () => server.isGone || server.isUp)
+  await eventually(`${what}: up, or killed again`, () => server.isGone || server.isUp, patience)
   if (server.isUp) await Promise.race([world.settled(what), server.exit().catch(() => undefined)])
   world.arm('')
   await world.settled(what)
