@@ -166,7 +166,7 @@ export const auditTable: {
   },
 
   backUpBranch: {
-    action: 'back-up-branch',
+    action: 'create-backup',
     about: ({ project, branch }, { to, isFull }) => ({
       resource: branchName(project, branch),
       details: { to: printable(to.place), full: isFull },

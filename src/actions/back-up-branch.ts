@@ -7,7 +7,7 @@ import { type FullReason, renderBackup, whyFull } from '../domain/backup.ts'
 import type { BackupSource, KnownManifest, Manifest } from '../domain/backup-manifest.ts'
 import type { Branch } from '../domain/branch.ts'
 import { Fault } from '../domain/faults.ts'
-import { formatLsn, lsn, parseLsn } from '../domain/lsn.ts'
+import { formatLsn, type Lsn, lsn, parseLsn } from '../domain/lsn.ts'
 import { type BranchPath, type BranchUid, branchName, printable } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
@@ -45,7 +45,7 @@ export async function backUpBranch(
   })
   const work: NewWork = {
     uid: newOperationUid(),
-    kind: 'back-up-branch',
+    kind: 'create-backup',
     resource: `${branchName(project.projectId, branch.branchId)}/backups`,
     subject: 'Backup',
     projectUid: project.uid,
@@ -100,7 +100,7 @@ type Copied = Partial<Pick<Manifest, 'volume'>> &
   >
 
 export const backUpBranchKind = (services: Services): Kind => ({
-  name: 'back-up-branch',
+  name: 'create-backup',
   onFailure: 'undo',
   steps: [
     {
@@ -132,6 +132,7 @@ export const backUpBranchKind = (services: Services): Kind => ({
       },
       async undo({ row }) {
         await services.storage.deleteDraft(row.uid as string as DraftId)
+        await withdraw(services, row)
       },
     },
     {
@@ -164,6 +165,20 @@ export const backUpBranchKind = (services: Services): Kind => ({
     }
   },
 })
+
+/** A backup that was not recorded is none. Its chunks stay for the next one, or go with it. */
+async function withdraw(
+  services: Services,
+  { uid, input }: Pick<StepContext['row'], 'uid' | 'input'>,
+): Promise<void> {
+  try {
+    await withArchive(services, placeIn(input), (archive) => archive.withdraw(uid))
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    // It is away, full or damaged: if the manifest was written, the backup is complete, and may stay.
+    services.log.warn({ err: error, operation: uid }, 'cannot withdraw a backup')
+  }
+}
 
 async function rememberedOf(manifest: KnownManifest): Promise<JsonObject> {
   return {
@@ -222,31 +237,38 @@ async function copyWal(
   if (last === undefined) return undefined
   const { reached: from, timeline, systemId } = last
   const { time, through } = await volumes.run(source.lock, async () => {
-    if ((await computes.look(source.compute)).kind !== 'ready') {
-      return { time: clock.now(), through: undefined }
+    if ((await computes.look(source.compute)).kind === 'ready') {
+      const { time, end } = await computes.markLog(source.compute)
+      return { time, through: lsn(end) }
     }
-    const { time, end } = await computes.markLog(source.compute)
-    return { time, through: lsn(end) }
+    const start = await storage.recoveryStart(volume)
+    const { position } = await storage.lastCheckpoint(volume)
+    return { time: clock.now(), through: await endOfLog(storage, volume, start, position) }
   })
-  await failpoint('back-up-branch.flushed')
+  await failpoint('create-backup.flushed')
   const directory = storage.walDirectory(volume)
   const stored = await archive.storeWal(directory, { from, through, timeline }, effort)
   if (stored === undefined) return undefined
-  // Of a source that sleeps, its last page may hold less than a whole page of log.
-  const certain = lsn(stored.end - BigInt(pageBytes))
   return {
     data: undefined,
     wal: stored.files,
     time,
     until: clock.now(),
-    reached: through ?? (from < certain ? certain : from),
+    reached: through,
     systemId,
     timeline,
     walSegmentBytes: stored.segmentBytes,
   }
 }
 
-const pageBytes = 8192
+/** Where the last whole record ends. Nobody writes to it. */
+const endOfLog = async (
+  storage: Services['storage'],
+  volume: VolumeId,
+  start: bigint,
+  through: bigint,
+): Promise<Lsn> =>
+  lsn((await storage.findPoint(volume, { point: undefined, start, from: start, through })).lsn)
 
 async function copyAll(
   services: Services,
@@ -266,7 +288,7 @@ async function copyAll(
     }
     const time = await cloneSource(services, seen, target, draft)
     const until = clock.now()
-    await failpoint('back-up-branch.cloned')
+    await failpoint('create-backup.cloned')
     const directory = storage.draftDirectory(draft)
     const { redo, systemId, timeline } = await archive.cluster(directory)
     const range = { from: redo, through: undefined, timeline }
@@ -278,7 +300,7 @@ async function copyAll(
       wal: wal.files,
       time,
       until,
-      reached: wal.end,
+      reached: await endOfLog(storage, target, redo, redo),
       systemId,
       timeline,
       walSegmentBytes: wal.segmentBytes,

@@ -192,7 +192,9 @@ export class Archive implements BackupArchive {
     return storeFiles(this.#store, await this.#known, directory, files, effort)
   }
 
+  /** After power was cut, a file that was not made durable may be there without its contents. */
   async #listChunks(): Promise<Set<string>> {
+    if (!this.#store.keepsAtOnce) return new Set(chunksOf(await this.manifests()))
     const chunks = new Set<string>()
     for (const [key, size] of await this.#store.list('objects')) {
       const hash = parseObjectKey(key)
@@ -205,9 +207,18 @@ export class Archive implements BackupArchive {
     const bytes = Buffer.from(writeManifest(manifest))
     const hash = await hashOf(bytes)
     await failpoint('backup.commit:before')
+    await this.#store.settle() // what it names is there before it
+    await failpoint('backup.commit:between')
     await this.#store.put(`manifests/${manifestName(manifest.sequence, hash)}`, bytes)
+    await this.#store.settle()
     await failpoint('backup.commit:after')
     return { ...manifest, hash }
+  }
+
+  async withdraw(operation: string): Promise<void> {
+    const last = (await this.manifests()).at(-1)
+    if (last?.operation !== operation) return
+    await this.#store.remove(`manifests/${manifestName(last.sequence, last.hash)}`)
   }
 
   async end(operation: string): Promise<void> {
@@ -225,7 +236,6 @@ export class Archive implements BackupArchive {
   /** What a backup that was cut short had stored and nobody names, half-written files too. */
   async #sweep(): Promise<void> {
     const named = chunksOf(await this.manifests())
-    await failpoint('backup.sweep:before')
     for (const key of (await this.#store.list('objects')).keys()) {
       const hash = parseObjectKey(key)
       if (hash === undefined || !named.has(hash)) await this.#store.remove(key)
@@ -234,7 +244,6 @@ export class Archive implements BackupArchive {
       const isManifest = parseManifestName(key.slice('manifests/'.length)) !== undefined
       if (!isManifest) await this.#store.remove(key)
     }
-    await failpoint('backup.sweep:after')
   }
 
   async fetchData(data: StoredData, dataDirectory: string, effort: Effort): Promise<void> {

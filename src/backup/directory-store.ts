@@ -1,13 +1,22 @@
-/** A directory as a place: an object is a file of mode 0600, which appears by a rename. */
-import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises'
+/**
+ * A directory as a place: an object is a file of mode 0600, which appears by a rename. On Linux one `syncfs`
+ * makes a thousand of them durable, which is far quicker than as many fsyncs.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Fault } from '../domain/faults.ts'
-import { syncDirectory, writeDurableFile } from '../lib/durable-file.ts'
+import { writeDurableFile } from '../lib/durable-file.ts'
+import { run } from '../lib/subprocess.ts'
+import { hours } from '../lib/time.ts'
 import type { ObjectStore } from './object-store.ts'
+
+const hasSyncfs = process.platform === 'linux'
 
 export class DirectoryStore implements ObjectStore {
   readonly #root: string
   readonly #made = new Set<string>()
+  readonly keepsAtOnce = !hasSyncfs
 
   constructor(root: string) {
     this.#root = root
@@ -43,8 +52,20 @@ export class DirectoryStore implements ObjectStore {
     await this.#orFault(async () => {
       const path = join(this.#root, key)
       await this.#make(dirname(path))
-      await writeDurableFile(path, bytes)
+      if (!hasSyncfs) return writeDurableFile(path, bytes)
+      const draft = `${path}.${randomBytes(6).toString('hex')}.draft`
+      try {
+        await writeFile(draft, bytes, { flag: 'wx', mode: 0o600 })
+        await rename(draft, path)
+      } catch (error) {
+        await rm(draft, { force: true })
+        throw error
+      }
     })
+  }
+
+  async settle(): Promise<void> {
+    if (hasSyncfs) await run('sync', ['-f', this.#root], { patience: hours(6) })
   }
 
   async remove(key: string): Promise<void> {
@@ -69,15 +90,10 @@ export class DirectoryStore implements ObjectStore {
   /** The place itself is made, never its parent: that may be a disk that is not mounted. */
   async #make(directory: string): Promise<void> {
     if (this.#made.has(directory)) return
-    if (directory === this.#root) {
-      await mkdir(directory, { mode: 0o700 }).catch((error) => {
-        if (codeOf(error) !== 'EEXIST') throw error
-      })
-    } else {
-      await this.#make(dirname(directory))
-      const made = await mkdir(directory, { recursive: true, mode: 0o700 })
-      if (made !== undefined) await syncDirectory(dirname(directory))
-    }
+    if (directory !== this.#root) await this.#make(dirname(directory))
+    await mkdir(directory, { mode: 0o700 }).catch((error) => {
+      if (codeOf(error) !== 'EEXIST') throw error
+    })
     this.#made.add(directory)
   }
 

@@ -5,8 +5,12 @@ export interface ObjectStore {
   list(prefix: string): Promise<ReadonlyMap<string, number>>
   /** `undefined`: it is not there. */
   get(key: string): Promise<Buffer | undefined>
-  /** Durable and whole when this returns; replaces what was there. */
+  /** Whole when this returns, and durable after the next `settle`; replaces what was there. */
   put(key: string, bytes: Buffer): Promise<void>
+  /** Makes durable all that was put. */
+  settle(): Promise<void>
+  /** What was put is durable at once, so that what a backup that was cut short has put can be trusted. */
+  readonly keepsAtOnce: boolean
   /** Absent is success. */
   remove(key: string): Promise<void>
   /** A name of something at the place that is not below our own keys; `undefined`: there is nothing else. */

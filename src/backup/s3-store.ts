@@ -20,6 +20,7 @@ export interface S3Place {
 }
 
 export class S3Store implements ObjectStore {
+  readonly keepsAtOnce = true
   readonly #at: S3Place
   readonly #sdk: Sdk
   readonly #client: S3Client
@@ -87,6 +88,8 @@ export class S3Store implements ObjectStore {
       ),
     )
   }
+
+  async settle(): Promise<void> {}
 
   async remove(key: string): Promise<void> {
     await this.#orFault(() =>

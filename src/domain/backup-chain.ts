@@ -69,14 +69,13 @@ function fromRun(run: Run, length: number, point: BackupPoint | undefined): Rest
   const { data } = run[0]
   if (data === undefined || upTo === undefined) return undefined
   const wal = new Map(used.flatMap(({ wal }) => wal.map((file) => [file.path, file] as const)))
-  // Where nothing was written after the full copy, there is nothing to stop before.
-  const isHead = upTo.reached <= run[0].reached
   return {
     upTo,
     data,
     wal: [...wal.values()],
     consistent: run[0].reached,
-    point: isHead ? undefined : point,
+    // After the full copy alone there is nothing to stop before.
+    point: length === 1 ? undefined : point,
   }
 }
 

@@ -224,8 +224,8 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     return stopComputes(services)
   })
   await adoptComputes(services)
-  await meetDueFirst(services)
   await sweepExports(services)
+  await meetDueFirst(services)
   // What runs is known: older copies that nothing runs from go, and nobody waits for that.
   sweepToolchains(services)
   const noter = awakeNoter(services)

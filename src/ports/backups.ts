@@ -76,6 +76,8 @@ export interface BackupArchive {
   storeWal(walDirectory: string, range: WalRange, effort: Effort): Promise<StoredWal | undefined>
   /** Last of all: from now on the backup is complete. */
   commit(manifest: Manifest): Promise<KnownManifest>
+  /** Takes back the last backup, if this operation made it. */
+  withdraw(operation: string): Promise<void>
   /** Forgets that the operation began here. After one that was cut short, removes what no manifest names. */
   end(operation: string): Promise<void>
   /** Into an empty directory; a chunk that is missing or not what it is named by throws BACKUP_DAMAGED. */

@@ -250,6 +250,14 @@ export interface Work {
   isBusy(key: string): Promise<boolean>
 }
 
+/** Where imports read from, password included, sealed; gone when the import is over. */
+export interface ImportSources {
+  insert(operation: OperationUid, sealed: string): Promise<void>
+  sealed(operation: OperationUid): Promise<string | undefined>
+  /** Absent is success. */
+  remove(operation: OperationUid): Promise<void>
+}
+
 /** Something that is there though no row knows it. */
 export interface Sighting {
   readonly kind: string
@@ -261,14 +269,6 @@ export interface Sightings {
   /** Takes these as all that is seen now: new ones begin now, what is not seen any more is forgotten. */
   replace(seen: readonly Sighting[], now: EpochMs): Promise<void>
   list(): Promise<readonly (Sighting & { readonly firstTime: EpochMs })[]>
-}
-
-/** Where imports read from, password included, sealed; gone when the import is over. */
-export interface ImportSources {
-  insert(operation: OperationUid, sealed: string): Promise<void>
-  sealed(operation: OperationUid): Promise<string | undefined>
-  /** Absent is success. */
-  remove(operation: OperationUid): Promise<void>
 }
 
 /** Small facts about the installation itself. */

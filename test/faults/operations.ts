@@ -3,6 +3,9 @@
  * come to. `kills.ts` kills at each of their failpoints, `random-kills.test.ts` at random moments;
  * `failpoints.test.ts` fails when a kind of the engine or a failpoint of `src` has no line here.
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'vitest'
 import { catalogRows, type Row } from '../fixtures/catalog-rows.ts'
 import type { World } from './world.ts'
@@ -151,7 +154,63 @@ async function isWholeProject(world: World, id: string): Promise<boolean> {
 
 const not = (work: Promise<boolean>): Promise<boolean> => work.then((is) => !is)
 
+/** Of backups, one place for each: outside of the state directory, as they should be. */
+const places = mkdtempSync(join(tmpdir(), 'lakelet-places-'))
+process.on('exit', () => rmSync(places, { recursive: true, force: true }))
+const place = (id: string) => join(places, id)
+const backUp = (id: string) => post(`${production}/backups`, { to: place(id) })
+
+/** So many backups, of which the last can be restored. */
+async function hasBackups(world: World, id: string, count: number): Promise<boolean> {
+  const { status, body } = await world.send(get(`backups?from=${place(id)}`))
+  if (status === 404) return false
+  expect(status).toBe(200)
+  const { problems } = await world.write(post('backups/verify', { from: place(id) }))
+  expect(problems).toEqual([])
+  return body.backups.length === count
+}
+
 export const operations: readonly Operation[] = [
+  {
+    kind: 'create-backup',
+    how: 'full',
+    covers: /^(backup\.(begin|store|commit|end):|create-backup\.cloned$)/,
+    ask: backUp,
+    isDone: (world, id) => hasBackups(world, id, 1),
+    clean: () => [],
+  },
+  {
+    kind: 'create-backup',
+    how: 'by WAL',
+    covers: /^create-backup\.flushed$/,
+    onlyThese: true,
+    before: make(backUp),
+    ask: backUp,
+    isDone: (world, id) => hasBackups(world, id, 2),
+    clean: () => [],
+  },
+  {
+    kind: 'verify-backups',
+    before: make(backUp),
+    ask: (id) => post('backups/verify', { from: place(id) }),
+    // It leaves no trace but its answer.
+    async isDone(world) {
+      const [row] = await catalogRows(
+        world.server,
+        "select state, response from operations where kind = 'verify-backups' order by seq desc limit 1",
+      )
+      if (row?.state === 'succeeded') expect(row.response).toMatchObject({ is_whole: true })
+      return row?.state === 'succeeded'
+    },
+    clean: () => [],
+  },
+  {
+    kind: 'restore-backup',
+    before: make(backUp),
+    ask: (id) => post('backups/restore', { from: place(id), into: branch(id) }),
+    isDone: (world, id) => isWholeBranch(world, branch(id)),
+    clean: (id) => [purgeBranch(id)],
+  },
   {
     kind: 'create-branch',
     covers:

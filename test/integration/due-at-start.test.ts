@@ -135,6 +135,7 @@ test('however many they are, all are met before it goes on', async () => {
       pendingState: undefined,
       stateChangeTime: past,
       isProtected: false,
+      isImported: false,
       isRestored: false,
       isImported: false,
       durability: 'durable',
