@@ -137,7 +137,6 @@ test('however many they are, all are met before it goes on', async () => {
       isProtected: false,
       isImported: false,
       isRestored: false,
-      isImported: false,
       durability: 'durable',
       logicalSizeBytes: 0,
       expireTime,
