@@ -119,6 +119,15 @@ export interface CreateBranch {
   readonly replaceExisting: boolean
 }
 
+export interface UpgradeBranch {
+  /** The branch that stays as it is. */
+  readonly source: BranchPath
+  /** Of the new branch. */
+  readonly branchId: BranchId
+  readonly pgVersion: PostgresMajor
+  readonly expiration?: Expiration
+}
+
 export interface CreateSnapshot {
   readonly project: ProjectId
   readonly snapshotId: SnapshotId
@@ -234,6 +243,8 @@ export interface Actions {
     options: { readonly purge: boolean; readonly allowMissing: boolean },
   ): Promise<OperationResource>
   undeleteBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** A new branch of a later Postgres major with the data of this one. */
+  upgradeBranch(caller: Caller, input: UpgradeBranch): Promise<OperationResource>
   /** Checks a throw-away clone of the branch as it is now; the response is a report. */
   verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
 

@@ -76,6 +76,7 @@ import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
 import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
+import { upgradeBranch, upgradeBranchKind } from './upgrade-branch.ts'
 import { verifyBranch, verifyBranchKind } from './verify-branch.ts'
 
 export const createKinds = (services: Services, prepared: Prepared): readonly Kind[] => [
@@ -86,6 +87,7 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   deleteBranchKind(services),
   undeleteBranchKind(services),
   verifyBranchKind(services),
+  upgradeBranchKind(services, prepared),
   createEndpointKind(services),
   updateEndpointKind(services),
   createSnapshotKind(services),
@@ -136,6 +138,7 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   deleteBranch: (caller, path, options) => deleteBranch(services, caller, path, options),
   undeleteBranch: (caller, path) => undeleteBranch(services, caller, path),
   verifyBranch: (caller, path) => verifyBranch(services, caller, path),
+  upgradeBranch: (caller, input) => upgradeBranch(services, caller, input),
 
   createEndpoint: (caller, input) => createEndpoint(services, caller, input),
   getEndpoint: (caller, path) => getEndpoint(services, caller, path),

@@ -136,6 +136,13 @@ export class Toolchains {
     this.installed = installed
   }
 
+  /** Where client programs may be: of installations that were named, and of those that came along. */
+  programDirectories(): readonly string[] {
+    return this.installed.map(({ origin, parts: [part], programs }) =>
+      origin === 'directory' ? `/${programs}` : join(part?.from ?? '', 'bin'),
+    )
+  }
+
   /** The private copy of a major, made at its first use. Throws TOOLCHAIN_MISSING. */
   async open(major: PostgresMajor): Promise<Toolchain> {
     const found = this.installed.find((toolchain) => toolchain.major === major)

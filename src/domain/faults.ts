@@ -10,11 +10,13 @@ import { machineReasons } from './machine-faults.ts'
 import { requestReasons } from './request-faults.ts'
 import { resourceReasons } from './resource-faults.ts'
 import { signInReasons } from './sign-in-faults.ts'
+import { upgradeReasons } from './upgrade-faults.ts'
 
 export const reasons = {
   ...requestReasons,
   ...resourceReasons,
   ...branchReasons,
+  ...upgradeReasons,
   ...machineReasons,
   ...signInReasons,
 } as const satisfies Record<string, ReasonSpec>

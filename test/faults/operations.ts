@@ -3,6 +3,7 @@
  * come to. `kills.ts` kills at each of their failpoints, `random-kills.test.ts` at random moments;
  * `failpoints.test.ts` fails when a kind of the engine or a failpoint of `src` has no line here.
  */
+import { existsSync } from 'node:fs'
 import { expect } from 'vitest'
 import { catalogRows } from '../fixtures/catalog-rows.ts'
 import type { World } from './world.ts'
@@ -109,6 +110,27 @@ async function isWholeProject(world: World, id: string): Promise<boolean> {
 
 const not = (work: Promise<boolean>): Promise<boolean> => work.then((is) => !is)
 
+/** Of a project that stays: to make one takes longer than all the rest. */
+const elder = 'projects/elder/branches'
+const upgrade: Operation = {
+  kind: 'upgrade-branch',
+  covers: /^(compute\.copy-database|upgrade-branch)[:.]/,
+  async before(world) {
+    if (await isThere(world, 'projects/elder')) return
+    await world.write(post('projects?project_id=elder', { spec: { pg_version: 15 } }))
+    await world.sql('create table kept (n int)', `${elder}/production`)
+  },
+  ask: (id) =>
+    post(`${elder}/production/upgrade?branch_id=${id}`, { spec: { pg_version: 18, ttl: '1h' } }),
+  async isDone(world, id) {
+    if (!(await isThere(world, `${elder}/${id}`))) return false
+    const [row] = await world.sql('select count(*)::int as n from kept', `${elder}/${id}`)
+    expect(row).toEqual({ n: 0 })
+    return true
+  },
+  clean: (id) => [del(`${elder}/${id}?purge=true&allow_missing=true`)],
+}
+
 export const operations: readonly Operation[] = [
   {
     kind: 'create-branch',
@@ -146,6 +168,7 @@ export const operations: readonly Operation[] = [
     isDone: (world, id) => isWholeBranch(world, branch(id)),
     clean: (id) => [purgeBranch(id)],
   },
+  ...(existsSync('/usr/lib/postgresql/15/bin/pg_dump') ? [upgrade] : []),
   {
     kind: 'verify-branch',
     before: make(makeBranch),
