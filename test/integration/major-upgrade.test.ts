@@ -104,7 +104,7 @@ describe.skipIf(!hasDump)('an upgrade', () => {
         "select pg_has_role('app', 'readers', 'MEMBER') and pg_has_role('app', 'pg_monitor', 'MEMBER')",
         "select rolconfig::text from pg_roles where rolname = 'app'",
         "select string_agg(polname, ',') from pg_policy",
-        "select has_foreign_data_wrapper_privilege('databricks_owner', 'postgres_fdw', 'usage')",
+        "select has_foreign_data_wrapper_privilege('postgres_fdw', 'usage')",
       ]) {
         expect(await one(name, text), text).toEqual(await one(production, text))
       }
