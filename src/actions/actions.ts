@@ -25,8 +25,10 @@ import type {
   SnapshotPath,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
+import type { Point } from '../domain/point.ts'
 import type { DirectoryEntry, Principal } from '../domain/principal.ts'
 import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
+import type { ResetPreview } from '../domain/reset-preview.ts'
 import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.ts'
 import type { SnapshotResource } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
@@ -127,6 +129,11 @@ export interface UpgradeBranch {
   readonly pgVersion: PostgresMajor
   readonly expiration?: Expiration
 }
+
+/** What a branch is restored to: one of its snapshots, or a point of its history. */
+export type RestorePoint =
+  /** Full name, or a bare snapshot id of the same project. */
+  { readonly kind: 'snapshot'; readonly snapshot: string } | Point
 
 export interface CreateSnapshot {
   readonly project: ProjectId
@@ -245,6 +252,13 @@ export interface Actions {
   undeleteBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
   /** A new branch of a later Postgres major with the data of this one. */
   upgradeBranch(caller: Caller, input: UpgradeBranch): Promise<OperationResource>
+  /** Its data becomes that of its source branch as it is now. */
+  resetBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** Refuses what the reset would refuse. */
+  previewReset(caller: Caller, path: BranchPath): Promise<ResetPreview>
+  /** Its data becomes what it was. */
+  restoreBranch(caller: Caller, path: BranchPath, to: RestorePoint): Promise<OperationResource>
+  previewRestore(caller: Caller, path: BranchPath, to: RestorePoint): Promise<ResetPreview>
   /** Checks a throw-away clone of the branch as it is now; the response is a report. */
   verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
 

@@ -50,6 +50,7 @@ import {
   updateIdentity,
 } from './identities.ts'
 import { getAccess, setAccess } from './permissions.ts'
+import { previewReset, previewRestore } from './preview-reset.ts'
 import {
   getBranch,
   getEndpoint,
@@ -61,6 +62,8 @@ import {
 } from './read.ts'
 import { listAudit, verifyAudit } from './read-audit.ts'
 import { getSnapshot, listSnapshots } from './read-snapshots.ts'
+import { replaceVolumeKinds } from './replace-volume.ts'
+import { resetBranch, restoreBranch } from './reset-branch.ts'
 import { roleAndDatabaseKinds } from './role-kinds.ts'
 import {
   createRole,
@@ -86,6 +89,7 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   createBranchKind(services, prepared),
   deleteBranchKind(services),
   undeleteBranchKind(services),
+  ...replaceVolumeKinds(services),
   verifyBranchKind(services),
   upgradeBranchKind(services, prepared),
   createEndpointKind(services),
@@ -137,6 +141,10 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   updateBranch: (caller, path, spec) => updateBranch(services, caller, path, spec),
   deleteBranch: (caller, path, options) => deleteBranch(services, caller, path, options),
   undeleteBranch: (caller, path) => undeleteBranch(services, caller, path),
+  resetBranch: (caller, path) => resetBranch(services, caller, path),
+  previewReset: (caller, path) => previewReset(services, caller, path),
+  restoreBranch: (caller, path, to) => restoreBranch(services, caller, path, to),
+  previewRestore: (caller, path, to) => previewRestore(services, caller, path, to),
   verifyBranch: (caller, path) => verifyBranch(services, caller, path),
   upgradeBranch: (caller, input) => upgradeBranch(services, caller, input),
 

@@ -40,6 +40,12 @@ const table: Readonly<Record<Deed, string>> = {
   undeleteBranch: '++----..',
   upgradeBranch: '++++--..',
   'upgradeBranch/stays': '++----..',
+  resetBranch: '++++--..',
+  'resetBranch/ofAnother': '++----..',
+  'resetBranch/stays': '++----..',
+  previewReset: '++++--..',
+  restoreBranch: '++----..',
+  previewRestore: '++----..',
   verifyBranch: '++++--..',
 
   createEndpoint: '++----..',

@@ -78,6 +78,13 @@ export const rules = {
   /** As much as to make a branch of it and look there. */
   verifyBranch: project('CAN_BRANCH', 'verify branches'),
 
+  resetBranch: project('CAN_BRANCH', 'reset branches'),
+  'resetBranch/ofAnother': project('CAN_MANAGE', 'reset branches of others'),
+  'resetBranch/stays': project('CAN_MANAGE', 'reset branches that stay'),
+  previewReset: project('CAN_BRANCH', 'reset branches'),
+  restoreBranch: project('CAN_MANAGE', 'restore branches in place'),
+  previewRestore: project('CAN_MANAGE', 'restore branches in place'),
+
   createEndpoint: project('CAN_MANAGE', 'create endpoints'),
   getEndpoint: see,
   listEndpoints: see,
