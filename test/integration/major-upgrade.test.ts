@@ -55,7 +55,7 @@ beforeAll(async () => {
   await server.write('POST', `${production}/databases?database_id=by-api-db`, {
     spec: { postgres_database: 'by_api_db', role: `${production}/roles/by-api` },
   })
-}, 60_000)
+}, 180_000)
 afterEach(({ task }) => {
   if (task.result?.state === 'fail') console.error(server.output, server.log.slice(-6000))
 })
