@@ -20,7 +20,9 @@ const hasDump = existsSync('/usr/lib/postgresql/15/bin/pg_dump')
 
 beforeAll(async () => {
   server = await TestServer.start()
-  await server.write('POST', 'projects?project_id=old', { spec: { pg_version: 15 } })
+  await server.write('POST', 'projects?project_id=old', {
+    spec: { pg_version: 15, enable_pg_native_login: true },
+  })
   await server.sql(
     production,
     `create extension hstore; create extension postgres_fdw; create extension citext schema public;
