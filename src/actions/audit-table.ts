@@ -79,6 +79,19 @@ export const auditTable: {
     about: ({ project }) => ({ resource: projectName(project) }),
   },
 
+  importBranch: {
+    action: 'import-branch',
+    // Never where from: the address holds a password.
+    about: ({ project, branchId, spec: { source: _, ...spec } }) => ({
+      resource: branchName(project, branchId),
+      changed: changedFields(spec),
+      details: { schema_only: spec.schemaOnly },
+    }),
+  },
+  exportBranch: {
+    action: 'export-branch',
+    about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
+  },
   createBranch: {
     action: 'create-branch',
     about: ({ project, branchId, spec, replaceExisting }) => ({
@@ -157,6 +170,27 @@ export const auditTable: {
     about: ({ project, branch, endpoint }) => ({
       resource: endpointName(project, branch, endpoint),
     }),
+  },
+
+  backUpBranch: {
+    action: 'back-up-branch',
+    about: ({ project, branch }, { to, isFull }) => ({
+      resource: branchName(project, branch),
+      details: { to: printable(to.place), full: isFull },
+    }),
+  },
+  listBackups: 'read',
+  verifyBackups: {
+    action: 'verify-backups',
+    about: ({ place }) => ({ resource: 'backups', details: { from: printable(place) } }),
+  },
+  restoreBackup: {
+    action: 'restore-backup',
+    about: ({ from, into }) => ({
+      resource: into === undefined ? 'backups' : branchName(into.project, into.branch),
+      details: { from: printable(from.place) },
+    }),
+    told: namedBy,
   },
 
   createRole: {
@@ -238,6 +272,13 @@ export const auditTable: {
   },
 
   getOperation: 'read',
+  cancelOperation: {
+    action: 'cancel-operation',
+    about: (resource, uid) => ({
+      resource: printable(resource),
+      details: { operation: printable(uid) },
+    }),
+  },
   createCredential: {
     action: 'create-credential',
     about: ({ endpoint, narrowing, groupName }) => ({

@@ -16,6 +16,8 @@ import { actorOf, begin, originOf } from './audit-entry.ts'
 import { type Audited, auditTable } from './audit-table.ts'
 import { audited } from './audited.ts'
 import { authenticate } from './authenticate.ts'
+import { backUpBranch, backUpBranchKind } from './back-up-branch.ts'
+import { cancelOperation } from './cancel-operation.ts'
 import {
   deleteProject,
   deleteProjectKind,
@@ -39,6 +41,7 @@ import {
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
 import { deleteEndpoint, deleteEndpointKind } from './delete-endpoint.ts'
 import { deleteSnapshot, deleteSnapshotKind } from './delete-snapshot.ts'
+import { exportBranch } from './export-branch.ts'
 import type { Prepared } from './fleet.ts'
 import { createGroup, deleteGroup, getGroup, listGroups, updateGroup } from './groups.ts'
 import {
@@ -49,6 +52,8 @@ import {
   listIdentities,
   updateIdentity,
 } from './identities.ts'
+import { importBranch } from './import-branch.ts'
+import { importBranchKind } from './import-kind.ts'
 import { getAccess, setAccess } from './permissions.ts'
 import { previewReset, previewRestore } from './preview-reset.ts'
 import {
@@ -61,9 +66,11 @@ import {
   listProjects,
 } from './read.ts'
 import { listAudit, verifyAudit } from './read-audit.ts'
+import { listBackups, verifyBackups, verifyBackupsKind } from './read-backups.ts'
 import { getSnapshot, listSnapshots } from './read-snapshots.ts'
 import { replaceVolumeKinds } from './replace-volume.ts'
 import { resetBranch, restoreBranch } from './reset-branch.ts'
+import { restoreBackup, restoreBackupKind } from './restore-backup.ts'
 import { roleAndDatabaseKinds } from './role-kinds.ts'
 import {
   createRole,
@@ -90,6 +97,7 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   deleteBranchKind(services),
   undeleteBranchKind(services),
   ...replaceVolumeKinds(services),
+  importBranchKind(services, prepared),
   verifyBranchKind(services),
   upgradeBranchKind(services, prepared),
   createEndpointKind(services),
@@ -97,6 +105,9 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   createSnapshotKind(services),
   deleteSnapshotKind(services),
   deleteEndpointKind(services),
+  backUpBranchKind(services),
+  verifyBackupsKind(services),
+  restoreBackupKind(services, prepared),
   ...roleAndDatabaseKinds(services),
 ]
 
@@ -148,6 +159,9 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   verifyBranch: (caller, path) => verifyBranch(services, caller, path),
   upgradeBranch: (caller, input) => upgradeBranch(services, caller, input),
 
+  importBranch: (caller, input) => importBranch(services, caller, input),
+  exportBranch: (caller, path) => exportBranch(services, caller, path),
+
   createEndpoint: (caller, input) => createEndpoint(services, caller, input),
   getEndpoint: (caller, path) => getEndpoint(services, caller, path),
   listEndpoints: (caller, path, page) => listEndpoints(services, caller, path, page),
@@ -155,6 +169,11 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   deleteEndpoint: (caller, path) => deleteEndpoint(services, caller, path),
   listComputeInstances: (caller, path, page) => listComputeInstances(services, caller, path, page),
   getComputeInstance: (caller, path, id) => getComputeInstance(services, caller, path, id),
+
+  backUpBranch: (caller, path, input) => backUpBranch(services, caller, path, input),
+  listBackups: (caller, place) => listBackups(services, caller, place),
+  verifyBackups: (caller, place) => verifyBackups(services, caller, place),
+  restoreBackup: (caller, input) => restoreBackup(services, caller, input),
 
   createRole: (caller, input) => createRole(services, prepared, caller, input),
   getRole: (caller, path) => getRole(services, prepared, caller, path),
@@ -178,6 +197,8 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
     updateSnapshotSchedule(services, caller, path, cadences),
 
   getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
+  cancelOperation: (caller, resource, uid) =>
+    cancelOperation(services, engine, caller, resource, uid),
   createCredential: (caller, input) => createCredential(services, caller, input),
 
   getMe: (caller) => getMe(services, caller),

@@ -126,6 +126,8 @@ export const newBranch = (
     sourcePoint: undefined,
     sourceSnapshotUid: undefined,
     sourceSnapshotId: undefined,
+    isRestored: false,
+    isImported: false,
     windowStart: undefined,
     historyBytes: 0,
     createdBy: caller.identity.uid,

@@ -101,6 +101,8 @@ export interface BranchesTable {
   source_point: string | null
   source_snapshot_uid: string | null
   source_snapshot_id: string | null
+  is_restored: boolean
+  is_imported: boolean
   created_by: string
   create_time: Moment
   update_time: Moment
@@ -159,6 +161,8 @@ export interface OperationsTable {
   keys: string[]
   input: JSONColumnType<JsonObject>
   memory: JSONColumnType<JsonObject>
+  report: JSONColumnType<JsonObject> | null
+  cancel_time: Moment | null
   state: string
   step: string | null
   attempt: number
@@ -169,6 +173,11 @@ export interface OperationsTable {
   next_at: Moment
   create_time: Moment
   end_time: Moment | null
+}
+
+export interface ImportSourcesTable {
+  operation_uid: string
+  sealed: string
 }
 
 export interface OAuthRecordsTable {
@@ -229,6 +238,16 @@ export interface SnapshotSchedulesTable {
   next_time: Moment | null
 }
 
+export interface BackupsTable {
+  branch_uid: string
+  place: string
+  volume: string
+  sequence: number
+  hash: string
+  reached: string
+  time: Moment
+}
+
 export interface AuditTable {
   seq: Int8
   time: Moment
@@ -262,6 +281,7 @@ export interface SightingsTable {
 
 export interface Schema {
   audit: AuditTable
+  backups: BackupsTable
   settings: SettingsTable
   identities: IdentitiesTable
   access_tokens: AccessTokensTable
@@ -273,6 +293,7 @@ export interface Schema {
   endpoints: EndpointsTable
   password_verifiers: PasswordVerifiersTable
   operations: OperationsTable
+  import_sources: ImportSourcesTable
   oauth_records: OAuthRecordsTable
   passwords: PasswordsTable
   setup_links: SetupLinksTable

@@ -46,6 +46,9 @@ const table: Readonly<Record<Deed, string>> = {
   previewReset: '++++--..',
   restoreBranch: '++----..',
   previewRestore: '++----..',
+  importBranch: '++----..',
+  'importBranch/fromSocket': '+-------',
+  exportBranch: '++----..',
   verifyBranch: '++++--..',
 
   createEndpoint: '++----..',
@@ -64,6 +67,11 @@ const table: Readonly<Record<Deed, string>> = {
   'deleteSnapshot/ofAnother': '++----..',
   getSnapshotSchedule: '++++++..',
   updateSnapshotSchedule: '++----..',
+
+  backUpBranch: '+-------',
+  listBackups: '+-------',
+  verifyBackups: '+-------',
+  restoreBackup: '+-------',
 
   createRole: '++++++..',
   'createRole/rights': '++-+--..',
@@ -85,6 +93,7 @@ const table: Readonly<Record<Deed, string>> = {
   'deleteDatabase/ofAnother': '++-+--..',
 
   getOperation: '+++++++.',
+  cancelOperation: '++-+--..',
   createCredential: '++++++..',
   'session/connect': '++++++..',
   'session/ddl': '++-+--..',

@@ -15,9 +15,7 @@ export interface PostgresProgram {
 export interface Search {
   readonly name: string
   readonly atLeast: number
-  /** Exactly this major: for what reads files of a cluster. */
-  readonly exactly?: true
-  /** Looked into first. */
+  /** The caller's own, looked into first. */
   readonly directories?: readonly string[]
   readonly path: string | undefined
 }
@@ -35,25 +33,32 @@ export class ProgramMissing extends Error {
 
 /** Of those that fit, the oldest: it is the one that the rest of the work was made for. */
 export async function findPostgresProgram(search: Search): Promise<PostgresProgram> {
-  const { name, atLeast, exactly = false } = search
+  const { name, atLeast } = search
   const directories = await placesOf(search)
   const found = (await Promise.all(directories.map((directory) => lookAt(directory, name)))).filter(
     (program) => program !== undefined,
   )
   const fitting = found
-    .filter(({ major }) => (exactly ? major === atLeast : major >= atLeast))
+    .filter(({ major }) => major >= atLeast)
     .sort((one, other) => one.major - other.major)
   if (fitting[0] !== undefined) return fitting[0]
-  const tooOld = found.map(({ path, major }) => `${path} is of ${major}`)
-  throw new ProgramMissing(name, [...directories, ...tooOld].join(', '))
+  const others = found.map(({ path, major }) => `${path} is of ${major}`)
+  const places = [
+    ...(search.directories === undefined ? [] : ['its own toolchains']),
+    ...usualPlaces,
+  ]
+  throw new ProgramMissing(name, [...places, ...others].join(', '))
 }
 
 /** The program beside another one of the same installation. */
 export const besides = (program: PostgresProgram, name: string): string =>
   join(dirname(program.path), name)
 
+const debian = '/usr/lib/postgresql'
+/** As people say them. */
+const usualPlaces = [`${debian}/*/bin`, 'the PATH']
+
 async function placesOf({ directories = [], path = '' }: Search): Promise<readonly string[]> {
-  const debian = '/usr/lib/postgresql'
   const majors = await readdir(debian).catch(() => [])
   const homebrew = (await readdir('/opt/homebrew/opt').catch(() => []))
     .filter((name) => /^(postgresql@\d+|libpq)$/.test(name))
