@@ -21,7 +21,7 @@ import { branchSteps, newBranch, reserveBranch } from './create-branch.ts'
 import type { Prepared } from './fleet.ts'
 import { mayAddBranch } from './limits.ts'
 import { placeVolume } from './place-volume.ts'
-import { discardScratch, endScratch, type Scratch, scratchOf } from './scratch.ts'
+import { discardScratch, type Scratch, scratchOf } from './scratch.ts'
 import type { Services } from './services.ts'
 import { templateSource } from './template.ts'
 import { viewBranch } from './views.ts'
@@ -102,13 +102,10 @@ export const upgradeBranchKind = (services: Services, prepared: Prepared): Kind 
     },
     {
       name: 'copy',
-      run: (context, signal) =>
-        // Nobody starts the branch on what is not whole yet.
-        services.volumes.run(context.row.input.branch as string, () =>
-          copy(services, context, signal),
-        ),
+      run: (context, signal) => copy(services, context, signal),
       async undo(context) {
         await discardWork(services, context)
+        await services.storage.deleteDraft(draftOf(context))
         const branch = await services.catalog.branches.byUid(context.row.input.branch as BranchUid)
         if (branch !== undefined) await services.storage.deleteVolume(volumeOf(branch))
       },
@@ -127,41 +124,33 @@ export const upgradeBranchKind = (services: Services, prepared: Prepared): Kind 
 interface Sides {
   /** A clone of the source. */
   readonly old: Scratch
-  /** The branch's own volume, under a compute of the operation's. */
+  /** What becomes the branch's volume when it is whole. */
   readonly new: Scratch
   readonly dump: DraftId
 }
 
-async function sidesOf(services: Services, { row }: StepContext): Promise<Sides> {
-  const branch = await services.catalog.branches.byUid(row.input.branch as BranchUid)
-  if (branch === undefined) throw new Error('the row of a branch in the making is gone')
-  const volume = volumeOf(branch)
-  const fresh = scratchOf(services, row.uid, { use: 'new', major: row.input.to as PostgresMajor })
-  const dataDirectory = services.storage.dataDirectory(volume)
-  return {
-    old: scratchOf(services, row.uid, { use: 'old', major: row.input.major as PostgresMajor }),
-    new: { ...fresh, volume, spec: { ...fresh.spec, dataDirectory } },
-    dump: `dump-${row.uid}` as DraftId,
-  }
-}
+const sidesOf = (services: Services, { row }: StepContext): Sides => ({
+  old: scratchOf(services, row.uid, { use: 'old', major: row.input.major as PostgresMajor }),
+  new: scratchOf(services, row.uid, { use: 'new', major: row.input.to as PostgresMajor }),
+  dump: `dump-${row.uid}` as DraftId,
+})
 
-/** All but the branch's volume: both computes, the clone, the dump. Absent is success. */
+const draftOf = ({ row }: StepContext) => row.uid as string as DraftId
+
+/** Both clusters with their computes, and the dump. Absent is success. */
 async function discardWork(services: Services, context: StepContext): Promise<void> {
-  const branch = await services.catalog.branches.byUid(context.row.input.branch as BranchUid)
-  if (branch === undefined) return // undone already
-  const sides = await sidesOf(services, context)
-  await endScratch(services, sides.new)
-  await services.storage.deleteDraft(sides.new.draft)
+  const sides = sidesOf(services, context)
+  await discardScratch(services, sides.new)
   await discardScratch(services, sides.old)
   await services.storage.deleteDraft(sides.dump)
 }
 
 /** From the beginning each time: a copy that was cut short is worth nothing. */
 async function copy(services: Services, context: StepContext, signal: AbortSignal): Promise<void> {
-  const { computes, storage, catalog } = services
+  const { computes, catalog } = services
   const { row } = context
   await discardWork(services, context)
-  const sides = await sidesOf(services, context)
+  const sides = sidesOf(services, context)
   context.show({ doing: 'cloning the branch', done: 0, total: 1 })
   const source = await branchSource({ catalog }, row.input.source as BranchUid)
   const time = await placeVolume(services, source, sides.old.volume, sides.old.draft)
@@ -176,7 +165,16 @@ async function copy(services: Services, context: StepContext, signal: AbortSigna
     await Promise.all([sides.old, sides.new].map(({ spec }) => computes.ensureReady(spec)))
     const reached = await computes.recoveredTo(from)
     await copyContents(services, context, sides, signal)
+    const branch = await catalog.branches.byUid(row.input.branch as BranchUid)
+    if (branch === undefined) throw new Error('the row of a branch in the making is gone')
+    const { volume } = sides.new
     await computes.stop(to, 'fast')
+    await placeVolume(
+      services,
+      { volume: () => Promise.resolve(volume), lock: volume, compute: to },
+      volumeOf(branch),
+      draftOf(context),
+    )
     context.memory = {
       ...context.memory,
       time: String(toMicros(time)),
@@ -184,9 +182,7 @@ async function copy(services: Services, context: StepContext, signal: AbortSigna
     }
   } finally {
     signal.removeEventListener('abort', cancel)
-    await Promise.all([from, to].map((uid) => computes.stop(uid, 'immediate')))
     await discardWork(services, context)
-    await storage.settle()
   }
 }
 
