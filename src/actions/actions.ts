@@ -25,8 +25,10 @@ import type {
   SnapshotPath,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
+import type { Point } from '../domain/point.ts'
 import type { DirectoryEntry, Principal } from '../domain/principal.ts'
 import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
+import type { ResetPreview } from '../domain/reset-preview.ts'
 import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.ts'
 import type { SnapshotResource } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
@@ -120,6 +122,11 @@ export interface CreateBranch {
   }
   readonly replaceExisting: boolean
 }
+
+/** What a branch is restored to: one of its snapshots, or a point of its history. */
+export type RestorePoint =
+  /** Full name, or a bare snapshot id of the same project. */
+  { readonly kind: 'snapshot'; readonly snapshot: string } | Point
 
 export interface CreateSnapshot {
   readonly project: ProjectId
@@ -236,6 +243,13 @@ export interface Actions {
     options: { readonly purge: boolean; readonly allowMissing: boolean },
   ): Promise<OperationResource>
   undeleteBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** Its data becomes that of its source branch as it is now. */
+  resetBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** Refuses what the reset would refuse. */
+  previewReset(caller: Caller, path: BranchPath): Promise<ResetPreview>
+  /** Its data becomes what it was. */
+  restoreBranch(caller: Caller, path: BranchPath, to: RestorePoint): Promise<OperationResource>
+  previewRestore(caller: Caller, path: BranchPath, to: RestorePoint): Promise<ResetPreview>
   /** Checks a throw-away clone of the branch as it is now; the response is a report. */
   verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
 

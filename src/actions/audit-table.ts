@@ -2,7 +2,8 @@
  * What the audit log says of each action. The type asks for every method of `Actions`: one that is
  * added is either a read or says here what it is called and what it is about.
  */
-import { changedFields } from '../domain/audit.ts'
+import { type AuditDetails, changedFields } from '../domain/audit.ts'
+import { formatLsn } from '../domain/lsn.ts'
 import {
   branchName,
   type DatabaseId,
@@ -15,8 +16,8 @@ import {
   snapshotName,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
-import { rfc3339 } from '../lib/time.ts'
-import type { Actions } from './actions.ts'
+import { rfc3339, rfc3339Micros } from '../lib/time.ts'
+import type { Actions, RestorePoint } from './actions.ts'
 import type { About } from './audit-entry.ts'
 
 type Rest<K extends keyof Actions> =
@@ -36,6 +37,10 @@ export interface Audited<R extends readonly unknown[], T> {
 const namedBy = ({ name }: OperationResource): Partial<About> => ({
   resource: name.split('/operations/')[0] ?? name,
 })
+const saidOf = (to: RestorePoint): AuditDetails => {
+  if (to.kind === 'snapshot') return { snapshot: to.snapshot }
+  return to.kind === 'time' ? { time: rfc3339Micros(to.time) } : { lsn: formatLsn(to.lsn) }
+}
 const chosen = '-'
 
 export const auditTable: {
@@ -119,6 +124,20 @@ export const auditTable: {
     action: 'verify-branch',
     about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
   },
+
+  resetBranch: {
+    action: 'reset-branch',
+    about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
+  },
+  previewReset: 'read',
+  restoreBranch: {
+    action: 'restore-branch',
+    about: ({ project, branch }, to) => ({
+      resource: branchName(project, branch),
+      details: saidOf(to),
+    }),
+  },
+  previewRestore: 'read',
 
   createEndpoint: {
     action: 'create-endpoint',

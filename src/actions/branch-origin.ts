@@ -146,7 +146,7 @@ function sourceId(project: ProjectId, source: string) {
   return path.branch
 }
 
-async function findSourceSnapshot(
+export async function findSourceSnapshot(
   session: CatalogSession,
   project: Project,
   name: string,

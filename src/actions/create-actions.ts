@@ -54,6 +54,7 @@ import {
 import { importBranch } from './import-branch.ts'
 import { importBranchKind } from './import-kind.ts'
 import { getAccess, setAccess } from './permissions.ts'
+import { previewReset, previewRestore } from './preview-reset.ts'
 import {
   getBranch,
   getEndpoint,
@@ -65,6 +66,8 @@ import {
 } from './read.ts'
 import { listAudit, verifyAudit } from './read-audit.ts'
 import { getSnapshot, listSnapshots } from './read-snapshots.ts'
+import { replaceVolumeKinds } from './replace-volume.ts'
+import { resetBranch, restoreBranch } from './reset-branch.ts'
 import { roleAndDatabaseKinds } from './role-kinds.ts'
 import {
   createRole,
@@ -90,6 +93,7 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   deleteBranchKind(services),
   undeleteBranchKind(services),
   importBranchKind(services, prepared),
+  ...replaceVolumeKinds(services),
   verifyBranchKind(services),
   createEndpointKind(services),
   updateEndpointKind(services),
@@ -140,6 +144,10 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   updateBranch: (caller, path, spec) => updateBranch(services, caller, path, spec),
   deleteBranch: (caller, path, options) => deleteBranch(services, caller, path, options),
   undeleteBranch: (caller, path) => undeleteBranch(services, caller, path),
+  resetBranch: (caller, path) => resetBranch(services, caller, path),
+  previewReset: (caller, path) => previewReset(services, caller, path),
+  restoreBranch: (caller, path, to) => restoreBranch(services, caller, path, to),
+  previewRestore: (caller, path, to) => previewRestore(services, caller, path, to),
   verifyBranch: (caller, path) => verifyBranch(services, caller, path),
 
   importBranch: (caller, input) => importBranch(services, caller, input),

@@ -92,15 +92,21 @@ export async function startReader(
 }
 
 /** Ends the reader and removes its volume. Absent is success. */
-export async function dropReader(
-  { computes, storage, volumes }: Pick<Services, 'computes' | 'storage' | 'volumes'>,
+export const dropReader = (
+  services: Pick<Services, 'computes' | 'storage' | 'volumes'>,
+  project: { readonly uid: ProjectUid },
+  endpoint: Pick<Endpoint, 'uid'>,
+): Promise<void> =>
+  services.volumes.run(endpoint.uid, () => removeReader(services, project, endpoint))
+
+/** The same for who holds the reader's lock. */
+export async function removeReader(
+  { computes, storage }: Pick<Services, 'computes' | 'storage'>,
   project: { readonly uid: ProjectUid },
   endpoint: Pick<Endpoint, 'uid'>,
 ): Promise<void> {
-  await volumes.run(endpoint.uid, async () => {
-    await computes.forget(endpoint.uid)
-    await failpoint('reader.drop:stopped')
-    await storage.deleteDraft(endpoint.uid as string as DraftId)
-    await storage.deleteVolume(readerVolumeOf(project, endpoint))
-  })
+  await computes.forget(endpoint.uid)
+  await failpoint('reader.drop:stopped')
+  await storage.deleteDraft(endpoint.uid as string as DraftId)
+  await storage.deleteVolume(readerVolumeOf(project, endpoint))
 }

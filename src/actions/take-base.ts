@@ -6,7 +6,7 @@ import type { Base, ReadyBase } from '../domain/base.ts'
 import type { Branch } from '../domain/branch.ts'
 import { type Lsn, lsn } from '../domain/lsn.ts'
 import type { EndpointUid } from '../domain/names.ts'
-import { failpoint, inFailpointScope } from '../lib/failpoint.ts'
+import { failpoint } from '../lib/failpoint.ts'
 import { type EpochMicros, epochMicros, toMicros } from '../lib/time.ts'
 import type { DraftId, VolumeId } from '../ports/storage.ts'
 import { branchSource } from './branch-origin.ts'
@@ -24,22 +24,23 @@ type Needs = Pick<Services, 'catalog' | 'storage' | 'computes' | 'volumes' | 'cl
 export async function takeBase(
   services: Needs,
   branch: Pick<Branch, 'uid'>,
+  /** Also into the room that is kept for what is there: it will give back more than it takes. */
+  isUrgent = false,
 ): Promise<ReadyBase | undefined> {
-  return inFailpointScope('history', () =>
-    services.volumes.run(branch.uid, () => takeWhileHeld(services, branch)),
-  )
+  return services.volumes.run(branch.uid, () => takeWhileHeld(services, branch, isUrgent))
 }
 
 async function takeWhileHeld(
   services: Needs,
   branch: Pick<Branch, 'uid'>,
+  isUrgent: boolean,
 ): Promise<ReadyBase | undefined> {
   const { catalog, storage, clock } = services
   const now = await catalog.branches.byUid(branch.uid)
   if (now?.state !== 'READY') return undefined
   const source = { volume: volumeOf(now), compute: (await branchSource(services, now.uid)).compute }
   if (!(await isWhole(services, source))) return undefined
-  await storage.checkRoom()
+  await (isUrgent ? storage.check() : storage.checkRoom())
   const base = {
     uid: newBaseUid(),
     projectUid: now.projectUid,

@@ -29,6 +29,7 @@ import { permissionRoutes } from './permissions.ts'
 import { projectRoutes } from './projects.ts'
 import { renderFault, statusOf } from './render-fault.ts'
 import { isScimPath, renderScimFault } from './render-scim-fault.ts'
+import { resetRoutes } from './reset.ts'
 import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
@@ -76,6 +77,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...endpointRoutes(actions),
     ...roleRoutes(actions),
     ...databaseRoutes(actions),
+    ...resetRoutes(actions),
     ...snapshotRoutes(actions, { isStrict: contract === 'strict' }),
     ...snapshotScheduleRoutes(actions),
     ...computeInstanceRoutes(actions),

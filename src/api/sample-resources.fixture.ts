@@ -21,6 +21,7 @@ import type {
 } from '../domain/names.ts'
 import { empty, type OperationSubject, renderOperation } from '../domain/operation.ts'
 import { projectDefaults, renderProject } from '../domain/project.ts'
+import { renderPreview } from '../domain/reset-preview.ts'
 import { renderRole } from '../domain/role.ts'
 import { renderSnapshot } from '../domain/snapshot.ts'
 import { renderCadence } from '../domain/snapshot-cadence.ts'
@@ -186,3 +187,9 @@ export const sampleOperation = (
     subject,
     outcome: { kind: 'succeeded', response },
   })
+
+export const sampleResetPreview = renderPreview(
+  { project: projectId, branch: branchId },
+  { kind: 'source', branchId },
+  { since: moment, written: { transactions: 3, walBytes: 4096 }, sessions: 1 },
+)

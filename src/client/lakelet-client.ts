@@ -21,6 +21,7 @@ import type {
   Endpoint,
   Operation,
   Project,
+  ResetPreview,
   Role,
   RolePassword,
   Snapshot,
@@ -131,6 +132,16 @@ export class LakeletClient {
   async act(name: string, verb: string, body: Body = {}): Promise<Operation> {
     const path = `${pathOf(name)}/${verb}`
     return asOperation((await this.send({ method: 'POST', path, body })).json)
+  }
+
+  /** What such a verb would do: `dry_run` changes nothing. */
+  async previewReset(
+    name: string,
+    verb: 'reset' | 'restore',
+    body: Readonly<Record<string, unknown>>,
+  ): Promise<ResetPreview> {
+    const request = { method: 'POST', path: `${pathOf(name)}/${verb}` } as const
+    return asResource((await this.send({ ...request, body: { ...body, dry_run: true } })).json)
   }
 
   async getOperation(name: string): Promise<Operation> {

@@ -1,7 +1,8 @@
 /**
  * Holding a running source so that a clone of its data and the WAL copied afterwards recover to one
- * moment. Everything is tied to one session: when it ends, for whatever reason (our death included),
- * Postgres drops the temporary slot and leaves backup mode by itself.
+ * moment. Its WAL stays by itself (`ComputeSpec.keepsWal`): nobody but us removes any, under the lock of the
+ * branch. Backup mode is tied to the session: when that ends, for whatever reason (our death included),
+ * Postgres leaves it.
  */
 import { parseLsn } from '../domain/lsn.ts'
 import { failpoint } from '../lib/failpoint.ts'
@@ -29,37 +30,18 @@ export const bracketSource = (
   clock: Clock,
 ): Promise<Bracketed> =>
   withSession({ ...to, patience: statementPatience }, async (session) => {
-    const reserved = await reserveWal(session)
-    await failpoint('compute.bracket.reserved')
-    return kind === 'atomic'
-      ? atomic(session, reserved, steps, clock)
-      : backup(session, steps, clock)
+    await failpoint('compute.bracket.begun')
+    return kind === 'atomic' ? atomic(session, steps, clock) : backup(session, steps, clock)
   })
 
-/** From the returned LSN on, no WAL is removed while the session lives. */
-async function reserveWal(session: Session): Promise<bigint> {
-  const [row] = await session.query(
-    `SELECT lsn FROM pg_create_physical_replication_slot(
-       'lakelet_bracket_' || pg_backend_pid(), immediately_reserve => true, temporary => true)`,
-  )
-  return required(row?.lsn)
-}
-
-async function atomic(
-  session: Session,
-  reserved: bigint,
-  steps: BracketSteps,
-  clock: Clock,
-): Promise<Bracketed> {
+async function atomic(session: Session, steps: BracketSteps, clock: Clock): Promise<Bracketed> {
   const [row] = await session.query(
     `SELECT redo_lsn, pg_current_wal_insert_lsn() AS insert_lsn FROM pg_control_checkpoint()`,
   )
   const redo = required(row?.redo_lsn)
   const insert = required(row?.insert_lsn)
-  // The slot reserves from the redo point of the newest checkpoint, which may still be under way:
-  // pg_control, and so the clone, then names the one before, whose WAL goes the moment that the
-  // newest is done. A checkpoint of our own waits for it and brings pg_control past the slot.
-  if (redo < reserved || insert - redo > checkpointAbove) await session.query('CHECKPOINT')
+  // One that is under way is not waited for: until it ends, pg_control and so the clone name the one before.
+  if (insert - redo > checkpointAbove) await session.query('CHECKPOINT')
   await failpoint('compute.bracket.checkpointed')
   await steps.clone()
   await failpoint('compute.bracket.cloned')

@@ -21,6 +21,7 @@ import {
   readCheckpointLsn,
   readLogicalSize,
   readNextXid,
+  readPosition,
   readStartTime,
 } from './observations.ts'
 import { processTable } from './process-table.ts'
@@ -146,6 +147,7 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       return promoted > checkpoint ? promoted : checkpoint
     },
     firstXid: async (uid) => supervisorOf(uid).firstXid ?? readNextXid(runningAt(uid)),
+    position: async (uid) => readPosition(runningAt(uid)),
     startTime: async (uid) => readStartTime(runningAt(uid)),
     logicalSize: async (uid) => readLogicalSize(runningAt(uid)),
     sweepToolchains: () => toolchains.sweep(processTable),

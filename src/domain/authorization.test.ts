@@ -41,6 +41,12 @@ const table: Readonly<Record<Deed, string>> = {
   importBranch: '++----..',
   'importBranch/fromSocket': '+-------',
   exportBranch: '++----..',
+  resetBranch: '++++--..',
+  'resetBranch/ofAnother': '++----..',
+  'resetBranch/stays': '++----..',
+  previewReset: '++++--..',
+  restoreBranch: '++----..',
+  previewRestore: '++----..',
   verifyBranch: '++++--..',
 
   createEndpoint: '++----..',

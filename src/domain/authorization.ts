@@ -81,6 +81,12 @@ export const rules = {
   'importBranch/fromSocket': administrators("import from a Unix socket of the server's machine"),
   /** All that is in it, passwords of roles as Postgres keeps them included. */
   exportBranch: project('CAN_MANAGE', 'export branches'),
+  resetBranch: project('CAN_BRANCH', 'reset branches'),
+  'resetBranch/ofAnother': project('CAN_MANAGE', 'reset branches of others'),
+  'resetBranch/stays': project('CAN_MANAGE', 'reset branches that stay'),
+  previewReset: project('CAN_BRANCH', 'reset branches'),
+  restoreBranch: project('CAN_MANAGE', 'restore branches in place'),
+  previewRestore: project('CAN_MANAGE', 'restore branches in place'),
 
   createEndpoint: project('CAN_MANAGE', 'create endpoints'),
   getEndpoint: see,

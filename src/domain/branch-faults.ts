@@ -123,6 +123,46 @@ export const branchReasons = {
     say: 'cannot delete the default branch',
     next: 'Make another branch the default first: update spec.default_branch of the project.',
   },
+  RESET_NEEDS_SOURCE: {
+    code: 'BAD_REQUEST',
+    say: "cannot reset branch '{branch}': it has no source branch",
+    next: 'Restore it in place from one of its snapshots or from a point of its history.',
+  },
+  RESET_SOURCE_GONE: {
+    code: 'BAD_REQUEST',
+    say: "cannot reset branch '{branch}': its source branch '{source}' is deleted",
+    next: 'Undelete the source branch, or restore the branch from one of its snapshots.',
+  },
+  BRANCH_KEEPS_DATA: {
+    code: 'BAD_REQUEST',
+    say: 'cannot {act} protected branch',
+    next: 'Clear it first: update the branch with mask spec.is_protected and is_protected: false.',
+  },
+  BRANCH_RESETTING: {
+    code: 'INVALID_STATE',
+    say: "The branch '{branch}' is being reset or restored.",
+    next: 'Wait for that operation.',
+  },
+  BRANCH_BEING_COPIED: {
+    code: 'INVALID_STATE',
+    say: "cannot {act} branch '{branch}' while branches are made from it: {children}",
+    next: 'Wait until they are READY.',
+  },
+  PARENT_KEEPS_DATA: {
+    code: 'BAD_REQUEST',
+    say: 'cannot {act} a branch with child branches: {children}',
+    next: 'Delete the child branches first, or start the server with --contract generous: children hold their own data.',
+  },
+  RESTORE_POINT_REQUIRED: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'Exactly one of snapshot, time and lsn says what to restore; this request sets {given}.',
+    next: 'Send one of them.',
+  },
+  SNAPSHOT_OF_ANOTHER: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: "The snapshot '{snapshot}' is not of branch '{branch}' but of '{source}'.",
+    next: 'Create a branch from it (spec.source_snapshot), or name a snapshot of this branch.',
+  },
   BRANCH_IS_ROOT: {
     code: 'BAD_REQUEST',
     say: "Cannot delete root branch '{branch}'. It is deleted with its project.",

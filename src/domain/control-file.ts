@@ -13,6 +13,8 @@ export interface ControlFile {
   /** Where recovery from that checkpoint begins. */
   readonly redo: Lsn
   readonly timeline: number
+  /** The first transaction id, epoch included, that had not been given out at the last checkpoint. */
+  readonly nextXid: bigint
 }
 
 const states = [
@@ -36,7 +38,7 @@ const leastChecksumOffset = 200
 const mostChecksumOffset = 500
 
 export function parseControlFile(bytes: Buffer): ControlFile {
-  if (bytes.length < 52) throw new Error(`pg_control is cut short: ${bytes.length} bytes`)
+  if (bytes.length < 72) throw new Error(`pg_control is cut short: ${bytes.length} bytes`)
   const version = bytes.readUInt32LE(8)
   if (version < oldestVersion || version > newestVersion) {
     throw new Error(`pg_control has version ${version}, which is none of Postgres 15 to 18`)
@@ -49,6 +51,7 @@ export function parseControlFile(bytes: Buffer): ControlFile {
     checkpoint: lsn(bytes.readBigUInt64LE(32)),
     redo: lsn(bytes.readBigUInt64LE(40)),
     timeline: bytes.readUInt32LE(48),
+    nextXid: bytes.readBigUInt64LE(64),
   }
 }
 

@@ -80,3 +80,19 @@ export const automaticId = (branch: BranchId | SnapshotUid, moment: EpochMs): Sn
   const stamp = `${date.replaceAll('-', '')}-${time.slice(0, 5).replace(':', '')}`
   return `auto-${stamp}-${branch}`.slice(0, 63) as SnapshotId
 }
+
+/** How long the state of a branch before a reset or restore is kept. */
+export const keptFor = days(1)
+
+/**
+ * Id of the snapshot that keeps the state of a branch before a reset or restore, such as
+ * `before-reset-20261123-060102-dev`. Cut to the 63 characters of an id.
+ */
+export const previousStateId = (
+  act: 'reset' | 'restore',
+  branch: BranchId | SnapshotUid,
+  moment: EpochMs,
+): SnapshotId => {
+  const stamp = rfc3339(moment).slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')
+  return `before-${act}-${stamp}-${branch}`.slice(0, 63) as SnapshotId
+}

@@ -46,8 +46,8 @@ const isInUse = armed.size > 0 || trace !== undefined || file !== undefined
 const scopes = new AsyncLocalStorage<string>()
 
 /**
- * What happens inside passes failpoints of its own names, `scope/name`: work that the server does beside
- * what a test looks at must not meet what that test armed.
+ * What happens inside passes failpoints of its own names, `scope/name`, and leaves no trace: work that the
+ * server does beside what a test looks at must not meet what that test armed.
  */
 export const inFailpointScope = <T>(scope: string, work: () => Promise<T>): Promise<T> =>
   isInUse ? scopes.run(scope, work) : work()
@@ -58,7 +58,7 @@ export async function failpoint(plain: string): Promise<void> {
   if (file !== undefined) arm(readFileSync(file, 'utf8'))
   const scope = scopes.getStore()
   const name = scope === undefined ? plain : `${scope}/${plain}`
-  if (trace !== undefined && !traced.has(name)) {
+  if (scope === undefined && trace !== undefined && !traced.has(name)) {
     traced.add(name)
     appendFileSync(trace, `${name}\n`)
   }

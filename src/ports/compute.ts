@@ -1,6 +1,7 @@
 /** Computes as the product needs them: one run of stock Postgres per awake endpoint. */
 import type { EndpointUid } from '../domain/names.ts'
 import type { PostgresMajor } from '../domain/project.ts'
+import type { Position } from '../domain/reset-preview.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 
 export interface ComputeSpec {
@@ -175,7 +176,7 @@ export interface Computes {
   /** Asked of Postgres itself; the compute must be ready. */
   activity(uid: EndpointUid): Promise<Activity>
   /**
-   * Holds the source so that clone and WAL recover to one moment: reserves WAL, checkpoints when more
+   * Holds the source so that clone and WAL recover to one moment: checkpoints when more
    * than 56 MB lie after the last one (kind `atomic`) or enters backup mode (kind `backup`), calls the
    * steps, lets go. For `backup` the returned label must be written into the clone as `backup_label`.
    */
@@ -195,6 +196,8 @@ export interface Computes {
   recoveredTo(uid: EndpointUid): Promise<bigint>
   /** The first transaction id, epoch included, that had not been given out when the compute had just started. */
   firstXid(uid: EndpointUid): Promise<bigint>
+  /** How far a compute that writes has come. */
+  position(uid: EndpointUid): Promise<Position>
   /** When the running compute was started, whoever started it. */
   startTime(uid: EndpointUid): Promise<EpochMs>
   /** Bytes of all databases, as Postgres counts them. */

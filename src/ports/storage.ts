@@ -56,6 +56,15 @@ export type CloneMode =
   /** The source is in backup mode: `global/pg_control` is copied last. */
   | { readonly kind: 'backup' }
 
+export interface LastCheckpoint {
+  /** Of its own record in the log. */
+  readonly position: bigint
+  /** The cluster was shut down with it, so nothing follows it. */
+  readonly isShutDown: boolean
+  /** The first transaction id, epoch included, that had not been given out. */
+  readonly nextXid: bigint
+}
+
 export interface CheckPages {
   /** Whether the cluster writes data checksums. */
   readonly hasChecksums: boolean
@@ -163,7 +172,7 @@ export interface Storage {
   ): Promise<{ readonly segments: number; readonly bytes: number }>
 
   /** What the volume itself says of its cluster: where the last checkpoint is, and whether it is the end. */
-  lastCheckpoint(id: VolumeId): Promise<{ readonly position: bigint; readonly isShutDown: boolean }>
+  lastCheckpoint(id: VolumeId): Promise<LastCheckpoint>
 
   /** Where recovery of the volume, or of a clone of it, begins to read the log. */
   recoveryStart(id: VolumeId): Promise<bigint>

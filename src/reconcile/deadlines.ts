@@ -60,9 +60,10 @@ async function retire(services: Services, uid: Parameters<typeof load>[1]): Prom
       branch.deleteTime === undefined && branch.expireTime !== undefined && branch.expireTime <= now
     const isPurgeable = branch.purgeTime !== undefined && branch.purgeTime <= now
     if (!isExpired && !isPurgeable) return
-    // A child that is being cloned from it finishes first; it needs a moment only.
+    // A child that is being cloned from it, or reset to it, finishes first; it needs a moment only.
     const children = await session.branches.children(branch.uid)
-    if (children.some(({ state }) => state === 'INIT')) return
+    if (children.some((child) => child.state === 'INIT' || child.pendingState === 'RESETTING'))
+      return
     if (isExpired) log.info({ branch: branch.branchId, uid }, 'branch has expired')
     const work = await retireBranch(services, session, project, branch, {
       purge: true,

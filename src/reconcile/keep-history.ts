@@ -12,7 +12,8 @@ import { isBaseDue, type ReadyBase } from '../domain/base.ts'
 import { type Branch, isLive } from '../domain/branch.ts'
 import { isReader } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
-import type { BranchUid } from '../domain/names.ts'
+import type { BranchUid, VolumeUid } from '../domain/names.ts'
+import { inFailpointScope } from '../lib/failpoint.ts'
 import {
   after,
   type EpochMs,
@@ -39,6 +40,8 @@ export interface HistoryKeeper {
 }
 
 interface Looked {
+  /** A reset or restore gives the branch another, whose history is yet to begin. */
+  readonly volume: VolumeUid
   at: EpochMs
   countAt: EpochMs
 }
@@ -61,11 +64,17 @@ export function historyKeeper(
     isSettled = true
   }
 
+  const lookedAt = ({ uid, volumeUid }: Branch): Looked | undefined => {
+    const known = looked.get(uid)
+    return known?.volume === volumeUid ? known : undefined
+  }
+
   const look = async (context: EndpointContext): Promise<void> => {
     const { branch, project, endpoint } = context
     const isAwake = computes.state(endpoint.uid).kind === 'ready'
-    const known = looked.get(branch.uid)
+    const known = lookedAt(branch)
     const next: Looked = {
+      volume: branch.volumeUid,
       at: after(clock.now(), isAwake ? awakeEvery : asleepEvery),
       countAt: known?.countAt ?? epochMs(0),
     }
@@ -115,29 +124,26 @@ export function historyKeeper(
     return bytes
   }
 
-  /** Oldest first, where most is to be had; a new base makes the WAL of an only one free. */
+  /** Oldest first, where most is to be had; a new base sets the WAL of an only one free. */
   const giveWay = async (contexts: readonly EndpointContext[]): Promise<void> => {
     for (const { branch } of await byWal(contexts)) {
       if (!(await isShort())) return
       gaveWay.set(branch.uid, clock.now())
       log.warn({ branch: branch.uid }, 'history gives way: the disk with the WAL runs short')
-      for (;;) {
-        const bases = await basesOf(catalog.bases, branch)
-        if (bases.length === 0 || !(await isShort())) break
-        if (bases.length === 1 && !(await isReplaced(branch))) {
-          await collectHistory(services, branch.uid, longestOf, 1)
-          break
-        }
+      let left = (await basesOf(catalog.bases, branch)).length
+      if (left > 0) left += (await isReplaced(branch)) ? 1 : 0
+      for (; left > 0 && (await isShort()); left -= 1) {
         await collectHistory(services, branch.uid, longestOf, 1)
-        if (bases.length === 1) break
+        if (left === 2) break // the new one stays
       }
     }
   }
 
   /** `false`: there is no room for another base either. */
   const isReplaced = async (branch: Branch): Promise<boolean> => {
+    if (!storage.can.instantClone) return false
     try {
-      return (await takeBase(services, branch)) !== undefined
+      return (await takeBase(services, branch, true)) !== undefined
     } catch (error) {
       if (!(error instanceof Fault)) throw error
       return false
@@ -159,31 +165,33 @@ export function historyKeeper(
     return sized.sort((one, other) => (one.bytes > other.bytes ? -1 : 1))
   }
 
+  const run = async (): Promise<EpochMs | undefined> => {
+    // Every operation that ends pokes us, and a look at all branches costs more than most of them.
+    if (clock.now() < notBefore) return notBefore
+    notBefore = after(clock.now(), firstAfter)
+    if (!isSettled) await settle()
+    const contexts = (await catalog.endpoints.everyContext()).filter(
+      (context) =>
+        isLive(context) && context.branch.state === 'READY' && !isReader(context.endpoint),
+    )
+    if (await isShort()) await giveWay(contexts)
+    const present = new Set(contexts.map(({ branch }) => branch.uid))
+    for (const uid of looked.keys()) if (!present.has(uid)) looked.delete(uid)
+    for (const context of contexts) {
+      if (stopping.aborted) return undefined
+      const { uid, volumeUid: volume, stateChangeTime } = context.branch
+      const now = clock.now()
+      const known = lookedAt(context.branch)
+      if (known === undefined && after(stateChangeTime, firstAfter) > now) {
+        looked.set(uid, { volume, at: after(stateChangeTime, firstAfter), countAt: epochMs(0) })
+      } else if (known === undefined || known.at <= now) await look(context)
+    }
+    const times = [...looked.values()].map(({ at }) => at)
+    return times.length === 0 ? undefined : epochMs(Math.min(...times))
+  }
+
   return {
-    async run() {
-      // Every operation that ends pokes us, and a look at all branches costs more than most of them.
-      if (clock.now() < notBefore) return notBefore
-      notBefore = after(clock.now(), firstAfter)
-      if (!isSettled) await settle()
-      const contexts = (await catalog.endpoints.everyContext()).filter(
-        (context) =>
-          isLive(context) && context.branch.state === 'READY' && !isReader(context.endpoint),
-      )
-      if (await isShort()) await giveWay(contexts)
-      const present = new Set(contexts.map(({ branch }) => branch.uid))
-      for (const uid of looked.keys()) if (!present.has(uid)) looked.delete(uid)
-      for (const context of contexts) {
-        if (stopping.aborted) return undefined
-        const { uid, stateChangeTime } = context.branch
-        const now = clock.now()
-        const known = looked.get(uid)
-        if (known === undefined && after(stateChangeTime, firstAfter) > now) {
-          looked.set(uid, { at: after(stateChangeTime, firstAfter), countAt: epochMs(0) })
-        } else if (known === undefined || known.at <= now) await look(context)
-      }
-      const times = [...looked.values()].map(({ at }) => at)
-      return times.length === 0 ? undefined : epochMs(Math.min(...times))
-    },
+    run: () => inFailpointScope('history', run),
     async describe() {
       const { count: bases, bytes } = await catalog.bases.totals()
       const { freeBytes } = await storage.walRoom()

@@ -11,6 +11,7 @@ import type { Layout } from '../domain/layout.ts'
 import { earliest, type Lsn, latest, lsn } from '../domain/lsn.ts'
 import { isSegmentFile, parseSegmentName, segmentName } from '../domain/wal.ts'
 import { syncDirectory } from '../lib/durable-file.ts'
+import { failpoint } from '../lib/failpoint.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
 import type { DraftId, VolumeId, WalExtent } from '../ports/storage.ts'
 import { giveTo, makePassage } from './ownership.ts'
@@ -97,7 +98,9 @@ export class LiveWal {
       .flatMap((name) => parseSegmentName(name, size) ?? [])
       .filter(({ number }) => (number + 1n) * BigInt(size) <= position)
       .sort((one, other) => (one.number < other.number ? -1 : 1))
+    if (goes.length > 0) await failpoint('storage.remove-wal:before')
     for (const file of goes) await rm(join(live, segmentName(file, size)), { force: true })
+    if (goes.length > 0) await failpoint('storage.remove-wal:after')
     return goes.length
   }
 

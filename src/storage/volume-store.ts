@@ -24,6 +24,7 @@ import type {
   CloneMode,
   DraftId,
   FoundPoint,
+  LastCheckpoint,
   PagesChecked,
   PointSearch,
   PoolStatus,
@@ -303,12 +304,10 @@ export class VolumeStore implements Storage {
     return volumePaths(this.#layout, id).live
   }
 
-  async lastCheckpoint(
-    id: VolumeId,
-  ): Promise<{ readonly position: bigint; readonly isShutDown: boolean }> {
+  async lastCheckpoint(id: VolumeId): Promise<LastCheckpoint> {
     await this.#guard.assertPresent()
-    const { checkpoint, state } = await controlFileOf(this.dataDirectory(id))
-    return { position: checkpoint, isShutDown: state === 'shut down' }
+    const { checkpoint, state, nextXid } = await controlFileOf(this.dataDirectory(id))
+    return { position: checkpoint, isShutDown: state === 'shut down', nextXid }
   }
 
   async recoveryStart(id: VolumeId): Promise<bigint> {
@@ -346,10 +345,7 @@ export class VolumeStore implements Storage {
 
   async removeWalBefore(id: VolumeId, position: bigint): Promise<number> {
     await this.#guard.assertPresent()
-    await failpoint('storage.remove-wal:before')
-    const removed = await this.#wal.removeBefore(id, position)
-    await failpoint('storage.remove-wal:after')
-    return removed
+    return await this.#wal.removeBefore(id, position)
   }
 
   async hasVolume(id: VolumeId): Promise<boolean> {

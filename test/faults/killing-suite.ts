@@ -9,9 +9,11 @@ export function killingSuite(kinds: RegExp): void {
   beforeAll(async () => {
     world = await World.begin()
   })
-  afterEach(({ task }) => {
+  afterEach(async ({ task }) => {
     if (task.result?.state === 'fail' && world !== undefined) {
       console.error(world.server.output, world.server.log.slice(-6000))
+      world.arm('') // the next kind has a server that runs
+      await world.settled('after a failure')
     }
   })
   afterAll(async () => {

@@ -2,7 +2,7 @@
  * The server killed at each failpoint that an operation passes, and once more where it resumes, if it
  * comes by there again. Afterwards the operation has come to exactly one of its two ends.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect } from 'vitest'
 import { createKinds } from '../../src/actions/create-actions.ts'
@@ -52,6 +52,9 @@ export function writtenFailpoints(): readonly string[] {
   return [...new Set(names)]
 }
 
+/** For a machine that does much else. */
+const patience = 90_000
+
 let cases = 0
 const newId = (): string => {
   cases += 1
@@ -91,10 +94,10 @@ async function killAt(
   const since = await world.lastSequence()
   world.arm(armed)
   await world.attempt(operation.ask(id))
-  await eventually(what, () => server.isGone)
+  await eventually(what, () => server.isGone, patience)
   // Dies once more at the same place, if it comes by there; then it is let live.
   await world.launchOnly()
-  await eventually(`${what}: up, or killed again`, () => server.isGone || server.isUp)
+  await eventually(`${what}: up, or killed again`, () => server.isGone || server.isUp, patience)
   if (server.isUp) await Promise.race([world.settled(what), server.exit().catch(() => undefined)])
   world.arm('')
   await world.settled(what)

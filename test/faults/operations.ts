@@ -4,7 +4,7 @@
  * `failpoints.test.ts` fails when a kind of the engine or a failpoint of `src` has no line here.
  */
 import { expect } from 'vitest'
-import { catalogRows } from '../fixtures/catalog-rows.ts'
+import { catalogRows, type Row } from '../fixtures/catalog-rows.ts'
 import type { World } from './world.ts'
 
 export interface Request {
@@ -88,6 +88,48 @@ const isThere = async (world: World, path: string): Promise<boolean> => {
   return status === 200
 }
 
+const previousStates = async (world: World, id: string): Promise<readonly string[]> =>
+  (await world.send(get(`${store}/snapshots?page_size=1000`))).body.snapshots
+    .filter(({ status }: Row) => status.source_branch === branch(id))
+    .map(({ name }: Row) => name)
+    .filter((name: string) => name.includes('/before-'))
+
+/** A write of the branch's own, and before that a snapshot of it. */
+async function makeToReplace(world: World, id: string): Promise<void> {
+  await world.write(makeBranch(id))
+  await world.write(
+    post(`${store}/snapshots?snapshot_id=s${id}`, {
+      spec: { source_branch: branch(id), no_expiry: true },
+    }),
+  )
+  await world.sql('insert into kept values (-1)', branch(id))
+}
+
+/**
+ * Without its own write, which the snapshot of the previous state then has; or as it was, and there is no
+ * such snapshot. Its snapshots are deleted on the way.
+ */
+async function isReplaced(world: World, id: string, { lacks }: { lacks: number }) {
+  const { body } = await world.send(get(branch(id)))
+  expect(body.status).toMatchObject({ current_state: 'READY' })
+  expect(body.status).not.toHaveProperty('pending_state')
+  const held = await world.rowsOf(branch(id))
+  const [kept, ...others] = await previousStates(world, id)
+  expect(others).toEqual([])
+  const isDone = !held.includes(-1)
+  expect(kept !== undefined).toBe(isDone)
+  if (kept !== undefined) {
+    expect(held).toEqual(world.acknowledged.slice(0, held.length))
+    expect(held.length).toBeGreaterThanOrEqual(world.acknowledged.length - lacks)
+    const spec = { spec: { ttl: '1h', source_snapshot: kept } }
+    await world.write(post(`${store}/branches?branch_id=of-${id}`, spec))
+    expect(await world.rowsOf(branch(`of-${id}`))).toContain(-1)
+    await world.write(purgeBranch(`of-${id}`))
+    await world.write(del(kept))
+  }
+  return isDone
+}
+
 /** In Postgres and the API alike, or in neither; and no draft of a database stays. */
 async function isInPostgres(world: World, kind: 'roles' | 'databases', id: string) {
   const there = await isThere(world, `${production}/${kind}/${id}`)
@@ -145,6 +187,28 @@ export const operations: readonly Operation[] = [
     ask: (id) => post(`${branch(id)}/undelete`),
     isDone: (world, id) => isWholeBranch(world, branch(id)),
     clean: (id) => [purgeBranch(id)],
+  },
+  {
+    kind: 'reset-branch',
+    covers: /^replace-volume\.(verify|exchange):(?!taken-back)/,
+    before: makeToReplace,
+    ask: (id) => post(`${branch(id)}/reset`),
+    isDone: (world, id) => isReplaced(world, id, { lacks: 0 }),
+    clean: (id) => [purgeBranch(id), del(snapshot(`s${id}`))],
+  },
+  {
+    kind: 'restore-branch',
+    how: 'that sleeps',
+    async before(world, id) {
+      await makeToReplace(world, id)
+      for (const disabled of [true, false]) {
+        const endpoint = `${branch(id)}/endpoints/primary?update_mask=spec.disabled`
+        await world.write(patch(endpoint, { spec: { disabled } }))
+      }
+    },
+    ask: (id) => post(`${branch(id)}/restore`, { snapshot: `s${id}` }),
+    isDone: (world, id) => isReplaced(world, id, { lacks: 1 }), // a commit may follow the snapshot
+    clean: (id) => [purgeBranch(id), del(snapshot(`s${id}`))],
   },
   {
     kind: 'verify-branch',
@@ -337,7 +401,12 @@ const secondsOf = (id: string): number => 1000 + Number(/\d+$/.exec(id)?.[0])
 /** Killed at where they are passed, which no operation does. */
 export const elsewhere: readonly { readonly point: RegExp; readonly by: string }[] = [
   { point: /^storage\.open:/, by: 'src/storage/crash.test.ts' },
+  {
+    point: /^(take-base|erase-base|place-at)\.|^storage\.remove-wal:/,
+    by: 'test/faults/killed-history.test.ts',
+  },
   { point: /^compute\.toolchain\./, by: 'src/compute/adoption.test.ts' },
+  { point: /^replace-volume\.exchange:taken-back/, by: 'test/integration/reset.test.ts' },
 ]
 
 export const nameOf = ({ kind, how }: Operation): string => (how ? `${kind} ${how}` : kind)

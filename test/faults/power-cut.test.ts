@@ -256,10 +256,13 @@ describe.skipIf(noImages !== undefined)('a disk without power', () => {
   let disk: PoweredDisk | undefined
   afterEach(async ({ task }) => {
     if (task.result?.state === 'fail') console.error(server?.output, server?.log.slice(-6000))
-    await server?.dispose()
-    disk?.remove()
-    server = undefined
-    disk = undefined
+    try {
+      await server?.dispose()
+    } finally {
+      disk?.remove()
+      server = undefined
+      disk = undefined
+    }
   })
 
   test.each([

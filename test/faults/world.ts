@@ -73,6 +73,15 @@ export class World {
     return [...new Set(passed)]
   }
 
+  /** Resolves when a failpoint is passed that `work` is to come to; it waits there when it is armed so. */
+  async comesTo(point: string, armed: string, work: () => void): Promise<void> {
+    const lines = () => (existsSync(this.#trace) ? readFileSync(this.#trace, 'utf8') : '')
+    this.arm(armed)
+    const before = lines().length
+    work()
+    await eventually(`${point} is passed`, () => lines().slice(before).split('\n').includes(point))
+  }
+
   send({ method, path, body }: Request): Promise<Reply> {
     return this.server.api(method, `/api/2.0/postgres/${path}`, body)
   }

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { differences } from './branch-point.ts'
 import type { Ended } from './keeper.ts'
+import type { Mark } from './line.ts'
 import type { Random } from './random.ts'
 import { type LiveBranch, store, type TakenSnapshot, type World } from './world.ts'
 
@@ -46,7 +47,7 @@ async function refusedCreate(
   ended: Exclude<Ended, { kind: 'done' }>,
 ): Promise<string> {
   if (ended.kind === 'refused') {
-    if (!expectedRefusals.has(ended.code)) {
+    if (!expectedRefusals.has(ended.code) || /WAL segment/.test(ended.message)) {
       world.problem(`${name}: ${ended.code}: ${ended.message}`)
     }
     if ((await world.keeper.postgres(name)).status !== 404) {
@@ -62,7 +63,7 @@ const expectedRefusals = new Set(['TEMPORARILY_UNAVAILABLE', 'ABORTED', 'INTERNA
 /** A create whose answer was not heard was accepted, or not: then the name stays free. */
 async function cameToBe(world: World, name: string, ended: Ended): Promise<boolean> {
   if (ended.kind !== 'unheard') return ended.kind === 'done'
-  for (let look = 0; look < 600; look += 1) {
+  for (let look = 0; look < 2400; look += 1) {
     const { status, body } = await world.keeper.postgres(name)
     if (status === 404) return false
     const isMade = name.includes('/snapshots/') || body.status.current_state === 'READY'
@@ -215,7 +216,7 @@ const expire = claimedBranch(
       if (Date.parse(at) > Date.now()) world.problem(`${branch.name} does not end: ${say(ended)}`)
       return `refused ${ended.code}`
     }
-    const patience = Date.now() + 90_000
+    const patience = Date.now() + 240_000
     while ((await world.keeper.postgres(branch.name)).status !== 404) {
       if (Date.now() > patience) world.problem(`${branch.name} has outlived its end, ${at}`)
       if (world.problems.length > 0) break
@@ -226,6 +227,54 @@ const expire = claimedBranch(
     return 'done'
   },
 )
+
+/** A moment of it is noted, as Postgres names it. */
+const mark = claimedBranch('shared', anyBranch, async (world, { name, line }) => {
+  const noted = await world.keeper.session(name, async (client) => {
+    const before = world.now()
+    const { rows } = await client.query(
+      `select pg_current_wal_flush_lsn()::text as lsn,
+         to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time`,
+    )
+    return { ...rows[0], before, after: world.now() }
+  })
+  line.marks.push(noted)
+  return 'done'
+})
+
+/** Its window began after the mark, or has not begun: the one good reason for a refusal. */
+async function isBeforeHistory(
+  world: World,
+  { name }: LiveBranch,
+  { time }: Mark,
+  ended: Ended,
+): Promise<boolean> {
+  if (ended.kind !== 'refused') return false
+  if (!['INVALID_PARAMETER_VALUE', 'INVALID_STATE'].includes(ended.code)) return false
+  const { window_start_time: start } = (await world.keeper.postgres(name)).body.status
+  return start === undefined || Date.parse(start) + 1 >= Date.parse(time)
+}
+
+const branchAtPoint = claimedBranch('shared', onlyWithRoom, async (world, source, random) => {
+  const { line } = source
+  const noted = random.pick(line.marks)
+  if (noted === undefined) return 'no mark yet'
+  const id = world.freshId('branch')
+  const name = `${store}/branches/${id}`
+  const point = random.chance(0.5)
+    ? { source_branch_time: noted.time }
+    : { source_branch_lsn: noted.lsn }
+  const ended = await world.keeper.write('POST', `${store}/branches?branch_id=${id}`, {
+    spec: { source_branch: source.name, no_expiry: true, ...point },
+  })
+  if (await isBeforeHistory(world, source, noted, ended)) return 'before its history'
+  if (!(await cameToBe(world, name, ended))) {
+    return ended.kind === 'done' ? 'gone' : refusedCreate(world, name, ended)
+  }
+  const { before: notBefore, after: notAfter } = noted
+  await world.welcome({ name, source: source.name, line, notBefore, notAfter })
+  return 'done'
+})
 
 /** The endpoint is switched off and on again; whoever connects then wakes it. */
 const suspend = claimedBranch('alone', anyBranch, async (world, branch) => {
@@ -258,7 +307,7 @@ const reader = claimedBranch('shared', anyBranch, async (world, branch) => {
 
 async function cameToBeReader(world: World, name: string, ended: Ended): Promise<boolean> {
   if (ended.kind !== 'unheard') return ended.kind === 'done'
-  for (let look = 0; look < 600; look += 1) {
+  for (let look = 0; look < 2400; look += 1) {
     const { status, body } = await world.keeper.postgres(name)
     if (status === 404) return false
     if (body.status.current_state !== 'INIT' && body.status.pending_state === undefined) return true
@@ -269,6 +318,8 @@ async function cameToBeReader(world: World, name: string, ended: Ended): Promise
 
 export const actions: readonly Action[] = [
   { name: 'branch', weight: 8, run: branchNow },
+  { name: 'mark', weight: 6, run: mark },
+  { name: 'branch at a point', weight: 6, run: branchAtPoint },
   { name: 'snapshot', weight: 2, run: takeSnapshot },
   { name: 'branch of a snapshot', weight: 3, run: claimedSnapshot('shared', branchOfSnapshot) },
   { name: 'delete a snapshot', weight: 1, run: deleteSnapshot },

@@ -25,5 +25,5 @@ test.skipIf(missing !== undefined)(
     console.info(`seed ${seed}:\n  ${told.join('\n  ')}`)
     expect(problems, again).toEqual([])
   },
-  (seconds + 600) * 1000,
+  (seconds + 1200) * 1000,
 )

@@ -82,9 +82,13 @@ async function act(world: World, actor: number, isOn: () => boolean): Promise<vo
 
 async function hurt(world: World, isOn: () => boolean): Promise<void> {
   const random = world.random('faults')
+  let recovery = 0
   while (isOn()) {
-    await delay(500 + random.below(5000))
+    // As much quiet as the last one took to get over, else a slow machine does nothing else.
+    const quiet = Date.now() + 500 + random.below(5000) + recovery
+    while (isOn() && Date.now() < quiet) await delay(100)
     if (!isOn()) return
+    const began = Date.now()
     const fault = random.weighted(faults)
     if (fault === undefined) return
     try {
@@ -92,6 +96,8 @@ async function hurt(world: World, isOn: () => boolean): Promise<void> {
     } catch (error) {
       world.problem(`${fault.name}: ${error instanceof Error ? error.stack : error}`)
     }
+    await world.keeper.get('/api/lakelet/v1/status').catch(() => undefined)
+    recovery = Date.now() - began
     for (const surprise of world.keeper.surprises) world.problem(surprise)
   }
 }
