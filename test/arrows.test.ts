@@ -19,6 +19,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   roles: ['lib', 'domain', 'ports'],
   tokens: ['lib', 'domain', 'ports'],
   transfer: ['lib', 'domain', 'ports'],
+  backup: ['lib', 'domain', 'ports'],
   api: ['lib', 'domain', 'actions'],
   oauth: ['lib', 'domain', 'actions'],
   gateway: ['lib', 'wire', 'domain', 'actions'],
@@ -46,6 +47,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'openid-client': ['client'],
   '@peculiar/x509': ['tokens'],
   commander: ['cli'],
+  '@aws-sdk': ['backup'],
 }
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) =>

@@ -2,6 +2,8 @@
  * The verbs of the product, one file each beside this one. Edges call these and nothing else. Every
  * write answers with its operation; a refusal that can be known at once is thrown at once.
  */
+import type { BackupListing } from '../domain/backup.ts'
+import type { BackupPoint } from '../domain/backup-chain.ts'
 import type { BranchResource } from '../domain/branch.ts'
 import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
 import type { DatabaseResource } from '../domain/database.ts'
@@ -36,6 +38,7 @@ import type { Secret } from '../lib/secret.ts'
 import type { EpochMicros, EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
 import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
+import type { BackupPlace } from '../ports/backups.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
 import type { Narrowing } from '../ports/roles.ts'
 import type { ProvenClient } from './access-tokens.ts'
@@ -194,6 +197,14 @@ export interface CreateCredential {
   readonly groupName?: string
 }
 
+export interface RestoreBackup {
+  readonly from: BackupPlace
+  /** Default: the end of the last backup. */
+  readonly point: BackupPoint | undefined
+  /** Default: where it was. */
+  readonly into: BranchPath | undefined
+}
+
 export interface SetAccessEntry {
   /** Login name, or a group's name; upper and lower case do not count. */
   readonly name: string
@@ -273,6 +284,19 @@ export interface Actions {
     path: EndpointPath,
     id: string,
   ): Promise<ComputeInstanceResource>
+
+  /** A copy away from this machine; for administrators, as all that concerns backups. */
+  backUpBranch(
+    caller: Caller,
+    path: BranchPath,
+    input: { readonly to: BackupPlace; readonly isFull: boolean },
+  ): Promise<OperationResource>
+  /** What there is at a place. */
+  listBackups(caller: Caller, place: BackupPlace): Promise<BackupListing>
+  /** Reads all of it; the response says what is wrong. */
+  verifyBackups(caller: Caller, place: BackupPlace): Promise<OperationResource>
+  /** A new branch, and its project with all who may use it where that is not there. */
+  restoreBackup(caller: Caller, input: RestoreBackup): Promise<OperationResource>
 
   createRole(caller: Caller, input: CreateRole): Promise<OperationResource>
   getRole(caller: Caller, path: RolePath): Promise<RoleResource>

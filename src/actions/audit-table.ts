@@ -165,6 +165,27 @@ export const auditTable: {
     }),
   },
 
+  backUpBranch: {
+    action: 'back-up-branch',
+    about: ({ project, branch }, { to, isFull }) => ({
+      resource: branchName(project, branch),
+      details: { to: printable(to.place), full: isFull },
+    }),
+  },
+  listBackups: 'read',
+  verifyBackups: {
+    action: 'verify-backups',
+    about: ({ place }) => ({ resource: 'backups', details: { from: printable(place) } }),
+  },
+  restoreBackup: {
+    action: 'restore-backup',
+    about: ({ from, into }) => ({
+      resource: into === undefined ? 'backups' : branchName(into.project, into.branch),
+      details: { from: printable(from.place) },
+    }),
+    told: namedBy,
+  },
+
   createRole: {
     action: 'create-role',
     about: ({ branch: { project, branch }, roleId, spec, replaceExisting }) => ({

@@ -3,11 +3,12 @@
  * and no replication slot needs. All under the branch's lock, which whoever recovers a point of it, or
  * copies its WAL, holds as well.
  */
+import { holdsWalFor } from '../domain/backup.ts'
 import { basesToDrop, type ReadyBase } from '../domain/base.ts'
 import type { Branch } from '../domain/branch.ts'
 import { earliest } from '../domain/lsn.ts'
 import type { BranchUid } from '../domain/names.ts'
-import { type Millis, toMicros } from '../lib/time.ts'
+import { before, type Millis, toMicros } from '../lib/time.ts'
 import { branchSource } from './branch-origin.ts'
 import { basesOf } from './history-volumes.ts'
 import type { Services } from './services.ts'
@@ -44,7 +45,7 @@ export async function collectHistory(
       }
     }
     const kept = present.filter((base) => !goes.has(base))
-    await removeWal(services, branch, kept[0])
+    await removeWal(services, branch, kept[0], atLeast > 0)
     return kept
   })
 }
@@ -53,12 +54,18 @@ async function removeWal(
   services: Needs,
   branch: Branch,
   oldest: ReadyBase | undefined,
+  /** The disk runs short: a backup that misses WAL can be a full copy. */
+  isPressed: boolean,
 ): Promise<void> {
-  const { storage, computes, log } = services
+  const { catalog, clock, storage, computes, log } = services
   const { compute } = await branchSource(services, branch.uid)
   const volume = volumeOf(branch)
   const redo = await storage.recoveryStart(volume)
   let from = oldest === undefined ? redo : earliest(redo, oldest.redo)
+  const wanted = isPressed
+    ? undefined
+    : await catalog.backups.heldFrom(volume, before(clock.now(), holdsWalFor))
+  if (wanted !== undefined) from = earliest(from, wanted)
   const isAwake = (await computes.look(compute)).kind === 'ready'
   if (isAwake) {
     const held = await computes.oldestHeld(compute)

@@ -16,6 +16,7 @@ import { actorOf, begin, originOf } from './audit-entry.ts'
 import { type Audited, auditTable } from './audit-table.ts'
 import { audited } from './audited.ts'
 import { authenticate } from './authenticate.ts'
+import { backUpBranch, backUpBranchKind } from './back-up-branch.ts'
 import { cancelOperation } from './cancel-operation.ts'
 import {
   deleteProject,
@@ -65,9 +66,11 @@ import {
   listProjects,
 } from './read.ts'
 import { listAudit, verifyAudit } from './read-audit.ts'
+import { listBackups, verifyBackups, verifyBackupsKind } from './read-backups.ts'
 import { getSnapshot, listSnapshots } from './read-snapshots.ts'
 import { replaceVolumeKinds } from './replace-volume.ts'
 import { resetBranch, restoreBranch } from './reset-branch.ts'
+import { restoreBackup, restoreBackupKind } from './restore-backup.ts'
 import { roleAndDatabaseKinds } from './role-kinds.ts'
 import {
   createRole,
@@ -100,6 +103,9 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   createSnapshotKind(services),
   deleteSnapshotKind(services),
   deleteEndpointKind(services),
+  backUpBranchKind(services),
+  verifyBackupsKind(services),
+  restoreBackupKind(services, prepared),
   ...roleAndDatabaseKinds(services),
 ]
 
@@ -160,6 +166,11 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   deleteEndpoint: (caller, path) => deleteEndpoint(services, caller, path),
   listComputeInstances: (caller, path, page) => listComputeInstances(services, caller, path, page),
   getComputeInstance: (caller, path, id) => getComputeInstance(services, caller, path, id),
+
+  backUpBranch: (caller, path, input) => backUpBranch(services, caller, path, input),
+  listBackups: (caller, place) => listBackups(services, caller, place),
+  verifyBackups: (caller, place) => verifyBackups(services, caller, place),
+  restoreBackup: (caller, input) => restoreBackup(services, caller, input),
 
   createRole: (caller, input) => createRole(services, prepared, caller, input),
   getRole: (caller, path) => getRole(services, prepared, caller, path),

@@ -126,6 +126,7 @@ export const newBranch = (
     sourceSnapshotUid: undefined,
     sourceSnapshotId: undefined,
     isImported: false,
+    isRestored: false,
     windowStart: undefined,
     historyBytes: 0,
     createdBy: caller.identity.uid,

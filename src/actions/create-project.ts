@@ -160,5 +160,5 @@ const defaultSizing = ({ cu, suspendTimeout }: Limits): EndpointDefaults => {
   }
 }
 
-const within = (length: Millis, { min, max }: LengthRange): Millis =>
+export const within = (length: Millis, { min, max }: LengthRange): Millis =>
   millis(Math.min(max, Math.max(min, length)))

@@ -16,19 +16,31 @@ export interface Source {
   readonly compute: EndpointUid
 }
 
+type Placing = Pick<Services, 'storage' | 'computes' | 'volumes' | 'clock'>
+
 /** Clones `source` into the volume `target`; returns the moment of the clone. */
 export async function placeVolume(
-  {
-    storage,
-    computes,
-    volumes,
-    clock,
-  }: Pick<Services, 'storage' | 'computes' | 'volumes' | 'clock'>,
+  services: Placing,
   source: Source,
   target: VolumeId,
   draft: DraftId,
 ): Promise<EpochMs> {
+  const { storage } = services
   if (await storage.hasVolume(target)) await storage.deleteVolume(target) // a crash cut it short
+  return cloneSource(services, source, target, draft, () => storage.publish(draft, target))
+}
+
+/**
+ * The clone before it is a volume: its data in the draft, its WAL where that of `target` would be. A restart
+ * throws both away, so who needs a clone for a while leaves it at that. `then` runs while nobody writes.
+ */
+export async function cloneSource(
+  { storage, computes, volumes, clock }: Placing,
+  source: Source,
+  target: VolumeId,
+  draft: DraftId,
+  then: () => Promise<void> = () => Promise.resolve(),
+): Promise<EpochMs> {
   return volumes.run(source.lock, async () => {
     const volume = await source.volume()
     const isRunning = (await computes.look(source.compute)).kind === 'ready'
@@ -37,7 +49,7 @@ export async function placeVolume(
     const time = isRunning
       ? await cloneRunning({ storage, computes }, source.compute, { volume, target, draft })
       : await cloneStopped({ storage, clock }, { volume, target, draft })
-    await storage.publish(draft, target)
+    await then()
     return time
   })
 }

@@ -6,6 +6,7 @@ import type { PostgresMajor } from '../domain/project.ts'
 import type { KeyedMutex } from '../lib/keyed-mutex.ts'
 import type { Log } from '../lib/log.ts'
 import type { Clock, Millis } from '../lib/time.ts'
+import type { BackupPlaces } from '../ports/backups.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Computes } from '../ports/compute.ts'
 import type { Roles } from '../ports/roles.ts'
@@ -38,6 +39,7 @@ export interface Services {
   readonly tokens: Tokens
   readonly transfers: Transfers
   readonly secrets: SecretBox
+  readonly backupPlaces: BackupPlaces
   readonly clock: Clock
   readonly log: Log
   /** For what the audit log is told beside a transaction. */

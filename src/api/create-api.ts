@@ -12,6 +12,7 @@ import { printable } from '../domain/names.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
 import { auditRoutes } from './audit.ts'
+import { backupRoutes } from './backups.ts'
 import { branchRoutes } from './branches.ts'
 import { clientSecretRoutes } from './client-secrets.ts'
 import { computeInstanceRoutes } from './compute-instances.ts'
@@ -70,6 +71,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
   const { actions, workspaceId, publicUrl, apiUrl, contract } = options
   const routes: Route[] = [
     ...wellKnownRoutes({ workspaceId, publicUrl, apiUrl }),
+    ...backupRoutes(actions),
     ...operationRoutes(actions), // before resources: they hang below them
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),

@@ -5,7 +5,7 @@ import { errorBody } from './error-body.ts'
 import { importReport } from './import-report.ts'
 import { resourceName } from './reply-fields.ts'
 
-const progress = z
+export const progress = z
   .strictObject({
     doing: z.string().meta({ examples: ['checking tables and indexes'] }),
     done: z.int().min(0),

@@ -120,6 +120,7 @@ const subjectOf = (resource: string): OperationSubject => {
   if (resource.includes('/endpoints/')) return 'Endpoint'
   if (resource.includes('/roles/')) return 'Role'
   if (resource.includes('/databases/')) return 'Database'
+  if (resource.endsWith('backups')) return 'Backup'
   if (resource.endsWith('/snapshot-schedule')) return 'SnapshotSchedule'
   if (resource.includes('/snapshots/')) return 'Snapshot'
   return resource.includes('/branches/') ? 'Branch' : 'Project'

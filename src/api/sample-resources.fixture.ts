@@ -79,6 +79,7 @@ export const sampleBranch = renderBranch({
     sourcePoint: undefined,
     sourceSnapshotUid: 'sn-calm-lake-a1b2c3d4' as SnapshotUid,
     sourceSnapshotId: snapshotId,
+    isRestored: false,
     windowStart: { time: toMicros(moment), lsn: lsn(0x16_b374_d000n) },
     historyBytes: 4_194_304,
     createdBy: '7b1d0f0e-0000-4000-8000-000000000001' as IdentityUid,

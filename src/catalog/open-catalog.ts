@@ -10,6 +10,7 @@ import { type Clock, minutes, seconds } from '../lib/time.ts'
 import type { Catalog, CatalogEvent, CatalogSession, Notes } from '../ports/catalog.ts'
 import { accessTokensIn, clientSecretsIn } from './access-tokens.ts'
 import { auditIn } from './audit.ts'
+import { backupsIn } from './backups.ts'
 import { basesIn } from './bases.ts'
 import { branchesIn } from './branches.ts'
 import { directoryIn } from './directory.ts'
@@ -134,6 +135,7 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   signInAttempts: signInAttemptsIn(db),
   audit: auditIn(db),
   importSources: importSourcesIn(db),
+  backups: backupsIn(db),
 })
 
 const notesIn = (db: Kysely<Schema>): Notes => ({

@@ -102,6 +102,7 @@ export interface BranchesTable {
   source_snapshot_uid: string | null
   source_snapshot_id: string | null
   is_imported: boolean
+  is_restored: boolean
   created_by: string
   create_time: Moment
   update_time: Moment
@@ -237,6 +238,16 @@ export interface SnapshotSchedulesTable {
   next_time: Moment | null
 }
 
+export interface BackupsTable {
+  branch_uid: string
+  place: string
+  volume: string
+  sequence: number
+  hash: string
+  reached: string
+  time: Moment
+}
+
 export interface AuditTable {
   seq: Int8
   time: Moment
@@ -270,6 +281,7 @@ export interface SightingsTable {
 
 export interface Schema {
   audit: AuditTable
+  backups: BackupsTable
   settings: SettingsTable
   identities: IdentitiesTable
   access_tokens: AccessTokensTable

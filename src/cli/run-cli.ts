@@ -63,6 +63,12 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./postgres-commands.ts')).fillPostgres,
   },
   {
+    name: 'backup',
+    describe: 'Copy a branch away from this machine, and back.',
+    isGroup: true,
+    load: async () => (await import('./backup-command.ts')).fillBackup,
+  },
+  {
     name: 'branch',
     describe: 'What can be done with a branch besides.',
     isGroup: true,

@@ -66,6 +66,11 @@ const table: Readonly<Record<Deed, string>> = {
   getSnapshotSchedule: '++++++..',
   updateSnapshotSchedule: '++----..',
 
+  backUpBranch: '+-------',
+  listBackups: '+-------',
+  verifyBackups: '+-------',
+  restoreBackup: '+-------',
+
   createRole: '++++++..',
   'createRole/rights': '++-+--..',
   getRole: '++++++..',

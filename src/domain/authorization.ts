@@ -106,6 +106,13 @@ export const rules = {
   /** What it takes stays as long as it says. */
   updateSnapshotSchedule: project('CAN_MANAGE', 'change snapshot schedules'),
 
+  /** Writes where the server's own rights reach. */
+  backUpBranch: administrators('back up branches'),
+  listBackups: administrators('read backups'),
+  verifyBackups: administrators('verify backups'),
+  /** What is restored runs with the rights of the computes, and brings principals with it. */
+  restoreBackup: administrators('restore backups'),
+
   createRole: project('CAN_USE', 'create roles'),
   'createRole/rights': ddl('give rights to roles'),
   getRole: see,

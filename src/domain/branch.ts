@@ -69,6 +69,8 @@ export interface Branch {
   readonly historyBytes: number
   /** Filled from another Postgres: it has no source branch. */
   readonly isImported: boolean
+  /** Brought back from a backup: it has no source branch. */
+  readonly isRestored: boolean
   readonly createdBy: IdentityUid
   readonly createTime: EpochMs
   readonly updateTime: EpochMs
@@ -134,15 +136,16 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
 export const defaultDatabase = 'databricks_postgres'
 
 /**
- * The branch that came with its project, and goes with it. A branch from a snapshot or an import has no
- * source branch either, so it counts as a root, but somebody made it and may delete it.
+ * The branch that came with its project, and goes with it. A branch from a snapshot, an import or a backup
+ * has no source branch either, so it counts as a root, but somebody made it and may delete it.
  */
 export const isFirstBranch = (
-  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid' | 'isImported'>,
+  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid' | 'isImported' | 'isRestored'>,
 ): boolean =>
   branch.sourceBranchUid === undefined &&
   branch.sourceSnapshotUid === undefined &&
-  !branch.isImported
+  !branch.isImported &&
+  !branch.isRestored
 
 /** Neither the endpoint nor the branch nor its project is deleted. */
 export const isLive = ({

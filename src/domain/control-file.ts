@@ -74,6 +74,26 @@ export function withFilesSynced(bytes: Buffer, goesOn = false): Buffer | undefin
   return changed
 }
 
+/** Of `minRecoveryPoint`; its timeline follows it. The same in Postgres 15 to 18. */
+const minimumOffset = 136
+
+/**
+ * The control file of a clone that may end its recovery before the end of its WAL: up to this position the
+ * log has to be replayed before its files are of one moment. `undefined`: a clean shutdown, whose files are.
+ */
+export function withMinimumRecovery(bytes: Buffer, position: bigint): Buffer | undefined {
+  const { state, timeline } = parseControlFile(bytes)
+  if (state === 'shut down') return undefined
+  const offset = checksumOffset(bytes)
+  if (offset === undefined) throw new Error('the checksum of a pg_control is not to be found')
+  const changed = Buffer.from(bytes)
+  changed.writeUInt32LE(states.indexOf('shut down in recovery'), stateOffset)
+  changed.writeBigUInt64LE(position, minimumOffset)
+  changed.writeUInt32LE(timeline, minimumOffset + 8)
+  changed.writeUInt32LE(checksumUpTo(changed, offset), offset)
+  return changed
+}
+
 /** Its place differs between majors; the bytes tell. */
 function checksumOffset(bytes: Buffer): number | undefined {
   let register = crc32cStart

@@ -4,6 +4,7 @@
  * `recorded` are the service's own words that programs match on: they travel unchanged, and what to
  * do about them (`next`) travels beside them, in the error's details and in the SQL HINT.
  */
+import { backupReasons } from './backup-faults.ts'
 import { branchReasons } from './branch-faults.ts'
 import type { Code, ReasonSpec } from './fault-codes.ts'
 import { machineReasons } from './machine-faults.ts'
@@ -19,6 +20,7 @@ export const reasons = {
   ...machineReasons,
   ...signInReasons,
   ...transferReasons,
+  ...backupReasons,
 } as const satisfies Record<string, ReasonSpec>
 
 export type Reason = keyof typeof reasons

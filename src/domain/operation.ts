@@ -14,6 +14,7 @@ export type OperationSubject =
   | 'Database'
   | 'Snapshot'
   | 'SnapshotSchedule'
+  | 'Backup'
 
 export type OperationOutcome =
   | { readonly kind: 'pending' }

@@ -16,6 +16,7 @@ import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
 import { keepInFile } from '../api/exchange.ts'
 import { serveApi } from '../api/listen.ts'
+import { openBackupPlaces } from '../backup/open-places.ts'
 import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
 import { layoutOf } from '../domain/layout.ts'
@@ -198,6 +199,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     tokens,
     transfers: openTransfers({ layout, serviceUser, clock }),
     secrets: await openSecretBox(layout),
+    backupPlaces: openBackupPlaces({ serviceUser, own: layout.root }),
     clock,
     log,
     auditNotes: notes,

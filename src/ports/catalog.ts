@@ -25,6 +25,7 @@ import type { Project } from '../domain/project.ts'
 import type { EpochMs } from '../lib/time.ts'
 import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
 import type { Audit } from './audit.ts'
+import type { Backups } from './backups.ts'
 import type { Bases } from './bases.ts'
 import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
@@ -281,6 +282,7 @@ export interface CatalogSession {
   readonly signInAttempts: SignInAttempts
   readonly audit: Audit
   readonly importSources: ImportSources
+  readonly backups: Backups
 }
 
 /** What is told when something commits. */

@@ -152,6 +152,8 @@ export interface Storage {
   /** Moves the volume and its WAL out of the way, durably and at once; bytes go in the background. */
   deleteVolume(id: VolumeId): Promise<void>
 
+  /** Path of the data directory of a draft that is there. */
+  draftDirectory(draft: DraftId): string
   /** Path of the volume's data directory. */
   dataDirectory(id: VolumeId): string
   /** Directory of the volume's live WAL, on the ordinary file system. */
@@ -200,6 +202,11 @@ export interface Storage {
    * stopped source stays as it is, unless it has WAL from after its shutdown (`goesOn`).
    */
   prepareRecovery(draft: DraftId, goesOn?: boolean): Promise<void>
+  /**
+   * The same for a draft with more WAL than its source had when it was cloned, also when that was shut down.
+   * With `consistent`, where the log of the clone itself ended, recovery may end at any point behind it.
+   */
+  prepareReplay(draft: DraftId, consistent: bigint | undefined): Promise<void>
   /** Puts the label of a backup-mode clone into the draft, where recovery looks for it. */
   writeBackupLabel(draft: DraftId, label: string): Promise<void>
 

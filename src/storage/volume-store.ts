@@ -41,6 +41,7 @@ import { errorCode, exists, inPool, isAbsent, isFull } from './pool-faults.ts'
 import { PoolGuard } from './pool-guard.ts'
 import type { PoolRecord } from './pool-record.ts'
 import { prepareRecovery } from './prepare-recovery.ts'
+import { prepareReplay } from './prepare-replay.ts'
 import { type Reserves, smallestReserves } from './reserve.ts'
 import { Trash } from './trash.ts'
 import {
@@ -151,6 +152,11 @@ export class VolumeStore implements Storage {
     const { data } = draftPaths(this.#layout, draft)
     await inPool(this.#layout.pool, () => prepareRecovery(data, this.#owner, goesOn))
     await failpoint('storage.prepare-recovery:after')
+  }
+
+  async prepareReplay(draft: DraftId, consistent: bigint | undefined): Promise<void> {
+    const { data } = draftPaths(this.#layout, draft)
+    await inPool(this.#layout.pool, () => prepareReplay(data, consistent, this.#owner))
   }
 
   async writeBackupLabel(draft: DraftId, label: string): Promise<void> {
@@ -294,6 +300,10 @@ export class VolumeStore implements Storage {
         }
       }
     })
+  }
+
+  draftDirectory(draft: DraftId): string {
+    return draftPaths(this.#layout, draft).data
   }
 
   dataDirectory(id: VolumeId): string {

@@ -89,6 +89,7 @@ const branch = (id: string, more: Partial<Branch> = {}): Branch => ({
   sourceLsn: undefined,
   sourceTime: undefined,
   sourcePoint: undefined,
+  isRestored: false,
   windowStart: undefined,
   historyBytes: 0,
   createdBy: 'i-ann' as IdentityUid,
