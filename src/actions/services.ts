@@ -37,9 +37,9 @@ export interface Services {
   readonly computes: Computes
   readonly roles: Roles
   readonly tokens: Tokens
+  readonly backupPlaces: BackupPlaces
   readonly transfers: Transfers
   readonly secrets: SecretBox
-  readonly backupPlaces: BackupPlaces
   readonly clock: Clock
   readonly log: Log
   /** For what the audit log is told beside a transaction. */

@@ -155,8 +155,8 @@ export const migrations: MigrationProvider = {
       '0007-read-only': readOnly,
       '0008-history': history,
       '0009-volumes': volumes,
-      '0011-imports': imports,
       '0012-backups': backups,
+      '0011-imports': imports,
       '0013-guards': guards,
     }),
 }

@@ -134,8 +134,8 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   setupLinks: setupLinksIn(db),
   signInAttempts: signInAttemptsIn(db),
   audit: auditIn(db),
-  importSources: importSourcesIn(db),
   backups: backupsIn(db),
+  importSources: importSourcesIn(db),
 })
 
 const notesIn = (db: Kysely<Schema>): Notes => ({

@@ -101,8 +101,8 @@ export interface BranchesTable {
   source_point: string | null
   source_snapshot_uid: string | null
   source_snapshot_id: string | null
-  is_imported: boolean
   is_restored: boolean
+  is_imported: boolean
   created_by: string
   create_time: Moment
   update_time: Moment

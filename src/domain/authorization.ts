@@ -76,17 +76,17 @@ export const rules = {
   /** As much as to make a branch of it and look there. */
   verifyBranch: project('CAN_BRANCH', 'verify branches'),
 
-  /** The server reaches whatever the address names. */
-  importBranch: project('CAN_MANAGE', 'import branches'),
-  'importBranch/fromSocket': administrators("import from a Unix socket of the server's machine"),
-  /** All that is in it, passwords of roles as Postgres keeps them included. */
-  exportBranch: project('CAN_MANAGE', 'export branches'),
   resetBranch: project('CAN_BRANCH', 'reset branches'),
   'resetBranch/ofAnother': project('CAN_MANAGE', 'reset branches of others'),
   'resetBranch/stays': project('CAN_MANAGE', 'reset branches that stay'),
   previewReset: project('CAN_BRANCH', 'reset branches'),
   restoreBranch: project('CAN_MANAGE', 'restore branches in place'),
   previewRestore: project('CAN_MANAGE', 'restore branches in place'),
+  /** The server reaches whatever the address names. */
+  importBranch: project('CAN_MANAGE', 'import branches'),
+  'importBranch/fromSocket': administrators("import from a Unix socket of the server's machine"),
+  /** All that is in it, passwords of roles as Postgres keeps them included. */
+  exportBranch: project('CAN_MANAGE', 'export branches'),
 
   createEndpoint: project('CAN_MANAGE', 'create endpoints'),
   getEndpoint: see,

@@ -67,10 +67,10 @@ export interface Branch {
   readonly windowStart: WindowStart | undefined
   /** Of its history on disk, as counted last. */
   readonly historyBytes: number
-  /** Filled from another Postgres: it has no source branch. */
-  readonly isImported: boolean
   /** Brought back from a backup: it has no source branch. */
   readonly isRestored: boolean
+  /** Filled from another Postgres: it has no source branch. */
+  readonly isImported: boolean
   readonly createdBy: IdentityUid
   readonly createTime: EpochMs
   readonly updateTime: EpochMs
@@ -136,16 +136,16 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
 export const defaultDatabase = 'databricks_postgres'
 
 /**
- * The branch that came with its project, and goes with it. A branch from a snapshot, an import or a backup
- * has no source branch either, so it counts as a root, but somebody made it and may delete it.
+ * The branch that came with its project, and goes with it. A branch from a snapshot, a backup or an import has no
+ * source branch either, so it counts as a root, but somebody made it and may delete it.
  */
 export const isFirstBranch = (
-  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid' | 'isImported' | 'isRestored'>,
+  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid' | 'isRestored' | 'isImported'>,
 ): boolean =>
   branch.sourceBranchUid === undefined &&
   branch.sourceSnapshotUid === undefined &&
-  !branch.isImported &&
-  !branch.isRestored
+  !branch.isRestored &&
+  !branch.isImported
 
 /** Neither the endpoint nor the branch nor its project is deleted. */
 export const isLive = ({

@@ -19,8 +19,8 @@ export const reasons = {
   ...branchReasons,
   ...machineReasons,
   ...signInReasons,
-  ...transferReasons,
   ...backupReasons,
+  ...transferReasons,
 } as const satisfies Record<string, ReasonSpec>
 
 export type Reason = keyof typeof reasons

@@ -281,8 +281,8 @@ export interface CatalogSession {
   readonly setupLinks: SetupLinks
   readonly signInAttempts: SignInAttempts
   readonly audit: Audit
-  readonly importSources: ImportSources
   readonly backups: Backups
+  readonly importSources: ImportSources
 }
 
 /** What is told when something commits. */
