@@ -127,6 +127,15 @@ export interface CreateBranch {
   readonly replaceExisting: boolean
 }
 
+export interface UpgradeBranch {
+  /** The branch that stays as it is. */
+  readonly source: BranchPath
+  /** Of the new branch. */
+  readonly branchId: BranchId
+  readonly pgVersion: PostgresMajor
+  readonly expiration?: Expiration
+}
+
 /** What a branch is restored to: one of its snapshots, or a point of its history. */
 export type RestorePoint =
   /** Full name, or a bare snapshot id of the same project. */
@@ -255,6 +264,8 @@ export interface Actions {
     options: { readonly purge: boolean; readonly allowMissing: boolean },
   ): Promise<OperationResource>
   undeleteBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** A new branch of a later Postgres major with the data of this one. */
+  upgradeBranch(caller: Caller, input: UpgradeBranch): Promise<OperationResource>
   /** Its data becomes that of its source branch as it is now. */
   resetBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
   /** Refuses what the reset would refuse. */

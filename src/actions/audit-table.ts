@@ -120,6 +120,13 @@ export const auditTable: {
     action: 'undelete-branch',
     about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
   },
+  upgradeBranch: {
+    action: 'upgrade-branch',
+    about: ({ source, branchId, pgVersion }) => ({
+      resource: branchName(source.project, branchId),
+      details: { source_branch: branchName(source.project, source.branch), pg_version: pgVersion },
+    }),
+  },
   verifyBranch: {
     action: 'verify-branch',
     about: ({ project, branch }) => ({ resource: branchName(project, branch) }),

@@ -86,6 +86,7 @@ import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
 import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
+import { upgradeBranch, upgradeBranchKind } from './upgrade-branch.ts'
 import { verifyBranch, verifyBranchKind } from './verify-branch.ts'
 
 export const createKinds = (services: Services, prepared: Prepared): readonly Kind[] => [
@@ -98,6 +99,7 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   ...replaceVolumeKinds(services),
   importBranchKind(services, prepared),
   verifyBranchKind(services),
+  upgradeBranchKind(services, prepared),
   createEndpointKind(services),
   updateEndpointKind(services),
   createSnapshotKind(services),
@@ -155,6 +157,7 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   restoreBranch: (caller, path, to) => restoreBranch(services, caller, path, to),
   previewRestore: (caller, path, to) => previewRestore(services, caller, path, to),
   verifyBranch: (caller, path) => verifyBranch(services, caller, path),
+  upgradeBranch: (caller, input) => upgradeBranch(services, caller, input),
 
   importBranch: (caller, input) => importBranch(services, caller, input),
   exportBranch: (caller, path) => exportBranch(services, caller, path),

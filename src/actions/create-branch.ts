@@ -6,6 +6,7 @@ import type { Branch } from '../domain/branch.ts'
 import { type Endpoint, primary } from '../domain/endpoint.ts'
 import { expireTimeOf } from '../domain/expiration.ts'
 import { Fault } from '../domain/faults.ts'
+import { type Lsn, lsn } from '../domain/lsn.ts'
 import { type BranchUid, branchName, type EndpointUid, type VolumeUid } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
@@ -310,7 +311,10 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
           ...(logicalSize === undefined ? {} : { logicalSizeBytes: Number(logicalSize) }),
           ...(branch.sourceBranchUid === undefined
             ? {}
-            : { sourceLsn: begin.lsn, sourceTime: epochMicros(BigInt(String(time))) }),
+            : {
+                sourceLsn: sourceLsnOf(context) ?? begin.lsn,
+                sourceTime: epochMicros(BigInt(String(time))),
+              }),
         })
       })
     },
@@ -340,6 +344,10 @@ async function sourceBranchOf({ catalog }: Services, branch: Branch): Promise<Br
   if (source === undefined) throw new Fault('BRANCH_NOT_FOUND') // deleted since it was accepted
   return source
 }
+
+/** Of a branch whose log is another one than its source's: where in the source's it began. */
+const sourceLsnOf = ({ memory: { sourceLsn } }: StepContext): Lsn | undefined =>
+  sourceLsn === undefined ? undefined : lsn(BigInt(String(sourceLsn)))
 
 const branchUid = ({ row }: StepContext): BranchUid => row.input.branch as BranchUid
 const endpointUid = ({ row }: StepContext): EndpointUid => row.input.endpoint as EndpointUid

@@ -11,7 +11,7 @@ import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
 import { databaseNameProblem } from '../domain/sql-name.ts'
 import type { Secret } from '../lib/secret.ts'
-import { deadline, minutes } from '../lib/time.ts'
+import { deadline, type EpochMs, minutes } from '../lib/time.ts'
 import { findProject, lockProject, may, mustBeAllowed } from './access.ts'
 import type { Caller, Expiration } from './actions.ts'
 import { mayWakeOneMore } from './active-limit.ts'
@@ -51,6 +51,13 @@ export async function importBranch(
   if ((await catalog.branches.byId(seen.uid, input.branchId)) !== undefined) {
     throw new Fault('BRANCH_EXISTS')
   }
+  const expireTimeAt = (now: EpochMs) =>
+    expireTimeOf(spec.expiration ?? { kind: 'never' }, {
+      createTime: now,
+      now,
+      maximum: policy.maxBranchTtl,
+    })
+  expireTimeAt(clock.now()) // known now, so said now
   await mayAddRoot(catalog, seen, policy)
   const { major } = await transfers.inspect(source, deadline(inspectPatience))
   mustFit(seen, major)
@@ -72,11 +79,7 @@ export async function importBranch(
         ...newBranch(project, caller, input.branchId, now),
         state: 'IMPORTING',
         isImported: true,
-        expireTime: expireTimeOf(spec.expiration ?? { kind: 'never' }, {
-          createTime: now,
-          now,
-          maximum: policy.maxBranchTtl,
-        }),
+        expireTime: expireTimeAt(now),
       },
       kind: 'import-branch',
       caller,

@@ -10,6 +10,7 @@ import {
   parseSnapshotId,
   parseSnapshotName,
 } from '../domain/names.ts'
+import type { PostgresMajor } from '../domain/project.ts'
 import { readExpiration } from '../domain/read-expiration.ts'
 import { base } from './base-path.ts'
 import { branchOperation, branchPage, branchResource } from './branch-resource.ts'
@@ -17,6 +18,7 @@ import {
   defined,
   durationShape,
   flag,
+  integer,
   logPosition,
   maskQuery,
   newId,
@@ -82,6 +84,23 @@ const creation = z
 const update = z
   .object({ spec: spec.default({}).meta({ writeOnly: true }) })
   .meta({ id: 'BranchUpdate' })
+
+const upgrade = z
+  .object({
+    spec: z
+      .object({
+        pg_version: integer(15, 18).optional().describe('Required: a later major than it has.'),
+        ...expirationFields,
+      })
+      .default({})
+      .meta({ writeOnly: true }),
+  })
+  .meta({ id: 'BranchUpgrade' })
+
+function requiredMajor(version: number | undefined): PostgresMajor {
+  if (version === undefined) throw new Fault('FIELD_REQUIRED', { field: 'spec.pg_version' })
+  return version as PostgresMajor // the schema knows no other
+}
 
 export const branchMask: MaskFields = {
   leaves: [
@@ -257,6 +276,50 @@ export const branchRoutes = (
     refusals: ['BRANCH_NOT_DELETED', 'BRANCH_EXISTS'],
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.undeleteBranch(caller, params)),
+  }),
+  route({
+    method: 'POST',
+    path: `${base}/projects/{project}/branches/{branch}/upgrade`,
+    summary: 'Upgrade a branch to a later Postgres major',
+    description:
+      'Makes a new branch of that major with the data of this one as it is now; this one stays as it is. By dump and restore: it needs `pg_dump` of the major of this branch or later on the machine of the server. Exactly one of `ttl`, `expire_time` and `no_expiry: true` must be said.',
+    operationId: 'upgradeBranch',
+    tag: 'Branches',
+    reply: { 200: branchOperation },
+    refusals: [
+      'BRANCH_EXISTS',
+      'UPGRADE_NOT_NEWER',
+      'TOOLCHAIN_MISSING',
+      'ACTIVE_COMPUTES_LIMIT',
+      'EXPIRATION_REQUIRED',
+      'EXPIRATION_AMBIGUOUS',
+      'EXPIRATION_INVALID',
+      'EXPIRATION_TOO_FAR',
+      'EXPIRING_BRANCH_HAS_CHILDREN',
+      'NAME_INVALID',
+      'SOURCE_NOT_READY',
+      'BRANCH_TOO_LARGE',
+      'LIMIT_REACHED',
+      'STORAGE_FULL',
+      'STORAGE_UNAVAILABLE',
+    ],
+    access: 'identity',
+    query: z.object({ branch_id: newId('branch', 'production-18', parseBranchId) }),
+    body: {
+      schema: upgrade,
+      wrapper: 'branch',
+      example: { spec: { pg_version: 18, no_expiry: true } },
+    },
+    subject: ({ caller, params }) => actions.getBranch(caller, params),
+    handle: async ({ caller, params, query, body: { spec } }) =>
+      ok(
+        await actions.upgradeBranch(caller, {
+          source: params,
+          branchId: query.branch_id,
+          pgVersion: requiredMajor(spec.pg_version),
+          ...defined({ expiration: readExpiration(spec, { isStrict }) }),
+        }),
+      ),
   }),
   route({
     method: 'POST',

@@ -12,8 +12,10 @@ import { type Clock, type Millis, seconds } from '../lib/time.ts'
 import type { ComputeState, Computes, StopMode } from '../ports/compute.ts'
 import { bracketSource, markLog } from './bracket.ts'
 import { checkRelations } from './check-relations.ts'
+import { majorOf } from './cluster-major.ts'
 import { boundComputeLog, forgetComputeLog } from './compute-log.ts'
 import type { ConnectTo } from './connection.ts'
+import { copyDatabase } from './database-copy.ts'
 import { initializeCluster } from './initialize.ts'
 import { readInstallation } from './installation.ts'
 import {
@@ -156,6 +158,11 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
     position: async (uid) => readPosition(runningAt(uid)),
     startTime: async (uid) => readStartTime(runningAt(uid)),
     logicalSize: async (uid) => readLogicalSize(runningAt(uid)),
+    copyDatabase: async (from, to, how) => {
+      const directories = toolchains.programDirectories()
+      return copyDatabase({ serviceUser, directories }, runningAt(from), runningAt(to), how)
+    },
+    majorOf,
     sweepToolchains: () => toolchains.sweep(processTable),
     checkRelations: async (uid, how) => checkRelations(runningAt(uid), how),
     logReach: async (uid) => readLogReach(runningAt(uid)),

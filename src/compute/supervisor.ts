@@ -11,6 +11,7 @@ import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
 import { type Clock, type Millis, millis, minutes } from '../lib/time.ts'
 import type { ComputeSpec, ComputeState, StopMode } from '../ports/compute.ts'
+import { withOwnMajor } from './cluster-major.ts'
 import { openComputeLog, readComputeLog, startProblem } from './compute-log.ts'
 import { commandLine, type Places } from './configuration.ts'
 import { sqlstate, withSession } from './connection.ts'
@@ -105,7 +106,8 @@ export class Supervisor {
     return this.#spec
   }
 
-  async ensureReady(spec: ComputeSpec, signal?: AbortSignal): Promise<void> {
+  async ensureReady(asked: ComputeSpec, signal?: AbortSignal): Promise<void> {
+    const spec = await withOwnMajor(asked)
     if (this.#state.kind === 'ready' && this.#stopping === undefined) {
       await this.#postmaster?.check() // one that we took over may have died since the last tick
       if (this.#state.kind === 'ready' && this.#stopping === undefined) {
@@ -163,7 +165,8 @@ export class Supervisor {
     return done
   }
 
-  async adopt(spec: ComputeSpec): Promise<'adopted' | 'absent'> {
+  async adopt(asked: ComputeSpec): Promise<'adopted' | 'absent'> {
+    const spec = await withOwnMajor(asked)
     let answer: 'adopted' | 'absent' = 'absent'
     await this.#enqueue(async () => {
       if (this.#state.kind !== 'ready') {

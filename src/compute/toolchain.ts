@@ -136,6 +136,13 @@ export class Toolchains {
     this.installed = installed
   }
 
+  /** Where client programs may be: of installations that were named, and of those that came along. */
+  programDirectories(): readonly string[] {
+    return this.installed.map(({ origin, parts: [part], programs }) =>
+      origin === 'directory' ? `/${programs}` : join(part?.from ?? '', 'bin'),
+    )
+  }
+
   /** The private copy of a major, made at its first use. Throws TOOLCHAIN_MISSING. */
   async open(major: PostgresMajor): Promise<Toolchain> {
     const found = this.installed.find((toolchain) => toolchain.major === major)
@@ -208,7 +215,6 @@ export class Toolchains {
       // Renamed first: half a copy must not be taken for a whole one when its version comes back.
       const doomed = isOld ? join(this.#directory, `${dropped}${name}`) : home
       if (isOld) await rename(home, doomed)
-      await failpoint('compute.toolchain.dropped')
       await rm(doomed, { recursive: true, force: true })
       removed.push(name)
     }

@@ -38,6 +38,8 @@ const table: Readonly<Record<Deed, string>> = {
   deleteBranch: '++++--..',
   'deleteBranch/ofAnother': '++----..',
   undeleteBranch: '++----..',
+  upgradeBranch: '++++--..',
+  'upgradeBranch/stays': '++----..',
   resetBranch: '++++--..',
   'resetBranch/ofAnother': '++----..',
   'resetBranch/stays': '++----..',

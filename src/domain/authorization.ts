@@ -73,6 +73,8 @@ export const rules = {
   'deleteBranch/ofAnother': project('CAN_MANAGE', 'delete branches of others'),
   /** What comes back has no end. */
   undeleteBranch: project('CAN_MANAGE', 'undelete branches'),
+  upgradeBranch: project('CAN_BRANCH', 'upgrade branches'),
+  'upgradeBranch/stays': project('CAN_MANAGE', 'create branches that stay'),
   /** As much as to make a branch of it and look there. */
   verifyBranch: project('CAN_BRANCH', 'verify branches'),
 

@@ -12,11 +12,13 @@ import { requestReasons } from './request-faults.ts'
 import { resourceReasons } from './resource-faults.ts'
 import { signInReasons } from './sign-in-faults.ts'
 import { transferReasons } from './transfer-faults.ts'
+import { upgradeReasons } from './upgrade-faults.ts'
 
 export const reasons = {
   ...requestReasons,
   ...resourceReasons,
   ...branchReasons,
+  ...upgradeReasons,
   ...machineReasons,
   ...signInReasons,
   ...backupReasons,

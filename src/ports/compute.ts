@@ -153,6 +153,16 @@ export interface RelationsChecked {
   readonly names: readonly RelationName[]
 }
 
+export interface CopyDatabase {
+  /** There in both; empty in the second. */
+  readonly database: string
+  /** An empty directory of the service user's, for the dump. */
+  readonly directory: string
+  /** Called when the schemas are there, before anything that is in them. */
+  readonly betweenSchemasAndRest: () => Promise<void>
+  readonly signal: AbortSignal
+}
+
 export interface Computes {
   /** Installed toolchains, best first. */
   toolchains(): readonly ToolchainInfo[]
@@ -230,6 +240,14 @@ export interface Computes {
   awaitReplay(uid: EndpointUid, goal: ReplayGoal): Promise<Replay>
   /** Tells a standby that what it follows may be there again; else it looks every few seconds. */
   followNow(uid: EndpointUid): Promise<void>
+
+  /**
+   * Contents of a database of one running compute into another one's, perhaps of a later major. Throws
+   * UPGRADE_TOOL_MISSING, UPGRADE_FAILED with what Postgres said.
+   */
+  copyDatabase(from: EndpointUid, to: EndpointUid, how: CopyDatabase): Promise<void>
+  /** Which major a data directory is of; `undefined`: of none that runs here. */
+  majorOf(dataDirectory: string): Promise<PostgresMajor | undefined>
 
   /** Removes copies of Postgres that nobody starts any more and nothing runs from; answers which. */
   sweepToolchains(): Promise<readonly string[]>

@@ -32,7 +32,7 @@ export function killingSuite(kinds: RegExp): void {
         const claimed = writtenFailpoints().filter((point) => operation.covers?.test(point))
         expect(claimed.filter((point) => !killed.includes(point))).toEqual([])
       },
-      600_000,
+      1_200_000,
     )
   })
 }

@@ -3,7 +3,7 @@
  * come to. `kills.ts` kills at each of their failpoints, `random-kills.test.ts` at random moments;
  * `failpoints.test.ts` fails when a kind of the engine or a failpoint of `src` has no line here.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
@@ -170,6 +170,27 @@ async function hasBackups(world: World, id: string, count: number): Promise<bool
   return body.backups.length === count
 }
 
+/** Of a project that stays: to make one takes longer than all the rest. */
+const elder = 'projects/elder/branches'
+const upgrade: Operation = {
+  kind: 'upgrade-branch',
+  covers: /^(compute\.copy-database|upgrade-branch)[:.]/,
+  async before(world) {
+    if (await isThere(world, 'projects/elder')) return
+    await world.write(post('projects?project_id=elder', { spec: { pg_version: 15 } }))
+    await world.sql('create table kept (n int)', `${elder}/production`)
+  },
+  ask: (id) =>
+    post(`${elder}/production/upgrade?branch_id=${id}`, { spec: { pg_version: 18, ttl: '1h' } }),
+  async isDone(world, id) {
+    if (!(await isThere(world, `${elder}/${id}`))) return false
+    const [row] = await world.sql('select count(*)::int as n from kept', `${elder}/${id}`)
+    expect(row).toEqual({ n: 0 })
+    return true
+  },
+  clean: (id) => [del(`${elder}/${id}?purge=true&allow_missing=true`)],
+}
+
 export const operations: readonly Operation[] = [
   {
     kind: 'create-backup',
@@ -247,6 +268,7 @@ export const operations: readonly Operation[] = [
     isDone: (world, id) => isWholeBranch(world, branch(id)),
     clean: (id) => [purgeBranch(id)],
   },
+  ...(existsSync('/usr/lib/postgresql/15/bin/pg_dump') ? [upgrade] : []),
   {
     kind: 'reset-branch',
     covers: /^replace-volume\.(verify|exchange):(?!taken-back)/,

@@ -2,12 +2,15 @@
 import { closeSync, existsSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { pageBytes, pageChecksum } from '../../src/domain/page-checksum.ts'
 import { runProgram } from '../cli/program.ts'
 import { nothingHalfMade } from '../fixtures/left-overs.ts'
 import { refusal } from '../fixtures/refusal.ts'
 import { eventually, TestServer } from '../fixtures/server.ts'
+
+// Hundreds of relations in five databases, several times.
+vi.setConfig({ testTimeout: 180_000 })
 
 let server: TestServer
 const store = 'projects/store'
@@ -87,7 +90,7 @@ const scratchVolumes = () =>
     .flatMap((path) => readdirSync(path))
 
 const lakelet = (...args: readonly string[]) =>
-  runProgram(args, { cwd: '/', env: { LAKELET_STATE_DIR: server.stateDir } })
+  runProgram(args, { cwd: '/', env: { LAKELET_STATE_DIR: server.stateDir }, timeout: 150_000 })
 
 describe('a sound branch', () => {
   test('is reported as such, every database of it, and its clone is gone', async () => {
