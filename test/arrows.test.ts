@@ -19,6 +19,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   roles: ['lib', 'domain', 'ports'],
   tokens: ['lib', 'domain', 'ports'],
   backup: ['lib', 'domain', 'ports'],
+  transfer: ['lib', 'domain', 'ports'],
   api: ['lib', 'domain', 'actions'],
   oauth: ['lib', 'domain', 'actions'],
   gateway: ['lib', 'wire', 'domain', 'actions'],

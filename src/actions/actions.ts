@@ -42,8 +42,10 @@ import type { BackupPlace } from '../ports/backups.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
 import type { Narrowing } from '../ports/roles.ts'
 import type { ProvenClient } from './access-tokens.ts'
+import type { ExportedBranch } from './export-branch.ts'
 import type { GroupChanges, NewGroup } from './groups.ts'
 import type { IdentityChanges, NewIdentity } from './identities.ts'
+import type { ImportBranch } from './import-branch.ts'
 import type { AuditFilter } from './read-audit.ts'
 import type { SetupLink } from './sign-in.ts'
 import type { ChangedSchedule, SnapshotScheduleResource } from './snapshot-schedule.ts'
@@ -262,6 +264,11 @@ export interface Actions {
   /** Checks a throw-away clone of the branch as it is now; the response is a report. */
   verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
 
+  /** A new root branch, filled from another Postgres. */
+  importBranch(caller: Caller, input: ImportBranch): Promise<OperationResource>
+  /** The branch as it is now, as a cluster that plain Postgres starts from. */
+  exportBranch(caller: Caller, path: BranchPath): Promise<ExportedBranch>
+
   createEndpoint(caller: Caller, input: CreateEndpoint): Promise<OperationResource>
   getEndpoint(caller: Caller, path: EndpointPath): Promise<EndpointResource>
   listEndpoints(caller: Caller, path: BranchPath, page: Page): Promise<Listing<EndpointResource>>
@@ -329,6 +336,9 @@ export interface Actions {
 
   /** Waits up to 2 s for an operation that is about to finish. `resource` is the name before `/operations/`. */
   getOperation(caller: Caller, resource: string, uid: OperationUid): Promise<OperationResource>
+
+  /** Asks for its end; what it had begun is then undone. Its kind must be one that can be cancelled. */
+  cancelOperation(caller: Caller, resource: string, uid: OperationUid): Promise<OperationResource>
 
   createCredential(
     caller: Caller,

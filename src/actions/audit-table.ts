@@ -79,6 +79,19 @@ export const auditTable: {
     about: ({ project }) => ({ resource: projectName(project) }),
   },
 
+  importBranch: {
+    action: 'import-branch',
+    // Never where from: the address holds a password.
+    about: ({ project, branchId, spec: { source: _, ...spec } }) => ({
+      resource: branchName(project, branchId),
+      changed: changedFields(spec),
+      details: { schema_only: spec.schemaOnly },
+    }),
+  },
+  exportBranch: {
+    action: 'export-branch',
+    about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
+  },
   createBranch: {
     action: 'create-branch',
     about: ({ project, branchId, spec, replaceExisting }) => ({
@@ -252,6 +265,13 @@ export const auditTable: {
   },
 
   getOperation: 'read',
+  cancelOperation: {
+    action: 'cancel-operation',
+    about: (resource, uid) => ({
+      resource: printable(resource),
+      details: { operation: printable(uid) },
+    }),
+  },
   createCredential: {
     action: 'create-credential',
     about: ({ endpoint, narrowing, groupName }) => ({

@@ -17,6 +17,7 @@ import { type Audited, auditTable } from './audit-table.ts'
 import { audited } from './audited.ts'
 import { authenticate } from './authenticate.ts'
 import { backUpBranch, backUpBranchKind } from './back-up-branch.ts'
+import { cancelOperation } from './cancel-operation.ts'
 import {
   deleteProject,
   deleteProjectKind,
@@ -40,6 +41,7 @@ import {
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
 import { deleteEndpoint, deleteEndpointKind } from './delete-endpoint.ts'
 import { deleteSnapshot, deleteSnapshotKind } from './delete-snapshot.ts'
+import { exportBranch } from './export-branch.ts'
 import type { Prepared } from './fleet.ts'
 import { createGroup, deleteGroup, getGroup, listGroups, updateGroup } from './groups.ts'
 import {
@@ -50,6 +52,8 @@ import {
   listIdentities,
   updateIdentity,
 } from './identities.ts'
+import { importBranch } from './import-branch.ts'
+import { importBranchKind } from './import-kind.ts'
 import { getAccess, setAccess } from './permissions.ts'
 import { previewReset, previewRestore } from './preview-reset.ts'
 import {
@@ -92,6 +96,7 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   deleteBranchKind(services),
   undeleteBranchKind(services),
   ...replaceVolumeKinds(services),
+  importBranchKind(services, prepared),
   verifyBranchKind(services),
   createEndpointKind(services),
   updateEndpointKind(services),
@@ -151,6 +156,9 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   previewRestore: (caller, path, to) => previewRestore(services, caller, path, to),
   verifyBranch: (caller, path) => verifyBranch(services, caller, path),
 
+  importBranch: (caller, input) => importBranch(services, caller, input),
+  exportBranch: (caller, path) => exportBranch(services, caller, path),
+
   createEndpoint: (caller, input) => createEndpoint(services, caller, input),
   getEndpoint: (caller, path) => getEndpoint(services, caller, path),
   listEndpoints: (caller, path, page) => listEndpoints(services, caller, path, page),
@@ -186,6 +194,8 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
     updateSnapshotSchedule(services, caller, path, cadences),
 
   getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
+  cancelOperation: (caller, resource, uid) =>
+    cancelOperation(services, engine, caller, resource, uid),
   createCredential: (caller, input) => createCredential(services, caller, input),
 
   getMe: (caller) => getMe(services, caller),

@@ -126,6 +126,7 @@ export const newBranch = (
     sourceSnapshotUid: undefined,
     sourceSnapshotId: undefined,
     isRestored: false,
+    isImported: false,
     windowStart: undefined,
     historyBytes: 0,
     createdBy: caller.identity.uid,

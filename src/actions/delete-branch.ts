@@ -88,6 +88,10 @@ export async function retireBranch(
   { purge, callerUid }: { readonly purge: boolean; readonly callerUid: IdentityUid | undefined },
 ): Promise<NewWork> {
   const now = clock.now()
+  // What it is still being filled with is not waited for: it ends as an import that was cancelled.
+  for (const { uid, kind } of await session.work.unfinished(branch.uid)) {
+    if (kind === 'import-branch') await session.work.cancel(uid, now)
+  }
   await session.branches.update(branch.uid, {
     state: 'DELETED',
     pendingState: undefined,

@@ -10,8 +10,10 @@ import type { BackupPlaces } from '../ports/backups.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Computes } from '../ports/compute.ts'
 import type { Roles } from '../ports/roles.ts'
+import type { SecretBox } from '../ports/secret-box.ts'
 import type { Storage } from '../ports/storage.ts'
 import type { Tokens } from '../ports/tokens.ts'
+import type { Transfers } from '../ports/transfer.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import type { Limits } from './limits.ts'
 import type { GatewayControl } from './session.ts'
@@ -36,6 +38,8 @@ export interface Services {
   readonly roles: Roles
   readonly tokens: Tokens
   readonly backupPlaces: BackupPlaces
+  readonly transfers: Transfers
+  readonly secrets: SecretBox
   readonly clock: Clock
   readonly log: Log
   /** For what the audit log is told beside a transaction. */

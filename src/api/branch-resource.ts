@@ -4,9 +4,10 @@ import { operationOn } from './operation-resource.ts'
 import { int64, moment, pageOf, resourceId, resourceName } from './reply-fields.ts'
 import { branchVerification } from './verification-resource.ts'
 
-const state = z
-  .enum(['INIT', 'READY', 'RESETTING', 'DELETED'])
-  .meta({ id: 'BranchState', description: '`READY`: it answers SQL.' })
+const state = z.enum(['INIT', 'IMPORTING', 'READY', 'RESETTING', 'DELETED']).meta({
+  id: 'BranchState',
+  description: '`READY`: it answers SQL. `IMPORTING`: it is being filled from another Postgres.',
+})
 
 const position = z
   .string()

@@ -22,6 +22,7 @@ import { type ApiDocument, describeApi } from './document.ts'
 import { documentRoutes } from './document-routes.ts'
 import { endpointRoutes } from './endpoints.ts'
 import type { Exchange, KeepExchange } from './exchange.ts'
+import { archiveType, importAndExportRoutes } from './import-and-export.ts'
 import { neighbourRoutes } from './neighbours.ts'
 import { notServedRoutes } from './not-served.ts'
 import { operationRoutes } from './operations.ts'
@@ -74,6 +75,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...operationRoutes(actions), // before resources: they hang below them
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
+    ...importAndExportRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
     ...roleRoutes(actions),
     ...databaseRoutes(actions),
@@ -196,6 +198,8 @@ function tellRefusal(
   })
 }
 
+const isArchive = ({ headers }: Response): boolean => headers.get('content-type') === archiveType
+
 const exchangeOf = async (context: Context<Edge>): Promise<Exchange> => ({
   operationId: context.get('operationId'),
   method: context.req.method,
@@ -204,7 +208,7 @@ const exchangeOf = async (context: Context<Edge>): Promise<Exchange> => ({
   body: context.get('body'),
   status: context.res.status,
   contentType: context.res.headers.get('content-type') ?? '',
-  reply: await context.res.clone().text(),
+  reply: isArchive(context.res) ? '' : await context.res.clone().text(),
 })
 
 function refuse(context: Context<Edge>, fault: Fault): Response {

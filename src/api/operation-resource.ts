@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { empty } from '../domain/operation.ts'
 import { errorBody } from './error-body.ts'
+import { importReport } from './import-report.ts'
 import { resourceName } from './reply-fields.ts'
 
 export const progress = z
@@ -40,6 +41,7 @@ export const operationOn = <Subject extends string>(
           `type.googleapis.com/databricks.postgres.v1.${subject}OperationMetadata`,
         ),
         progress: progress.optional(),
+        ...(subject === 'Branch' ? { report: importReport.optional() } : {}),
       }),
       response: z
         .union([resource, emptyResponse, ...others])

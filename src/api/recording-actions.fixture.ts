@@ -157,6 +157,8 @@ export function recordedApi(answers: Answers = {}) {
     previewReset: () => sampleResetPreview,
     restoreBranch: () => sampleOperation('Branch'),
     previewRestore: () => sampleResetPreview,
+    importBranch: () => sampleOperation('Branch', sampleBranch),
+    exportBranch: () => ({ fileName: 'app-dev.tar', chunks: oneChunk() }),
     createEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),
     updateEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),
     deleteEndpoint: () => sampleOperation('Endpoint'),
@@ -192,6 +194,7 @@ export function recordedApi(answers: Answers = {}) {
     }),
     createIdentity: (input) => ofKind((input as { readonly kind: IdentityKind }).kind),
     updateIdentity: (kind) => ofKind(kind),
+    cancelOperation: (resource) => sampleOperation(subjectOf(String(resource))),
     getOperation: (resource) => sampleOperation(subjectOf(String(resource))),
     deleteIdentity: (kind) => ofKind(kind),
     createGroup: () => team,
@@ -308,4 +311,8 @@ export function recordedApi(answers: Answers = {}) {
     return { status, code: error_code, message: message ?? '' }
   }
   return { app, calls, lines, send, inputsOf, refusalOf }
+}
+
+async function* oneChunk(): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(1024)
 }

@@ -69,6 +69,7 @@ export const sampleBranch = renderBranch({
     pendingState: 'READY',
     stateChangeTime: moment,
     isProtected: false,
+    isImported: false,
     logicalSizeBytes: 8_796_093_022_208,
     expireTime: moment,
     sourceBranchUid: branchUid,

@@ -10,6 +10,7 @@ import { snapshots } from './migrations/0005-snapshots.ts'
 import { readOnly } from './migrations/0007-read-only.ts'
 import { history } from './migrations/0008-history.ts'
 import { volumes } from './migrations/0009-volumes.ts'
+import { imports } from './migrations/0011-imports.ts'
 import { backups } from './migrations/0012-backups.ts'
 import { guards } from './migrations/0013-guards.ts'
 
@@ -155,6 +156,7 @@ export const migrations: MigrationProvider = {
       '0008-history': history,
       '0009-volumes': volumes,
       '0012-backups': backups,
+      '0011-imports': imports,
       '0013-guards': guards,
     }),
 }

@@ -16,6 +16,7 @@ import { branchesIn } from './branches.ts'
 import { directoryIn } from './directory.ts'
 import { endpointsIn } from './endpoints.ts'
 import { identitiesIn } from './identities.ts'
+import { importSourcesIn } from './import-sources.ts'
 import { migrations } from './migrations.ts'
 import { permissionsIn, projectsIn } from './projects.ts'
 import type { Schema } from './schema.ts'
@@ -79,6 +80,8 @@ export async function openCatalog(
         if (payload === 'work' || payload === 'due' || payload === 'access') tell({ kind: payload })
         else if (payload.startsWith('done ')) {
           tell({ kind: 'done', operation: payload.slice(5) as OperationUid })
+        } else if (payload.startsWith('cancel ')) {
+          tell({ kind: 'cancel', operation: payload.slice(7) as OperationUid })
         }
       },
       onResumed() {
@@ -132,6 +135,7 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   signInAttempts: signInAttemptsIn(db),
   audit: auditIn(db),
   backups: backupsIn(db),
+  importSources: importSourcesIn(db),
 })
 
 const notesIn = (db: Kysely<Schema>): Notes => ({

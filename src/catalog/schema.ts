@@ -102,6 +102,7 @@ export interface BranchesTable {
   source_snapshot_uid: string | null
   source_snapshot_id: string | null
   is_restored: boolean
+  is_imported: boolean
   created_by: string
   create_time: Moment
   update_time: Moment
@@ -160,6 +161,8 @@ export interface OperationsTable {
   keys: string[]
   input: JSONColumnType<JsonObject>
   memory: JSONColumnType<JsonObject>
+  report: JSONColumnType<JsonObject> | null
+  cancel_time: Moment | null
   state: string
   step: string | null
   attempt: number
@@ -170,6 +173,11 @@ export interface OperationsTable {
   next_at: Moment
   create_time: Moment
   end_time: Moment | null
+}
+
+export interface ImportSourcesTable {
+  operation_uid: string
+  sealed: string
 }
 
 export interface OAuthRecordsTable {
@@ -285,6 +293,7 @@ export interface Schema {
   endpoints: EndpointsTable
   password_verifiers: PasswordVerifiersTable
   operations: OperationsTable
+  import_sources: ImportSourcesTable
   oauth_records: OAuthRecordsTable
   passwords: PasswordsTable
   setup_links: SetupLinksTable

@@ -47,6 +47,16 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./psql-command.ts')).fillPsql,
   },
   {
+    name: 'import',
+    describe: 'Fill a new branch from another Postgres.',
+    load: async () => (await import('./import-command.ts')).fillImport,
+  },
+  {
+    name: 'export',
+    describe: 'Write a branch to a file: a dump, or a cluster that plain Postgres starts from.',
+    load: async () => (await import('./export-command.ts')).fillExport,
+  },
+  {
     name: 'postgres',
     describe: 'Projects, branches, endpoints and credentials.',
     isGroup: true,

@@ -116,6 +116,18 @@ export class LakeletClient {
     return asResource((await this.send({ method: 'PATCH', path: pathOf(name), query, body })).json)
   }
 
+  /** A new root branch, filled from another Postgres. */
+  async importBranch(project: string, branchId: string, body: Body): Promise<Operation> {
+    const query = { branch_id: branchId }
+    const path = `${pathOf(project)}/import-branch`
+    return asOperation((await this.send({ method: 'POST', path, query, body })).json)
+  }
+
+  /** Bytes of a tar; an error in the middle of it, when not all of it came. `name` is the branch's. */
+  exportBranch(name: string): Promise<AsyncIterable<Uint8Array>> {
+    return this.#transport.open({ method: 'POST', path: `${pathOf(name)}/export` })
+  }
+
   /** A verb on a resource that is no create, update or delete: `verify` of a branch, say. */
   async act(name: string, verb: string, body: Body = {}): Promise<Operation> {
     const path = `${pathOf(name)}/${verb}`

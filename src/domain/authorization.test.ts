@@ -44,6 +44,9 @@ const table: Readonly<Record<Deed, string>> = {
   previewReset: '++++--..',
   restoreBranch: '++----..',
   previewRestore: '++----..',
+  importBranch: '++----..',
+  'importBranch/fromSocket': '+-------',
+  exportBranch: '++----..',
   verifyBranch: '++++--..',
 
   createEndpoint: '++----..',
@@ -88,6 +91,7 @@ const table: Readonly<Record<Deed, string>> = {
   'deleteDatabase/ofAnother': '++-+--..',
 
   getOperation: '+++++++.',
+  cancelOperation: '++-+--..',
   createCredential: '++++++..',
   'session/connect': '++++++..',
   'session/ddl': '++-+--..',

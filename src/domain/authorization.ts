@@ -82,6 +82,11 @@ export const rules = {
   previewReset: project('CAN_BRANCH', 'reset branches'),
   restoreBranch: project('CAN_MANAGE', 'restore branches in place'),
   previewRestore: project('CAN_MANAGE', 'restore branches in place'),
+  /** The server reaches whatever the address names. */
+  importBranch: project('CAN_MANAGE', 'import branches'),
+  'importBranch/fromSocket': administrators("import from a Unix socket of the server's machine"),
+  /** All that is in it, passwords of roles as Postgres keeps them included. */
+  exportBranch: project('CAN_MANAGE', 'export branches'),
 
   createEndpoint: project('CAN_MANAGE', 'create endpoints'),
   getEndpoint: see,
@@ -128,6 +133,7 @@ export const rules = {
   'deleteDatabase/ofAnother': ddl('delete databases that others made'),
 
   getOperation: { ...see, ifOwn: 'NONE' },
+  cancelOperation: { ...project('CAN_MANAGE', 'cancel operations of others'), ifOwn: 'CAN_BRANCH' },
 
   createCredential: project('CAN_USE', 'use the project'),
   /** Log in to a branch at all. */

@@ -20,9 +20,9 @@ import type { Point } from './point.ts'
 import type { Project } from './project.ts'
 
 /**
- * INIT → READY; READY ⇄ RESETTING; any → DELETED → READY (undelete) or gone (purge).
+ * INIT or IMPORTING → READY; READY ⇄ RESETTING; any → DELETED → READY (undelete) or gone (purge).
  */
-export type BranchState = 'INIT' | 'READY' | 'RESETTING' | 'DELETED'
+export type BranchState = 'INIT' | 'IMPORTING' | 'READY' | 'RESETTING' | 'DELETED'
 
 /** The oldest point of a branch that another can begin with. */
 export interface WindowStart {
@@ -69,6 +69,8 @@ export interface Branch {
   readonly historyBytes: number
   /** Brought back from a backup: it has no source branch. */
   readonly isRestored: boolean
+  /** Filled from another Postgres: it has no source branch. */
+  readonly isImported: boolean
   readonly createdBy: IdentityUid
   readonly createTime: EpochMs
   readonly updateTime: EpochMs
@@ -134,15 +136,16 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
 export const defaultDatabase = 'databricks_postgres'
 
 /**
- * The branch that came with its project, and goes with it. A branch from a snapshot or a backup has no
+ * The branch that came with its project, and goes with it. A branch from a snapshot, a backup or an import has no
  * source branch either, so it counts as a root, but somebody made it and may delete it.
  */
 export const isFirstBranch = (
-  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid' | 'isRestored'>,
+  branch: Pick<Branch, 'sourceBranchUid' | 'sourceSnapshotUid' | 'isRestored' | 'isImported'>,
 ): boolean =>
   branch.sourceBranchUid === undefined &&
   branch.sourceSnapshotUid === undefined &&
-  !branch.isRestored
+  !branch.isRestored &&
+  !branch.isImported
 
 /** Neither the endpoint nor the branch nor its project is deleted. */
 export const isLive = ({

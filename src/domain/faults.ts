@@ -11,6 +11,7 @@ import { machineReasons } from './machine-faults.ts'
 import { requestReasons } from './request-faults.ts'
 import { resourceReasons } from './resource-faults.ts'
 import { signInReasons } from './sign-in-faults.ts'
+import { transferReasons } from './transfer-faults.ts'
 
 export const reasons = {
   ...requestReasons,
@@ -19,6 +20,7 @@ export const reasons = {
   ...machineReasons,
   ...signInReasons,
   ...backupReasons,
+  ...transferReasons,
 } as const satisfies Record<string, ReasonSpec>
 
 export type Reason = keyof typeof reasons

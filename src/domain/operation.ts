@@ -34,6 +34,8 @@ export interface Operation {
   /** Name of the resource worked on; the operation's own name hangs below it. */
   readonly resource: string
   readonly subject: OperationSubject
+  /** What it has to say beside its outcome, on the way and at the end. */
+  readonly report?: Readonly<Record<string, unknown>> | undefined
   readonly outcome: OperationOutcome
 }
 
@@ -53,6 +55,7 @@ export function renderOperation(operation: Operation, progress?: Progress) {
     metadata: {
       '@type': `type.googleapis.com/databricks.postgres.v1.${operation.subject}OperationMetadata`,
       ...(isAtWork ? { progress } : {}),
+      ...(operation.report === undefined ? {} : { report: operation.report }),
     },
     ...(outcome.kind === 'succeeded' ? { response: outcome.response } : {}),
     ...(outcome.kind === 'failed' ? { error: renderError(fromRecord(outcome.fault)) } : {}),

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { auditNotes } from '../actions/audit-notes.ts'
 import { noteRefusedRequest } from '../actions/audit-requests.ts'
 import { createActions, createKinds } from '../actions/create-actions.ts'
+import { sweepExports } from '../actions/export-branch.ts'
 import { Prepared } from '../actions/fleet.ts'
 import { challenge, openSession, tellFailedProof } from '../actions/open-session.ts'
 import type { Policy, Services } from '../actions/services.ts'
@@ -36,7 +37,9 @@ import { databricksAuthFiles } from '../roles/databricks-auth.ts'
 import { openRoles } from '../roles/open-roles.ts'
 import { openStorage } from '../storage/open-storage.ts'
 import { openCertificateAuthority } from '../tokens/certificate-authority.ts'
+import { openSecretBox } from '../tokens/secret-box.ts'
 import { openTokens } from '../tokens/tokens.ts'
+import { openTransfers } from '../transfer/open-transfers.ts'
 import { ensureFirstProject, ensureOwner } from './first-start.ts'
 import { createGatewayHost } from './gateway-host.ts'
 import { choosePort, freePort, type PortChoice } from './gateway-port.ts'
@@ -195,6 +198,8 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     roles,
     tokens,
     backupPlaces: openBackupPlaces({ serviceUser, own: layout.root }),
+    transfers: openTransfers({ layout, serviceUser, clock }),
+    secrets: await openSecretBox(layout),
     clock,
     log,
     auditNotes: notes,
@@ -214,6 +219,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     return stopComputes(services)
   })
   await adoptComputes(services)
+  await sweepExports(services)
   // What runs is known: older copies that nothing runs from go, and nobody waits for that.
   sweepToolchains(services)
   const noter = awakeNoter(services)

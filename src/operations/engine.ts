@@ -48,6 +48,8 @@ export interface Engine {
   start(): Promise<void>
   /** Takes no more work, then waits for the steps that run, within bounds. */
   stop(): Promise<void>
+  /** Whether operations of this kind can be ended before they are done. */
+  isCancellable(kind: string): boolean
   /** Resolves when the operation is over or the patience is; never rejects. */
   wait(operation: OperationUid, patience: Millis): Promise<void>
   /** Of an operation that is at work and tells. */
@@ -162,6 +164,9 @@ export function createEngine(options: {
       row,
       memory: row.memory,
       show: (shown) => void progress.set(row.uid, shown),
+      async report(report) {
+        await held.save({ report, memory: context.memory })
+      },
     }
     if (row.state === 'undoing') {
       await undo(kind, context, held, row.fault ?? internal(row.uid), row.step)
@@ -177,14 +182,16 @@ export function createEngine(options: {
 
   const forward = async (kind: Kind, context: StepContext, held: HeldLease): Promise<void> => {
     const { row, signal } = held
+    const isCancelled = () => kind.isCancellable === true && held.isCancelled
     const started = kind.steps.findIndex((step) => step.name === row.step)
     try {
       for (const step of kind.steps.slice(started + 1)) {
         if (signal.aborted) return // the row stays; whoever claims it next resumes it
+        if (isCancelled()) return await undo(kind, context, held, cancelled, undefined)
         if (step.run === undefined) continue
         const began = clock.monotonic()
         await failpoint(`${kind.name}.${step.name}:before`)
-        await step.run(context, signal)
+        await step.run(context, kind.isCancellable === true ? held.stepSignal : signal)
         await failpoint(`${kind.name}.${step.name}:after`)
         const ms = Math.round(clock.monotonic() - began)
         log.debug({ operation: row.uid, kind: kind.name, step: step.name, ms }, 'step done')
@@ -193,6 +200,7 @@ export function createEngine(options: {
     } catch (error) {
       if (error instanceof NotSaved) throw error
       if (signal.aborted) return
+      if (isCancelled()) return await undo(kind, context, held, cancelled, undefined)
       const at = { err: error, operation: row.uid, kind: kind.name, resource: row.resource }
       const isExpected = error instanceof Fault
       if (kind.onFailure === 'retry' || (!isExpected && row.attempt < attemptsAtUnexpected)) {
@@ -272,6 +280,7 @@ export function createEngine(options: {
       if (released > 0) log.info({ operations: released }, 'resuming operations')
       unlisten = catalog.onEvent((event) => {
         if (event.kind === 'work') void pump()
+        else if (event.kind === 'cancel') running.get(event.operation)?.held.cancel()
         else if (event.kind === 'done') {
           for (const resolve of waiting.get(event.operation) ?? []) resolve()
         }
@@ -293,6 +302,7 @@ export function createEngine(options: {
       for (const { held } of running.values()) held.end()
     },
     progress: (operation) => progress.get(operation),
+    isCancellable: (kind) => kinds.get(kind)?.isCancellable === true,
     wait(operation, patience) {
       return new Promise((resolve) => {
         const set = waiting.get(operation) ?? new Set()
@@ -309,6 +319,8 @@ export function createEngine(options: {
     },
   }
 }
+
+const cancelled: FaultRecord = { reason: 'OPERATION_CANCELLED', facts: {} }
 
 const internal = (uid: OperationUid): FaultRecord => ({
   reason: 'INTERNAL',

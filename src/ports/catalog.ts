@@ -172,6 +172,10 @@ export interface WorkRow {
   readonly input: JsonObject
   /** What finished steps want later ones to know. */
   readonly memory: JsonObject
+  /** What clients see of it beside its outcome. */
+  readonly report: JsonObject | undefined
+  /** When somebody asked for its end. */
+  readonly cancelTime: EpochMs | undefined
   readonly state: WorkState
   readonly step: string | undefined
   readonly attempt: number
@@ -206,7 +210,9 @@ export interface Work {
   insertDone(work: NewWork, response: JsonObject): Promise<void>
   byUid(
     uid: OperationUid,
-  ): Promise<(Operation & Pick<WorkRow, 'projectUid' | 'callerUid'>) | undefined>
+  ): Promise<(Operation & Pick<WorkRow, 'kind' | 'projectUid' | 'callerUid'>) | undefined>
+  /** Asks for the end of what has not ended, once it is committed; `false`: it has. Asked before is success. */
+  cancel(uid: OperationUid, now: EpochMs): Promise<boolean>
   /**
    * Claims due rows whose keys no earlier unfinished row holds. Due is also what was put off beyond `latest`,
    * farther than anybody puts a row off: the clock has been set back since.
@@ -223,7 +229,7 @@ export interface Work {
   save(
     lease: WorkLease,
     changes: Partial<
-      Pick<WorkRow, 'state' | 'step' | 'memory' | 'attempt' | 'response' | 'fault'>
+      Pick<WorkRow, 'state' | 'step' | 'memory' | 'report' | 'attempt' | 'response' | 'fault'>
     > & {
       /** Gives the row back, to be claimed at this moment. */
       readonly releaseUntil?: EpochMs
@@ -237,9 +243,17 @@ export interface Work {
   /** Forgets operations that ended before this moment. */
   forget(before: EpochMs): Promise<number>
   /** What waits or runs under this key, in the order in which it was accepted. */
-  unfinished(key: string): Promise<readonly Pick<WorkRow, 'kind' | 'input'>[]>
+  unfinished(key: string): Promise<readonly Pick<WorkRow, 'uid' | 'kind' | 'input'>[]>
   /** Whether an unfinished row holds this key. */
   isBusy(key: string): Promise<boolean>
+}
+
+/** Where imports read from, password included, sealed; gone when the import is over. */
+export interface ImportSources {
+  insert(operation: OperationUid, sealed: string): Promise<void>
+  sealed(operation: OperationUid): Promise<string | undefined>
+  /** Absent is success. */
+  remove(operation: OperationUid): Promise<void>
 }
 
 /** Small facts about the installation itself. */
@@ -268,6 +282,7 @@ export interface CatalogSession {
   readonly signInAttempts: SignInAttempts
   readonly audit: Audit
   readonly backups: Backups
+  readonly importSources: ImportSources
 }
 
 /** What is told when something commits. */
@@ -275,6 +290,8 @@ export type CatalogEvent =
   /** There is work to claim. */
   | { readonly kind: 'work' }
   | { readonly kind: 'done'; readonly operation: OperationUid }
+  /** Somebody asked for its end. */
+  | { readonly kind: 'cancel'; readonly operation: OperationUid }
   /** An end or purge time was set. */
   | { readonly kind: 'due' }
   /** Somebody may do less than before. */

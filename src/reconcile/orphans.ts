@@ -3,6 +3,7 @@
  * if there are, someone changed the catalog or the pool by hand. They are reported, never touched:
  * the mistake may be in the catalog, and the data is then all that is left.
  */
+import { isExport } from '../actions/export-branch.ts'
 import { baseVolume } from '../actions/history-volumes.ts'
 import { readerVolumeOf } from '../actions/readers.ts'
 import { operationOfScratch } from '../actions/scratch.ts'
@@ -22,7 +23,7 @@ export async function findOrphans(services: Services): Promise<readonly string[]
     ),
   ])
   const orphans = (await storage.listVolumes()).filter(
-    (id) => !known.has(id) && !id.startsWith('templates/'),
+    (id) => !known.has(id) && !id.startsWith('templates/') && !isExport(id),
   )
   const strays: string[] = []
   for (const id of orphans) if (!(await isAtWork(services, id))) strays.push(id)

@@ -85,6 +85,7 @@ const branch = (id: string, more: Partial<Branch> = {}): Branch => ({
   sourceBranchId: undefined,
   sourceSnapshotUid: undefined,
   sourceSnapshotId: undefined,
+  isImported: false,
   sourceLsn: undefined,
   sourceTime: undefined,
   sourcePoint: undefined,

@@ -27,7 +27,7 @@ afterEach(({ task }) => {
   if (task.result?.state === 'fail')
     console.error(
       server.log.slice(-3000),
-      execFileSync('sh', ['-c', 'tail -n 25 ' + server.stateDir + '/log/ep*.log'], {
+      execFileSync('sh', ['-c', `tail -n 25 ${server.stateDir}/log/ep*.log`], {
         encoding: 'utf8',
       }),
     )

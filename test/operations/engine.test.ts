@@ -70,7 +70,7 @@ async function outcomeOf(engine: Engine, uid: OperationUid) {
 const kindOf = (
   name: string,
   steps: readonly Step[],
-  more: Partial<Pick<Kind, 'onFailure' | 'finish'>> = {},
+  more: Partial<Pick<Kind, 'onFailure' | 'finish' | 'isCancellable'>> = {},
 ): Kind => ({ name, steps, onFailure: 'undo', finish: async () => ({}), ...more })
 
 /** A step that tells what is done to it. */
@@ -543,4 +543,60 @@ describe('waiting', () => {
     expect((await catalog.work.byUid(uid))?.outcome.kind).toBe('succeeded')
     await engine.wait('unknown' as OperationUid, millis(10))
   })
+})
+
+describe('operations that are cancelled', () => {
+  const waits: Step['run'] = async (_, signal) => {
+    await delay(60_000, undefined, { signal })
+  }
+  const cancellable = { isCancellable: true } as const
+  const ended = { kind: 'failed', fault: { reason: 'OPERATION_CANCELLED', facts: {} } }
+
+  test('end in the middle of a step, and are undone', async () => {
+    const events: string[] = []
+    const steps = [told(events, 'one'), told(events, 'two', waits)]
+    const engine = await startEngine([kindOf('long', steps, cancellable)])
+    const uid = await insert('long')
+    for (let looks = 0; looks < 100 && events.length < 2; looks += 1) await delay(20)
+    expect(await catalog.work.cancel(uid, systemClock.now())).toBe(true)
+    expect(await outcomeOf(engine, uid)).toEqual(ended)
+    expect(events).toEqual(['one', 'two', 'undo two', 'undo one'])
+    expect(await catalog.work.cancel(uid, systemClock.now())).toBe(false)
+  })
+
+  test('before they begin, or while no server is there, never begin again', async () => {
+    const events: string[] = []
+    const uid = await insert('long')
+    expect(await catalog.work.cancel(uid, systemClock.now())).toBe(true)
+    const engine = await startEngine([kindOf('long', [told(events, 'one')], cancellable)])
+    expect(engine.isCancellable('long')).toBe(true)
+    expect(await outcomeOf(engine, uid)).toEqual(ended)
+    expect(events).toEqual(['undo one'])
+  })
+
+  test('of a kind that cannot be go on', async () => {
+    const uid = await insert('short')
+    await catalog.work.cancel(uid, systemClock.now())
+    const engine = await startEngine([kindOf('short', [told([], 'one')])])
+    expect(engine.isCancellable('short')).toBe(false)
+    expect(await outcomeOf(engine, uid)).toMatchObject({ kind: 'succeeded' })
+  })
+})
+
+test('an operation reports, and what it reported is kept for whoever goes on', async () => {
+  const seen: unknown[] = []
+  const step: Step = {
+    name: 'one',
+    async run(context) {
+      seen.push(context.memory.at)
+      context.memory = { at: 'half' }
+      await context.report({ done: 1, of: 2 })
+      if (seen.length === 1) throw new Error('once')
+    },
+  }
+  const engine = await startEngine([kindOf('telling', [step])])
+  const uid = await insert('telling')
+  expect(await outcomeOf(engine, uid)).toMatchObject({ kind: 'succeeded' })
+  expect(seen).toEqual([undefined, 'half'])
+  expect((await catalog.work.byUid(uid))?.report).toEqual({ done: 1, of: 2 })
 })

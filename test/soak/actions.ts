@@ -5,8 +5,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { differences } from './branch-point.ts'
 import type { Ended } from './keeper.ts'
-import type { Mark } from './line.ts'
 import type { Random } from './random.ts'
+import { isBeforeHistory, isExpected } from './refusals.ts'
+import { reset, restorePoint, restoreSnapshot } from './replacements.ts'
 import { type LiveBranch, store, type TakenSnapshot, type World } from './world.ts'
 
 export interface Action {
@@ -47,7 +48,7 @@ async function refusedCreate(
   ended: Exclude<Ended, { kind: 'done' }>,
 ): Promise<string> {
   if (ended.kind === 'refused') {
-    if (!expectedRefusals.has(ended.code) || /WAL segment/.test(ended.message)) {
+    if (!isExpected(ended)) {
       world.problem(`${name}: ${ended.code}: ${ended.message}`)
     }
     if ((await world.keeper.postgres(name)).status !== 404) {
@@ -56,9 +57,6 @@ async function refusedCreate(
   }
   return ended.kind === 'refused' ? `refused ${ended.code}` : 'never accepted'
 }
-
-/** While servers and computes are killed a create may end so. */
-const expectedRefusals = new Set(['TEMPORARILY_UNAVAILABLE', 'ABORTED', 'INTERNAL_ERROR'])
 
 /** A create whose answer was not heard was accepted, or not: then the name stays free. */
 async function cameToBe(world: World, name: string, ended: Ended): Promise<boolean> {
@@ -242,19 +240,6 @@ const mark = claimedBranch('shared', anyBranch, async (world, { name, line }) =>
   return 'done'
 })
 
-/** Its window began after the mark, or has not begun: the one good reason for a refusal. */
-async function isBeforeHistory(
-  world: World,
-  { name }: LiveBranch,
-  { time }: Mark,
-  ended: Ended,
-): Promise<boolean> {
-  if (ended.kind !== 'refused') return false
-  if (!['INVALID_PARAMETER_VALUE', 'INVALID_STATE'].includes(ended.code)) return false
-  const { window_start_time: start } = (await world.keeper.postgres(name)).body.status
-  return start === undefined || Date.parse(start) + 1 >= Date.parse(time)
-}
-
 const branchAtPoint = claimedBranch('shared', onlyWithRoom, async (world, source, random) => {
   const { line } = source
   const noted = random.pick(line.marks)
@@ -267,7 +252,7 @@ const branchAtPoint = claimedBranch('shared', onlyWithRoom, async (world, source
   const ended = await world.keeper.write('POST', `${store}/branches?branch_id=${id}`, {
     spec: { source_branch: source.name, no_expiry: true, ...point },
   })
-  if (await isBeforeHistory(world, source, noted, ended)) return 'before its history'
+  if (await isBeforeHistory(world, source.name, noted, ended)) return 'before its history'
   if (!(await cameToBe(world, name, ended))) {
     return ended.kind === 'done' ? 'gone' : refusedCreate(world, name, ended)
   }
@@ -320,6 +305,9 @@ export const actions: readonly Action[] = [
   { name: 'branch', weight: 8, run: branchNow },
   { name: 'mark', weight: 6, run: mark },
   { name: 'branch at a point', weight: 6, run: branchAtPoint },
+  { name: 'reset', weight: 4, run: reset },
+  { name: 'restore to a snapshot', weight: 2, run: restoreSnapshot },
+  { name: 'restore to a point', weight: 2, run: restorePoint },
   { name: 'snapshot', weight: 2, run: takeSnapshot },
   { name: 'branch of a snapshot', weight: 3, run: claimedSnapshot('shared', branchOfSnapshot) },
   { name: 'delete a snapshot', weight: 1, run: deleteSnapshot },

@@ -61,9 +61,19 @@ export class Line {
     }
   }
 
-  /** They were done to other data. */
-  forget(transactions: ReadonlySet<number>): void {
-    for (const id of transactions) this.#transactions.delete(id)
+  /**
+   * Its data was replaced at some moment since `began`: these transactions were done to the other data,
+   * and what the rest read since then may have been of either.
+   */
+  replaced(began: Moment, moved: ReadonlySet<number>): void {
+    for (const one of this.transactions) {
+      if (one.end <= began) continue
+      if (moved.has(one.id)) this.#transactions.delete(one.id)
+      else {
+        const steps = one.steps.filter((step) => step.do !== 'read')
+        this.#transactions.set(one.id, { ...one, steps })
+      }
+    }
   }
 
   /** What a branch, a reader or a last look saw of it is a read of all lists. */
