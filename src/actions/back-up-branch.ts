@@ -239,7 +239,7 @@ async function copyWal(
     wal: stored.files,
     time,
     until: clock.now(),
-    reached: through ?? [from, certain].reduce((one, other) => Math.max(one, other)),
+    reached: through ?? (from > certain ? from : certain),
     systemId,
     timeline,
     walSegmentBytes: stored.segmentBytes,
