@@ -239,8 +239,7 @@ async function copyWal(
     wal: stored.files,
     time,
     until: clock.now(),
-    // biome-ignore lint/complexity/useMathMinMax: Math.max refuses bigints
-    reached: through ?? (from > certain ? from : certain),
+    reached: through ?? (from < certain ? certain : from),
     systemId,
     timeline,
     walSegmentBytes: stored.segmentBytes,

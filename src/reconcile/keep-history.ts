@@ -56,6 +56,10 @@ export function historyKeeper(
   let isSettled = false
   let notBefore = epochMs(0)
 
+  /** Still to come; farther than it can have been put off, the clock has been set back since. */
+  const isAhead = (moment: EpochMs, most: Millis): boolean =>
+    moment > clock.now() && moment <= after(clock.now(), most)
+
   /** What a server that is gone was taking or removing. */
   const settle = async () => {
     for (const base of await catalog.bases.unsettled()) {
@@ -167,7 +171,7 @@ export function historyKeeper(
 
   const run = async (): Promise<EpochMs | undefined> => {
     // Every operation that ends pokes us, and a look at all branches costs more than most of them.
-    if (clock.now() < notBefore) return notBefore
+    if (isAhead(notBefore, firstAfter)) return notBefore
     notBefore = after(clock.now(), firstAfter)
     if (!isSettled) await settle()
     const contexts = (await catalog.endpoints.everyContext()).filter(
@@ -184,7 +188,7 @@ export function historyKeeper(
       const known = lookedAt(context.branch)
       if (known === undefined && after(stateChangeTime, firstAfter) > now) {
         looked.set(uid, { volume, at: after(stateChangeTime, firstAfter), countAt: epochMs(0) })
-      } else if (known === undefined || known.at <= now) await look(context)
+      } else if (known === undefined || !isAhead(known.at, asleepEvery)) await look(context)
     }
     const times = [...looked.values()].map(({ at }) => at)
     return times.length === 0 ? undefined : epochMs(Math.min(...times))
