@@ -31,12 +31,15 @@ describe('the base for a point', () => {
 })
 
 describe('a base is due', () => {
-  const young = { consistent: lsn(1000n), time: ago(minutes(5)) }
+  const young = { consistent: lsn(1000n), time: ago(minutes(4)) }
+  const settled = { consistent: lsn(1000n), time: ago(minutes(5)) }
   const old = { ...young, time: ago(hours(1)) }
   test.each([
     ['where there is none', undefined, 0n, 0, true],
     ['not after a little', young, 255n * MiB, 0, false],
     ['after much WAL', young, 256n * MiB, 0, true],
+    ['after five minutes that are worth it', settled, 16n * MiB, 0, true],
+    ['not after five minutes that are not', settled, 16n * MiB - 1n, 0, false],
     ['after an hour with writes', old, MiB, 0, true],
     ['not after an hour without', old, MiB - 1n, 0, false],
     ['not after less WAL than it would copy', young, 300n * MiB, 2 ** 30, false],

@@ -90,9 +90,11 @@ function stretchOf(time: EpochMicros, now: EpochMicros): string | undefined {
 
 /** A point after a base is worth so much redo at most, where taking a base costs next to nothing. */
 export const baseAfterBytes = 256n * 1024n * 1024n
-/** After so long, a base that spares this much redo is taken as well. */
-export const baseAfterTime = hours(1)
-const worthBytes = 1024n * 1024n
+/** After so long, a base that spares so much redo is taken as well: sources that went idle are quick. */
+const sooner: readonly { readonly after: Millis; readonly bytes: bigint }[] = [
+  { after: minutes(5), bytes: 16n * 1024n * 1024n },
+  { after: hours(1), bytes: 1024n * 1024n },
+]
 
 /** Where every base is a full copy, as many bytes of log as it holds must lie between two of them. */
 export function isBaseDue(
@@ -113,6 +115,8 @@ export function isBaseDue(
   const written = end - newest.consistent
   const enough = BigInt(copied)
   if (written >= (enough > baseAfterBytes ? enough : baseAfterBytes)) return true
-  const isOld = now - newest.time >= micros(baseAfterTime)
-  return isOld && written >= (enough > worthBytes ? enough : worthBytes)
+  const age = now - newest.time
+  return sooner.some(
+    ({ after, bytes }) => age >= micros(after) && written >= bytes && written >= enough,
+  )
 }

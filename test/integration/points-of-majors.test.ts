@@ -2,6 +2,8 @@
  * Points in the history of a source under load: every Postgres, on each driver. What a branch at a point
  * holds is compared with what the source said when the point was noted, by time and by position.
  */
+import { mkdtempSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -30,7 +32,7 @@ for (const { driver, majors, missing } of grounds) {
       server = await TestServer.start({
         storage: driver,
         env: { LAKELET_POOL_RESERVE: '1%', LAKELET_DISK_RESERVE: '1%' },
-        ...(image === undefined ? {} : { stateDir: image.path }),
+        ...(image === undefined ? {} : { stateDir: mkdtempSync(join(image.path, 'state-')) }),
       })
     }, 120_000)
     afterAll(async () => {
