@@ -22,7 +22,8 @@ describe.skipIf(!canRun)('the server killed', () => {
   const trace = () => join(server.stateDir, 'failpoints')
 
   beforeAll(async () => {
-    ;[server, source] = await Promise.all([TestServer.start(), startSourcePostgres(15)])
+    source = await startSourcePostgres(15)
+    server = await TestServer.start()
     await source.sql('create database shop')
     await source.sql(
       'create table kept (n int primary key); insert into kept select generate_series(1, 1000)',
@@ -30,7 +31,7 @@ describe.skipIf(!canRun)('the server killed', () => {
     )
     await source.sql('create database odd')
     await source.sql('create extension adminpack', 'odd')
-  }, 120_000)
+  }, 240_000)
   afterEach(({ task }) => {
     if (task.result?.state === 'fail') console.error(server.output, server.log.slice(-6000))
   })

@@ -34,11 +34,9 @@ describe.skipIf(!canRun)('the command line', () => {
 
   beforeAll(async () => {
     root = mkdtempSync(join(tmpdir(), 'lakelet-files-'))
-    ;[server, source, newer] = await Promise.all([
-      TestServer.start({ env: { LAKELET_MAX_ROOT_BRANCHES_PER_PROJECT: '6' } }),
-      startSourcePostgres(15),
-      startSourcePostgres(18),
-    ])
+    source = await startSourcePostgres(15)
+    newer = await startSourcePostgres(18)
+    server = await TestServer.start({ env: { LAKELET_MAX_ROOT_BRANCHES_PER_PROJECT: '6' } })
     await server.write('POST', 'projects?project_id=old', { spec: { pg_version: 15 } })
     await source.sql('create database "Shop=1"')
     await source.sql(
@@ -46,7 +44,7 @@ describe.skipIf(!canRun)('the command line', () => {
       'Shop=1',
     )
     await source.sql('create role clerk; alter table kept owner to clerk', 'Shop=1')
-  }, 120_000)
+  }, 240_000)
   afterAll(async () => {
     await source?.dispose()
     await newer?.dispose()

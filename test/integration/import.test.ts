@@ -47,14 +47,12 @@ describe.skipIf(!canRun)('import by dump', () => {
   let source: SourcePostgres
 
   beforeAll(async () => {
-    ;[server, source] = await Promise.all([
-      TestServer.start({ env: { LAKELET_MAX_ROOT_BRANCHES_PER_PROJECT: '4' } }),
-      startSourcePostgres(15),
-    ])
+    source = await startSourcePostgres(15)
+    server = await TestServer.start({ env: { LAKELET_MAX_ROOT_BRANCHES_PER_PROJECT: '4' } })
     await source.sql('create database shop')
     await source.sql(shop, 'shop')
     await source.sql('analyze', 'shop')
-  }, 120_000)
+  }, 240_000)
   afterEach(({ task }) => {
     if (task.result?.state === 'fail') console.error(server.log.slice(-6000))
   })
