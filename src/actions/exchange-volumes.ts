@@ -120,7 +120,6 @@ async function startOnNew(services: Services, context: StepContext, before: Rows
       })
       await session.snapshots.update(kept.uid, { volumeUid: kept.volumeUid, state: kept.state })
     })
-    await failpoint('replace-volume.exchange:taken-back')
     await computes
       .ensureReady(computeSpec(services, project, branch, writer))
       .catch((failure: unknown) =>

@@ -2,7 +2,6 @@
 import { retireProject } from '../actions/change-project.ts'
 import { retireBranch } from '../actions/delete-branch.ts'
 import type { Services } from '../actions/services.ts'
-import { failpoint } from '../lib/failpoint.ts'
 import { after, before, days, type EpochMs, epochMs, seconds } from '../lib/time.ts'
 import { auditAct } from './audit-act.ts'
 import { endDueSnapshots } from './snapshot-deadlines.ts'
@@ -28,7 +27,6 @@ export async function meetDueFirst(services: Services): Promise<void> {
     await meetDeadlines(services)
   }
   await endDueSnapshots(services)
-  await failpoint('deadlines.first:after')
   if (met.size > 0) log.info({ branches: met.size }, 'met what fell due while the server was down')
 }
 

@@ -271,7 +271,7 @@ export const operations: readonly Operation[] = [
   ...(existsSync('/usr/lib/postgresql/15/bin/pg_dump') ? [upgrade] : []),
   {
     kind: 'reset-branch',
-    covers: /^replace-volume\.(verify|exchange):(?!taken-back)/,
+    covers: /^replace-volume\.(verify|exchange):/,
     before: makeToReplace,
     ask: (id) => post(`${branch(id)}/reset`),
     isDone: (world, id) => isReplaced(world, id, { lacks: 0 }),
@@ -480,14 +480,32 @@ export const operations: readonly Operation[] = [
 const secondsOf = (id: string): number => 1000 + Number(/\d+$/.exec(id)?.[0])
 
 /** Killed at where they are passed, which no operation does. */
-export const elsewhere: readonly { readonly point: RegExp; readonly by: string }[] = [
+export interface Elsewhere {
+  readonly point: RegExp
+  readonly by: string
+  /** That test kills at all of a kind's points. */
+  readonly kind?: string
+  /** It finds them by the trace of a run, and so names none. */
+  readonly isTraced?: true
+}
+
+export const elsewhere: readonly Elsewhere[] = [
+  { point: /^storage\.(set-aside|put-back):/, by: 'src/storage/crash.test.ts' },
+  { point: /^export\./, by: 'test/integration/export.test.ts' },
+  {
+    point: /^transfer\./,
+    by: 'test/faults/killed-imports.test.ts',
+    kind: 'import-branch',
+    isTraced: true,
+  },
+  { point: /^catalog\.known-volumes$/, by: 'test/integration/sweep.test.ts' },
+  { point: /^compute\.reload\./, by: 'test/integration/durability.test.ts' },
   { point: /^storage\.open:/, by: 'src/storage/crash.test.ts' },
   {
     point: /^(take-base|erase-base|place-at)\.|^storage\.remove-wal:/,
     by: 'test/faults/killed-history.test.ts',
   },
   { point: /^compute\.toolchain\./, by: 'src/compute/adoption.test.ts' },
-  { point: /^replace-volume\.exchange:taken-back/, by: 'test/integration/reset.test.ts' },
 ]
 
 export const nameOf = ({ kind, how }: Operation): string => (how ? `${kind} ${how}` : kind)
