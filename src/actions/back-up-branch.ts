@@ -4,13 +4,19 @@
  * its own manifest.
  */
 import { type FullReason, renderBackup, whyFull } from '../domain/backup.ts'
-import type { BackupSource, KnownManifest, Manifest } from '../domain/backup-manifest.ts'
+import type {
+  BackupSource,
+  KnownManifest,
+  Manifest,
+  StoredFile,
+} from '../domain/backup-manifest.ts'
 import type { Branch } from '../domain/branch.ts'
 import { Fault } from '../domain/faults.ts'
 import { formatLsn, type Lsn, lsn, parseLsn } from '../domain/lsn.ts'
 import { type BranchPath, type BranchUid, branchName, printable } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
+import { isSegmentFile, timelineOf } from '../domain/wal.ts'
 import { failpoint } from '../lib/failpoint.ts'
 import { epochMs } from '../lib/time.ts'
 import type { Kind, StepContext } from '../operations/kind.ts'
@@ -235,7 +241,7 @@ async function copyWal(
   volume: VolumeId,
 ): Promise<Copied | undefined> {
   if (last === undefined) return undefined
-  const { reached: from, timeline, systemId } = last
+  const { reached: from, timeline: least, systemId } = last
   const { time, through } = await volumes.run(source.lock, async () => {
     if ((await computes.look(source.compute)).kind === 'ready') {
       const { time, end } = await computes.markLog(source.compute)
@@ -247,7 +253,7 @@ async function copyWal(
   })
   await failpoint('create-backup.flushed')
   const directory = storage.walDirectory(volume)
-  const stored = await archive.storeWal(directory, { from, through, timeline }, effort)
+  const stored = await archive.storeWal(directory, { from, through, timeline: least }, effort)
   if (stored === undefined) return undefined
   return {
     data: undefined,
@@ -256,10 +262,14 @@ async function copyWal(
     until: clock.now(),
     reached: through,
     systemId,
-    timeline,
+    timeline: newestTimeline(stored.files, least),
     walSegmentBytes: stored.segmentBytes,
   }
 }
+
+/** A branch that was just made writes on a timeline of its own, and its control file tells of it later. */
+const newestTimeline = (files: readonly StoredFile[], least: number): number =>
+  Math.max(least, ...files.flatMap(({ path }) => (isSegmentFile(path) ? timelineOf(path) : [])))
 
 /** Where the last whole record ends. Nobody writes to it. */
 const endOfLog = async (
@@ -302,7 +312,7 @@ async function copyAll(
       until,
       reached: await endOfLog(storage, target, redo, redo),
       systemId,
-      timeline,
+      timeline: newestTimeline(wal.files, timeline),
       walSegmentBytes: wal.segmentBytes,
     }
   } finally {

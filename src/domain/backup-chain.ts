@@ -20,7 +20,7 @@ export interface Restorable {
   readonly data: StoredData
   readonly wal: readonly StoredFile[]
   /** Where the log of the full copy itself ends. */
-  readonly consistent: Lsn
+  readonly consistent: { readonly position: Lsn; readonly timeline: number }
   /** Where recovery ends; `undefined`: at the end of the WAL. */
   readonly point: BackupPoint | undefined
 }
@@ -73,7 +73,7 @@ function fromRun(run: Run, length: number, point: BackupPoint | undefined): Rest
     upTo,
     data,
     wal: [...wal.values()],
-    consistent: run[0].reached,
+    consistent: { position: run[0].reached, timeline: run[0].timeline },
     // After the full copy alone there is nothing to stop before.
     point: length === 1 ? undefined : point,
   }

@@ -28,13 +28,11 @@ export function whyFull(
     readonly isAsked: boolean
     readonly volume: string
     readonly systemId: string
-    readonly timeline: number
   },
 ): FullReason | undefined {
   if (last === undefined) return 'FIRST'
   if (now.isAsked) return 'ASKED'
-  const isSame =
-    last.volume === now.volume && last.systemId === now.systemId && last.timeline === now.timeline
+  const isSame = last.volume === now.volume && last.systemId === now.systemId
   return isSame ? undefined : 'OTHER_VOLUME'
 }
 

@@ -81,8 +81,11 @@ const minimumOffset = 136
  * The control file of a clone that may end its recovery before the end of its WAL: up to this position the
  * log has to be replayed before its files are of one moment. `undefined`: a clean shutdown, whose files are.
  */
-export function withMinimumRecovery(bytes: Buffer, position: bigint): Buffer | undefined {
-  const { state, timeline } = parseControlFile(bytes)
+export function withMinimumRecovery(
+  bytes: Buffer,
+  { position, timeline }: { readonly position: bigint; readonly timeline: number },
+): Buffer | undefined {
+  const { state } = parseControlFile(bytes)
   if (state === 'shut down') return undefined
   const offset = checksumOffset(bytes)
   if (offset === undefined) throw new Error('the checksum of a pg_control is not to be found')

@@ -36,6 +36,9 @@ const HISTORY = /^[0-9A-F]{8}\.history$/
 export const isSegmentFile = (name: string): boolean => SEGMENT.test(name)
 export const isHistoryFile = (name: string): boolean => HISTORY.test(name)
 
+/** Of the name of a segment file. */
+export const timelineOf = (name: string): number => Number.parseInt(name.slice(0, 8), 16)
+
 const hex8 = (n: bigint): string => n.toString(16).toUpperCase().padStart(8, '0')
 
 /** Segments of one "log id", the middle part of a name. */

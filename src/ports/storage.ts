@@ -212,7 +212,10 @@ export interface Storage {
    * The same for a draft with more WAL than its source had when it was cloned, also when that was shut down.
    * With `consistent`, where the log of the clone itself ended, recovery may end at any point behind it.
    */
-  prepareReplay(draft: DraftId, consistent: bigint | undefined): Promise<void>
+  prepareReplay(
+    draft: DraftId,
+    consistent: { readonly position: bigint; readonly timeline: number } | undefined,
+  ): Promise<void>
   /** Puts the label of a backup-mode clone into the draft, where recovery looks for it. */
   writeBackupLabel(draft: DraftId, label: string): Promise<void>
 

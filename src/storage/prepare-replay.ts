@@ -18,7 +18,7 @@ import { giveTo } from './ownership.ts'
  */
 export async function prepareReplay(
   data: string,
-  consistent: bigint | undefined,
+  consistent: { readonly position: bigint; readonly timeline: number } | undefined,
   owner: ServiceUser | undefined,
 ): Promise<void> {
   if (consistent !== undefined && !existsSync(join(data, 'backup_label'))) {

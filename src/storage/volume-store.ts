@@ -161,7 +161,10 @@ export class VolumeStore implements Omit<Storage, 'detachStrayDevices'> {
     await failpoint('storage.prepare-recovery:after')
   }
 
-  async prepareReplay(draft: DraftId, consistent: bigint | undefined): Promise<void> {
+  async prepareReplay(
+    draft: DraftId,
+    consistent: { readonly position: bigint; readonly timeline: number } | undefined,
+  ): Promise<void> {
     const { data } = draftPaths(this.#layout, draft)
     await inPool(this.#layout.pool, () => prepareReplay(data, consistent, this.#owner))
   }
