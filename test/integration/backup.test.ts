@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { nothingHalfMade } from '../fixtures/left-overs.ts'
 import { refusal } from '../fixtures/refusal.ts'
@@ -149,6 +150,38 @@ describe('a backup', () => {
       expect(mode & 0o077, entry.name).toBe(0)
     }
     expect((await list(to)).windows).toHaveLength(2)
+
+    const { name, uid } = await server.write('POST', `${shop}/branches?branch_id=short-of-wal`, {
+      spec: { ttl: '1h' },
+    })
+    await backUp(place('short-of-wal'), {}, name)
+    const { body: endpoint } = await server.api(
+      'GET',
+      `/api/2.0/postgres/${name}/endpoints/primary`,
+    )
+    const { body: project } = await server.api('GET', `/api/2.0/postgres/${shop}`)
+    const client = new pg.Client({
+      host: join(server.stateDir, 'run', endpoint.uid),
+      user: 'cloud_admin',
+      database: 'postgres',
+    })
+    await client.connect()
+    for (let times = 0; times < 3; times += 1) {
+      await client.query("select pg_logical_emit_message(true, 'test', repeat('x', 5000000))")
+    }
+    await client.query('checkpoint')
+    await client.end()
+    const live = join(server.stateDir, 'wal', project.uid, uid, 'live')
+    const segments = readdirSync(live).filter((file) => /^[0-9A-F]{24}$/.test(file))
+    for (const file of segments.sort().slice(0, 2)) rmSync(join(live, file))
+    expect(await backUp(place('short-of-wal'), {}, name)).toMatchObject({
+      kind: 'FULL',
+      full_because: 'WAL_GONE',
+    })
+    const { name: again } = await restore(place('short-of-wal'), {
+      into: `${shop}/branches/no-longer-short`,
+    })
+    expect(await count(again)).toBe(await count(name))
   }, 60_000)
 })
 
