@@ -1,4 +1,4 @@
-/** One server, and a test for each operation whose kind matches: killed at each of its failpoints. */
+/** One server, and a test for each operation whose kind matches: killed at its failpoints. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { killAtEach, writtenFailpoints } from './kills.ts'
 import { nameOf, operations } from './operations.ts'
@@ -20,7 +20,7 @@ export function killingSuite(kinds: RegExp): void {
     await world?.server.dispose()
   })
 
-  describe('the server killed at every failpoint, twice', () => {
+  describe('the server killed at failpoints, twice', () => {
     test.each(
       operations
         .filter(({ kind }) => kinds.test(kind))
@@ -28,9 +28,9 @@ export function killingSuite(kinds: RegExp): void {
     )(
       '%s',
       async (_name, operation) => {
-        const killed = await killAtEach(world, operation)
+        const passed = await killAtEach(world, operation)
         const claimed = writtenFailpoints().filter((point) => operation.covers?.test(point))
-        expect(claimed.filter((point) => !killed.includes(point))).toEqual([])
+        expect(claimed.filter((point) => !passed.includes(point))).toEqual([])
       },
       1_200_000,
     )
