@@ -106,8 +106,7 @@ export class Supervisor {
     return this.#spec
   }
 
-  async ensureReady(asked: ComputeSpec, signal?: AbortSignal): Promise<void> {
-    const spec = await withOwnMajor(asked)
+  async ensureReady(spec: ComputeSpec, signal?: AbortSignal): Promise<void> {
     if (this.#state.kind === 'ready' && this.#stopping === undefined) {
       await this.#postmaster?.check() // one that we took over may have died since the last tick
       if (this.#state.kind === 'ready' && this.#stopping === undefined) {
@@ -117,7 +116,7 @@ export class Supervisor {
     }
     if (this.#starting === undefined) {
       const cancel = new AbortController()
-      const done = this.#enqueue(() => this.#start(spec, cancel.signal))
+      const done = this.#enqueue(async () => this.#start(await withOwnMajor(spec), cancel.signal))
       const pending = { done, cancel }
       this.#starting = pending
       this.#stopping = undefined // a stop that is asked for from now on is another one
