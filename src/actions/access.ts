@@ -89,23 +89,16 @@ export function mustBeAllowed(
 }
 
 /**
- * In one query where there is nothing to refuse, since this comes before almost everything; what is not
- * there is then looked for from the top, to say what is missing.
+ * This and the next two: in one query where there is nothing to refuse, since they come before almost
+ * everything; what is not there is then looked for from the top, to say what is missing.
  */
 export async function findBranch(
   session: CatalogSession,
   path: BranchPath,
   access: Access,
 ): Promise<{ readonly project: Project; readonly branch: Branch }> {
-  const found = await session.endpoints.writerAt(path)
-  if (found !== undefined) {
-    await allow(session, found.project, access)
-    return found
-  }
-  const project = await findProject(session, path.project, access)
-  const branch = await session.branches.byId(project.uid, path.branch)
-  if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
-  return { project, branch }
+  const found = await allowed(session, await session.endpoints.writerAt(path), access)
+  return found ?? (await fromTheTop(session, path, access))
 }
 
 export async function findEndpoint(
@@ -113,13 +106,10 @@ export async function findEndpoint(
   path: EndpointPath,
   access: Access,
 ): Promise<EndpointContext> {
-  const found = await session.endpoints.at(path)
-  if (found === undefined) {
-    await findBranch(session, path, access)
-    throw new Fault('ENDPOINT_NOT_FOUND')
-  }
-  await allow(session, found.project, access)
-  return found
+  const found = await allowed(session, await session.endpoints.at(path), access)
+  if (found !== undefined) return found
+  await fromTheTop(session, path, access)
+  throw new Fault('ENDPOINT_NOT_FOUND')
 }
 
 /** The endpoint that writes, by which the branch's own Postgres is reached. */
@@ -128,13 +118,30 @@ export async function findWriter(
   path: BranchPath,
   access: Access,
 ): Promise<EndpointContext> {
-  const found = await session.endpoints.writerAt(path)
-  if (found === undefined) {
-    await findBranch(session, path, access)
-    throw new Fault('BRANCH_NOT_FOUND') // deleted just now
-  }
-  await allow(session, found.project, access)
+  const found = await allowed(session, await session.endpoints.writerAt(path), access)
+  if (found !== undefined) return found
+  await fromTheTop(session, path, access)
+  throw new Fault('BRANCH_NOT_FOUND') // deleted just now
+}
+
+async function allowed(
+  session: CatalogSession,
+  found: EndpointContext | undefined,
+  access: Access,
+): Promise<EndpointContext | undefined> {
+  if (found !== undefined) await allow(session, found.project, access)
   return found
+}
+
+async function fromTheTop(
+  session: CatalogSession,
+  path: BranchPath,
+  access: Access,
+): Promise<{ readonly project: Project; readonly branch: Branch }> {
+  const project = await findProject(session, path.project, access)
+  const branch = await session.branches.byId(project.uid, path.branch)
+  if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
+  return { project, branch }
 }
 
 /**

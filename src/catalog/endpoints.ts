@@ -1,6 +1,6 @@
 /** Endpoints, their addresses, and the password verifiers of their branches. */
 import { type Insertable, type Kysely, sql } from 'kysely'
-import type { EndpointUid, ProjectUid } from '../domain/names.ts'
+import type { BranchPath, EndpointUid, ProjectUid } from '../domain/names.ts'
 import type { EndpointContext, Endpoints } from '../ports/catalog.ts'
 import { readBranch, readEndpoint, readProject, toMoment, writeEndpoint } from './rows.ts'
 import type { EndpointsTable, Schema } from './schema.ts'
@@ -51,15 +51,13 @@ export const endpointsIn = (db: Kysely<Schema>): Endpoints => ({
   async contextByAddress(address) {
     return (await contexts(db, sql`e.address = ${address}`))[0]
   },
-  async writerAt({ project, branch }) {
-    const isIt = sql`p.project_id = ${project} and p.delete_time is null
-      and b.branch_id = ${branch} and b.delete_time is null and e.type = 'ENDPOINT_TYPE_READ_WRITE'`
+  async writerAt(path) {
+    const isIt = sql`${isLiveBranch(path)} and e.type = 'ENDPOINT_TYPE_READ_WRITE'`
     return (await contexts(db, isIt))[0]
   },
-  async at({ project, branch, endpoint }) {
-    const isIt = sql`p.project_id = ${project} and p.delete_time is null
-      and b.branch_id = ${branch} and b.delete_time is null
-      and e.endpoint_id = ${endpoint} and e.life <> 'DELETED'`
+  async at(path) {
+    const isIt = sql`${isLiveBranch(path)}
+      and e.endpoint_id = ${path.endpoint} and e.life <> 'DELETED'`
     return (await contexts(db, isIt))[0]
   },
   everyContext: () => contexts(db, sql`true`),
@@ -121,6 +119,10 @@ export const endpointsIn = (db: Kysely<Schema>): Endpoints => ({
     return row?.verifier
   },
 })
+
+const isLiveBranch = ({ project, branch }: BranchPath) =>
+  sql`p.project_id = ${project} and p.delete_time is null
+    and b.branch_id = ${branch} and b.delete_time is null`
 
 /** One round trip for the three rows: logins and wakes read nothing else. */
 async function contexts(

@@ -58,7 +58,11 @@ export class AdminDoor {
    * shows as a broken session.
    */
   async look<T>(socketDirectory: string, work: (session: AdminSession) => Promise<T>): Promise<T> {
-    const client = await this.#looksAt(socketDirectory).connect()
+    const pool = this.#looksAt(socketDirectory)
+    const client = await pool.connect().catch((error: unknown) => {
+      this.#forget(socketDirectory, pool) // a session that never was is not told as removed
+      throw error
+    })
     let failure: unknown
     try {
       return await work(sessionOf(client))
@@ -81,11 +85,13 @@ export class AdminDoor {
     })
     pool.on('error', () => undefined) // said by the session itself, which may also be in use
     pool.on('connect', (client) => this.#outlive(client))
-    pool.on('remove', () => {
-      if (pool.totalCount === 0 && pool.waitingCount === 0) this.#looks.delete(socketDirectory)
-    })
+    pool.on('remove', () => this.#forget(socketDirectory, pool))
     this.#looks.set(socketDirectory, pool)
     return pool
+  }
+
+  #forget(socketDirectory: string, { totalCount, waitingCount }: pg.Pool): void {
+    if (totalCount === 0 && waitingCount === 0) this.#looks.delete(socketDirectory)
   }
 
   /**
@@ -111,23 +117,14 @@ export class AdminDoor {
     database: string = adminDatabase,
     patience: Millis = usualPatience,
   ): Promise<T> {
-    const client = await this.#open(socketDirectory, database, patience)
+    const client = new pg.Client(sessionAt(socketDirectory, database, patience))
+    this.#outlive(client)
+    await client.connect()
     try {
       return await work(sessionOf(client))
     } finally {
       await client.end().catch(() => undefined) // the work's own outcome is what counts
     }
-  }
-
-  async #open(
-    socketDirectory: string,
-    database: string,
-    patience: Millis = usualPatience,
-  ): Promise<pg.Client> {
-    const client = new pg.Client(sessionAt(socketDirectory, database, patience))
-    this.#outlive(client)
-    await client.connect()
-    return client
   }
 
   /** A connection that breaks between two queries must not take the server down. */
