@@ -55,7 +55,11 @@ export class Bench {
     return this.#main
   }
 
-  async open(driver: Driver, stateDir: string): Promise<Subject> {
+  async open(
+    driver: Driver,
+    stateDir: string,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Subject> {
     this.say(`starting a server on ${driver}`)
     const wanted = this.options.sizes.reduce((sum, size) => sum + size, this.options.source)
     const pool = Math.min(wanted * 1.6 + spare, (this.room + spare) * 0.9)
@@ -63,6 +67,7 @@ export class Bench {
       stateDir,
       driver,
       driver === 'btrfs' ? pool : undefined,
+      env,
     )
     this.endings.add(() => server.dispose())
     await server.start()

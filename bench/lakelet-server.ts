@@ -21,30 +21,39 @@ export class LakeletServer {
   readonly apiPort: number
   readonly pgPort: number
   readonly #flags: readonly string[]
+  readonly #env: Readonly<Record<string, string>>
   #child: ChildProcess | undefined
   #output = ''
   #owner: string | undefined
 
-  private constructor(stateDir: string, ports: readonly [number, number], flags: string[]) {
+  private constructor(
+    stateDir: string,
+    ports: readonly [number, number],
+    flags: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ) {
     this.stateDir = stateDir
     this.apiPort = ports[0]
     this.pgPort = ports[1]
     this.#flags = flags
+    this.#env = env
   }
 
   static async create(
     stateDir: string,
     driver: Driver,
     poolBytes: number | undefined,
+    env: Readonly<Record<string, string>> = {},
   ): Promise<LakeletServer> {
     return new LakeletServer(
       stateDir,
       [await freePort(), await freePort()],
       [
         `--storage=${driver}`,
-        '--max-branches-per-project=600', // the benchmark makes some beside the 500
+        '--max-branches-per-project=100000', // as many as the options ask for
         ...(poolBytes === undefined ? [] : [`--pool-size=${Math.round(poolBytes / 1024 ** 2)}MB`]),
       ],
+      env,
     )
   }
 
@@ -65,7 +74,7 @@ export class LakeletServer {
       {
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...plainEnvironment(), NO_COLOR: '1' },
+        env: { ...plainEnvironment(), NO_COLOR: '1', ...this.#env },
       },
     )
     this.#child = child

@@ -5,12 +5,17 @@ import { Endings } from './endings.ts'
 import { commit, describeMachine, load } from './environment.ts'
 import { type Options, parseOptions, usage } from './options.ts'
 import { api } from './parts/api.ts'
+import { baseSnapshots } from './parts/base-snapshots.ts'
 import { bytes } from './parts/bytes.ts'
 import { cli } from './parts/cli.ts'
 import { create } from './parts/create.ts'
+import { depth } from './parts/depth.ts'
 import { drivers } from './parts/drivers.ts'
 import { login } from './parts/login.ts'
+import { manyBranches } from './parts/many-branches.ts'
 import { memory } from './parts/memory.ts'
+import { point } from './parts/point.ts'
+import { reset } from './parts/reset.ts'
 import { size } from './parts/size.ts'
 import { start } from './parts/start.ts'
 import { throughput } from './parts/throughput.ts'
@@ -31,6 +36,11 @@ const parts: readonly Part[] = [
   drivers,
   login,
   start,
+  point,
+  reset,
+  baseSnapshots,
+  manyBranches,
+  depth,
 ]
 
 /** Exit code. */
@@ -92,7 +102,7 @@ async function measureParts(options: Options, endings: Endings): Promise<number>
         options.out,
         machine,
         measured,
-        parts.map(({ name }) => name),
+        [...parts.map(({ name }) => name), 'soak'], // written by `npm run soak -- --write`
       )
     }
   }

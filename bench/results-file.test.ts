@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Measured, writeResults } from './results-file.ts'
+import { type Measured, placePart, writeResults } from './results-file.ts'
 import { percentile } from './statistics.ts'
 import { timingColumns, timingRow } from './tables.ts'
 
@@ -51,6 +51,16 @@ describe('the results file', () => {
     writeResults(file(), [...machine.slice(0, 3), 'Node 22'], [part('wake', 22)], order)
     expect(read()).toContain('Part create')
     expect(read()).toContain('Node 22')
+  })
+
+  test('a part that is written by itself takes its place, and stays when others are measured', () => {
+    writeResults(file(), machine, [part('create', 11)], order)
+    placePart(file(), part('soak', 44))
+    placePart(file(), part('soak', 55))
+    expect(read()).not.toContain('44.0')
+    writeResults(file(), machine, [part('wake', 22)], [...order, 'soak'])
+    for (const name of ['create', 'wake', 'soak']) expect(read()).toContain(`Part ${name}`)
+    expect(read()).toContain('55.0')
   })
 })
 

@@ -42,6 +42,15 @@ export function writeResults(
   writeFileSync(file, `${[heading(machine), ...parts].join('\n\n')}\n`)
 }
 
+/** One part that is measured by itself: in its place, or at the end. */
+export function placePart(file: string, measured: Measured): void {
+  const text = existsSync(file) ? readFileSync(file, 'utf8').trimEnd() : ''
+  const before = partIn(text, measured.name)
+  const fresh = renderPart(measured)
+  const placed = before === undefined ? `${text}\n\n${fresh}` : text.replace(before, () => fresh)
+  writeFileSync(file, `${placed.trimStart()}\n`)
+}
+
 function heading(machine: readonly string[]): string {
   return [
     '# Measured',

@@ -55,6 +55,14 @@ const needs = [
     isMet: () => postgresTool('pgbench') !== undefined && postgresTool('pg_restore') !== undefined,
     isServer: true,
   },
+  {
+    name: 'libfaketime',
+    for: 'clocks that jump (test/faults)',
+    isMet: () =>
+      ['x86_64', 'aarch64'].some((machine) =>
+        existsSync(`/usr/lib/${machine}-linux-gnu/faketime/libfaketime.so.1`),
+      ),
+  },
   { name: 'git', for: 'worktrees', isMet: () => onPath('git') },
   { name: 'curl', for: 'the clients psql and curl', isMet: () => onPath('curl') },
   {

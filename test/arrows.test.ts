@@ -18,6 +18,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   compute: ['lib', 'domain', 'ports'],
   roles: ['lib', 'domain', 'ports'],
   tokens: ['lib', 'domain', 'ports'],
+  backup: ['lib', 'domain', 'ports'],
+  transfer: ['lib', 'domain', 'ports'],
   api: ['lib', 'domain', 'actions'],
   oauth: ['lib', 'domain', 'actions'],
   gateway: ['lib', 'wire', 'domain', 'actions'],
@@ -45,6 +47,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'openid-client': ['client'],
   '@peculiar/x509': ['tokens'],
   commander: ['cli'],
+  '@aws-sdk': ['backup'],
 }
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) =>

@@ -32,6 +32,12 @@ export async function authenticate({ catalog, clock }: Stores, token: Secret): P
   return identity
 }
 
+/** A service principal, and which of its secrets proved it. */
+export interface ProvenClient {
+  readonly identity: Identity
+  readonly secretId: string
+}
+
 /**
  * The service principal that this client id (its application id) and secret prove; `undefined` when
  * they do not, whatever of both is wrong.
@@ -40,13 +46,13 @@ export async function verifyClientSecret(
   { catalog, clock }: Stores,
   clientId: string,
   secret: Secret,
-): Promise<Identity | undefined> {
+): Promise<ProvenClient | undefined> {
   const now = clock.now()
   const found = await catalog.clientSecrets.find(clientId.toLowerCase(), hashOf(secret), now)
   if (found === undefined) return undefined
   const { identity, secret: row } = found
   if (isWorthNoting(row.lastUsedTime, now)) await catalog.clientSecrets.noteUse(row.secretId, now)
-  return identity
+  return { identity, secretId: row.secretId }
 }
 
 const isWorthNoting = (known: EpochMs | undefined, now: EpochMs): boolean =>
@@ -199,6 +205,7 @@ export async function listClientSecrets(
   }))
 }
 
+/** The access tokens that it gave end with it. */
 export async function deleteClientSecret(
   services: Pick<Services, 'catalog'>,
   caller: Caller,

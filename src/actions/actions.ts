@@ -2,7 +2,9 @@
  * The verbs of the product, one file each beside this one. Edges call these and nothing else. Every
  * write answers with its operation; a refusal that can be known at once is thrown at once.
  */
-import type { BranchResource } from '../domain/branch.ts'
+import type { BackupListing } from '../domain/backup.ts'
+import type { BackupPoint } from '../domain/backup-chain.ts'
+import type { BranchResource, Durability } from '../domain/branch.ts'
 import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
 import type { DatabaseResource } from '../domain/database.ts'
 import type { EndpointResource, EndpointType } from '../domain/endpoint.ts'
@@ -25,19 +27,25 @@ import type {
   SnapshotPath,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
+import type { Point } from '../domain/point.ts'
 import type { DirectoryEntry, Principal } from '../domain/principal.ts'
 import type { CustomTag, PostgresMajor, ProjectResource } from '../domain/project.ts'
+import type { ResetPreview } from '../domain/reset-preview.ts'
 import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.ts'
 import type { SnapshotResource } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
 import type { Secret } from '../lib/secret.ts'
-import type { EpochMs, Millis } from '../lib/time.ts'
+import type { EpochMicros, EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
 import type { AuditVerification, RecordedEntry } from '../ports/audit.ts'
+import type { BackupPlace } from '../ports/backups.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
 import type { Narrowing } from '../ports/roles.ts'
+import type { ProvenClient } from './access-tokens.ts'
+import type { ExportedBranch } from './export-branch.ts'
 import type { GroupChanges, NewGroup } from './groups.ts'
 import type { IdentityChanges, NewIdentity } from './identities.ts'
+import type { ImportBranch } from './import-branch.ts'
 import type { AuditFilter } from './read-audit.ts'
 import type { SetupLink } from './sign-in.ts'
 import type { ChangedSchedule, SnapshotScheduleResource } from './snapshot-schedule.ts'
@@ -101,6 +109,7 @@ export interface CreateProject {
 
 export interface BranchSpec {
   readonly isProtected?: boolean
+  readonly durability?: Durability
   readonly expiration?: Expiration
 }
 
@@ -111,12 +120,26 @@ export interface CreateBranch {
     /** Full name, or a bare branch id of the same project; default: the default branch. */
     readonly source?: string
     readonly sourceLsn?: Lsn
-    readonly sourceTime?: EpochMs
+    readonly sourceTime?: EpochMicros
     /** Full name, or a bare snapshot id of the same project; then no other source is named. */
     readonly snapshot?: string
   }
   readonly replaceExisting: boolean
 }
+
+export interface UpgradeBranch {
+  /** The branch that stays as it is. */
+  readonly source: BranchPath
+  /** Of the new branch. */
+  readonly branchId: BranchId
+  readonly pgVersion: PostgresMajor
+  readonly expiration?: Expiration
+}
+
+/** What a branch is restored to: one of its snapshots, or a point of its history. */
+export type RestorePoint =
+  /** Full name, or a bare snapshot id of the same project. */
+  { readonly kind: 'snapshot'; readonly snapshot: string } | Point
 
 export interface CreateSnapshot {
   readonly project: ProjectId
@@ -125,7 +148,7 @@ export interface CreateSnapshot {
     /** Full name, or a bare branch id of the same project. */
     readonly source: string
     readonly sourceLsn?: Lsn
-    readonly sourceTime?: EpochMs
+    readonly sourceTime?: EpochMicros
     /** Default: never. */
     readonly expiration?: Expiration
   }
@@ -184,6 +207,14 @@ export interface CreateCredential {
   readonly groupName?: string
 }
 
+export interface RestoreBackup {
+  readonly from: BackupPlace
+  /** Default: the end of the last backup. */
+  readonly point: BackupPoint | undefined
+  /** Default: where it was. */
+  readonly into: BranchPath | undefined
+}
+
 export interface SetAccessEntry {
   /** Login name, or a group's name; upper and lower case do not count. */
   readonly name: string
@@ -203,7 +234,7 @@ export interface Actions {
    * The active service principal that this client id (its application id) and secret prove, for the
    * token endpoint; `undefined` when they do not, whatever of both is wrong.
    */
-  verifyClientSecret(clientId: string, secret: Secret): Promise<Identity | undefined>
+  verifyClientSecret(clientId: string, secret: Secret): Promise<ProvenClient | undefined>
 
   createProject(caller: Caller, input: CreateProject): Promise<OperationResource>
   getProject(caller: Caller, path: ProjectPath): Promise<ProjectResource>
@@ -233,6 +264,22 @@ export interface Actions {
     options: { readonly purge: boolean; readonly allowMissing: boolean },
   ): Promise<OperationResource>
   undeleteBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** A new branch of a later Postgres major with the data of this one. */
+  upgradeBranch(caller: Caller, input: UpgradeBranch): Promise<OperationResource>
+  /** Its data becomes that of its source branch as it is now. */
+  resetBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+  /** Refuses what the reset would refuse. */
+  previewReset(caller: Caller, path: BranchPath): Promise<ResetPreview>
+  /** Its data becomes what it was. */
+  restoreBranch(caller: Caller, path: BranchPath, to: RestorePoint): Promise<OperationResource>
+  previewRestore(caller: Caller, path: BranchPath, to: RestorePoint): Promise<ResetPreview>
+  /** Checks a throw-away clone of the branch as it is now; the response is a report. */
+  verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+
+  /** A new root branch, filled from another Postgres. */
+  importBranch(caller: Caller, input: ImportBranch): Promise<OperationResource>
+  /** The branch as it is now, as a cluster that plain Postgres starts from. */
+  exportBranch(caller: Caller, path: BranchPath): Promise<ExportedBranch>
 
   createEndpoint(caller: Caller, input: CreateEndpoint): Promise<OperationResource>
   getEndpoint(caller: Caller, path: EndpointPath): Promise<EndpointResource>
@@ -249,6 +296,19 @@ export interface Actions {
     path: EndpointPath,
     id: string,
   ): Promise<ComputeInstanceResource>
+
+  /** A copy away from this machine; for administrators, as all that concerns backups. */
+  backUpBranch(
+    caller: Caller,
+    path: BranchPath,
+    input: { readonly to: BackupPlace; readonly isFull: boolean },
+  ): Promise<OperationResource>
+  /** What there is at a place. */
+  listBackups(caller: Caller, place: BackupPlace): Promise<BackupListing>
+  /** Reads all of it; the response says what is wrong. */
+  verifyBackups(caller: Caller, place: BackupPlace): Promise<OperationResource>
+  /** A new branch, and its project with all who may use it where that is not there. */
+  restoreBackup(caller: Caller, input: RestoreBackup): Promise<OperationResource>
 
   createRole(caller: Caller, input: CreateRole): Promise<OperationResource>
   getRole(caller: Caller, path: RolePath): Promise<RoleResource>
@@ -288,6 +348,9 @@ export interface Actions {
 
   /** Waits up to 2 s for an operation that is about to finish. `resource` is the name before `/operations/`. */
   getOperation(caller: Caller, resource: string, uid: OperationUid): Promise<OperationResource>
+
+  /** Asks for its end; what it had begun is then undone. Its kind must be one that can be cancelled. */
+  cancelOperation(caller: Caller, resource: string, uid: OperationUid): Promise<OperationResource>
 
   createCredential(
     caller: Caller,

@@ -2,7 +2,8 @@
  * What the audit log says of each action. The type asks for every method of `Actions`: one that is
  * added is either a read or says here what it is called and what it is about.
  */
-import { changedFields } from '../domain/audit.ts'
+import { type AuditDetails, changedFields } from '../domain/audit.ts'
+import { formatLsn } from '../domain/lsn.ts'
 import {
   branchName,
   type DatabaseId,
@@ -15,8 +16,8 @@ import {
   snapshotName,
 } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
-import { rfc3339 } from '../lib/time.ts'
-import type { Actions } from './actions.ts'
+import { rfc3339, rfc3339Micros } from '../lib/time.ts'
+import type { Actions, RestorePoint } from './actions.ts'
 import type { About } from './audit-entry.ts'
 
 type Rest<K extends keyof Actions> =
@@ -36,6 +37,10 @@ export interface Audited<R extends readonly unknown[], T> {
 const namedBy = ({ name }: OperationResource): Partial<About> => ({
   resource: name.split('/operations/')[0] ?? name,
 })
+const saidOf = (to: RestorePoint): AuditDetails => {
+  if (to.kind === 'snapshot') return { snapshot: to.snapshot }
+  return to.kind === 'time' ? { time: rfc3339Micros(to.time) } : { lsn: formatLsn(to.lsn) }
+}
 const chosen = '-'
 
 export const auditTable: {
@@ -74,6 +79,19 @@ export const auditTable: {
     about: ({ project }) => ({ resource: projectName(project) }),
   },
 
+  importBranch: {
+    action: 'import-branch',
+    // Never where from: the address holds a password.
+    about: ({ project, branchId, spec: { source: _, ...spec } }) => ({
+      resource: branchName(project, branchId),
+      changed: changedFields(spec),
+      details: { schema_only: spec.schemaOnly },
+    }),
+  },
+  exportBranch: {
+    action: 'export-branch',
+    about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
+  },
   createBranch: {
     action: 'create-branch',
     about: ({ project, branchId, spec, replaceExisting }) => ({
@@ -102,6 +120,31 @@ export const auditTable: {
     action: 'undelete-branch',
     about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
   },
+  upgradeBranch: {
+    action: 'upgrade-branch',
+    about: ({ source, branchId, pgVersion }) => ({
+      resource: branchName(source.project, branchId),
+      details: { source_branch: branchName(source.project, source.branch), pg_version: pgVersion },
+    }),
+  },
+  verifyBranch: {
+    action: 'verify-branch',
+    about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
+  },
+
+  resetBranch: {
+    action: 'reset-branch',
+    about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
+  },
+  previewReset: 'read',
+  restoreBranch: {
+    action: 'restore-branch',
+    about: ({ project, branch }, to) => ({
+      resource: branchName(project, branch),
+      details: saidOf(to),
+    }),
+  },
+  previewRestore: 'read',
 
   createEndpoint: {
     action: 'create-endpoint',
@@ -127,6 +170,27 @@ export const auditTable: {
     about: ({ project, branch, endpoint }) => ({
       resource: endpointName(project, branch, endpoint),
     }),
+  },
+
+  backUpBranch: {
+    action: 'create-backup',
+    about: ({ project, branch }, { to, isFull }) => ({
+      resource: branchName(project, branch),
+      details: { to: printable(to.place), full: isFull },
+    }),
+  },
+  listBackups: 'read',
+  verifyBackups: {
+    action: 'verify-backups',
+    about: ({ place }) => ({ resource: 'backups', details: { from: printable(place) } }),
+  },
+  restoreBackup: {
+    action: 'restore-backup',
+    about: ({ from, into }) => ({
+      resource: into === undefined ? 'backups' : branchName(into.project, into.branch),
+      details: { from: printable(from.place) },
+    }),
+    told: namedBy,
   },
 
   createRole: {
@@ -208,6 +272,13 @@ export const auditTable: {
   },
 
   getOperation: 'read',
+  cancelOperation: {
+    action: 'cancel-operation',
+    about: (resource, uid) => ({
+      resource: printable(resource),
+      details: { operation: printable(uid) },
+    }),
+  },
   createCredential: {
     action: 'create-credential',
     about: ({ endpoint, narrowing, groupName }) => ({

@@ -6,7 +6,7 @@
 
 import type { ProjectDeed } from '../domain/authorization.ts'
 import { type Branch, isLive } from '../domain/branch.ts'
-import { Fault } from '../domain/faults.ts'
+import { Fault, type Reason } from '../domain/faults.ts'
 import type { Identity } from '../domain/identity.ts'
 import type { BranchPath, EndpointUid } from '../domain/names.ts'
 import {
@@ -146,6 +146,13 @@ export async function inBranch<T>(
   return whileAwake(services, context, (socket) => work(socket, path))
 }
 
+const outOfReach: ReadonlySet<Reason> = new Set([
+  'BRANCH_NOT_FOUND',
+  'BRANCH_DATA_MISSING',
+  'ENDPOINT_NOT_FOUND',
+  'ENDPOINT_DISABLED',
+])
+
 /** For an undo: what is gone has nothing to undo, and what may not be woken is left as it is. */
 export async function undoInBranch(
   services: Services,
@@ -155,9 +162,7 @@ export async function undoInBranch(
   try {
     await inBranch(services, context, work)
   } catch (error) {
-    const isOutOfReach =
-      error instanceof Fault &&
-      ['BRANCH_NOT_FOUND', 'ENDPOINT_NOT_FOUND', 'ENDPOINT_DISABLED'].includes(error.reason)
+    const isOutOfReach = error instanceof Fault && outOfReach.has(error.reason)
     if (!isOutOfReach) throw error
     services.log.warn({ err: error, operation: context.row.uid }, 'nothing can be undone there')
   }

@@ -13,17 +13,20 @@ import {
   parseSnapshotId,
   parseSnapshotName,
 } from '../domain/names.ts'
+import { isSamePoint, type Point } from '../domain/point.ts'
 import type { Project } from '../domain/project.ts'
 import type { Snapshot } from '../domain/snapshot.ts'
-import type { EpochMs } from '../lib/time.ts'
+import { type EpochMs, toMicros } from '../lib/time.ts'
 import type { CatalogSession } from '../ports/catalog.ts'
 import type { CreateBranch } from './actions.ts'
-import { volumeOf } from './compute-spec.ts'
+import { basesOf } from './history-volumes.ts'
+import { mustHaveData } from './known-volumes.ts'
 import { mayAddRoot, mayCopy } from './limits.ts'
 import type { Source } from './place-volume.ts'
+import { mustBePast, mustHaveBase } from './point-in-history.ts'
 import type { Policy, Services } from './services.ts'
-import { snapshotVolume } from './snapshot-volume.ts'
 import { templateSource } from './template.ts'
+import { volumeOf } from './volume-of.ts'
 
 export interface Origin {
   /** What the new branch's row says of it. */
@@ -33,6 +36,7 @@ export interface Origin {
     | 'sourceBranchUid'
     | 'sourceBranchId'
     | 'sourceTime'
+    | 'sourcePoint'
     | 'sourceSnapshotUid'
     | 'sourceSnapshotId'
   >
@@ -59,6 +63,7 @@ export async function findOrigin(
         sourceBranchUid: undefined,
         sourceBranchId: undefined,
         sourceTime: undefined,
+        sourcePoint: undefined,
         sourceSnapshotUid: snapshot.uid,
         sourceSnapshotId: snapshot.snapshotId,
       },
@@ -66,17 +71,19 @@ export async function findOrigin(
     }
   }
   const source = await findSource(session, project, spec.source)
-  mustBePresent(spec)
+  const point = pointOf(spec)
+  if (point !== undefined) await mustHold(session, source, point, now)
   if (policy.contract === 'strict' && source.expireTime !== undefined) {
     throw new Fault('EXPIRING_BRANCH_HAS_CHILDREN')
   }
   mayCopy(source, policy)
   return {
     fields: {
-      logicalSizeBytes: source.logicalSizeBytes,
+      logicalSizeBytes: point === undefined ? source.logicalSizeBytes : 0,
       sourceBranchUid: source.uid,
       sourceBranchId: source.branchId,
-      sourceTime: now,
+      sourceTime: point === undefined ? toMicros(now) : undefined,
+      sourcePoint: point,
       sourceSnapshotUid: undefined,
       sourceSnapshotId: undefined,
     },
@@ -84,13 +91,39 @@ export async function findOrigin(
   }
 }
 
-/** A past point needs an archive of WAL, which is not there. */
-export function mustBePresent({
+/** Known now, so said now: a source whose volume somebody has taken away. */
+export async function originMustHaveData(
+  session: CatalogSession,
+  { storage }: Pick<Services, 'storage'>,
+  { sourceBranchUid, sourceSnapshotUid }: Origin['fields'],
+): Promise<void> {
+  const branch = sourceBranchUid && (await session.branches.byUid(sourceBranchUid))
+  if (branch !== undefined) await mustHaveData({ storage }, { branch })
+  const snapshot = sourceSnapshotUid && (await session.snapshots.byUid(sourceSnapshotUid))
+  if (snapshot === undefined || (await storage.hasVolume(volumeOf(snapshot)))) return
+  const facts = { snapshot: snapshot.snapshotId, volume: volumeOf(snapshot) }
+  throw new Fault('SNAPSHOT_DATA_MISSING', facts)
+}
+
+/** The point of the source's history that is asked for; `undefined`: as it is now. */
+export function pointOf({
   sourceLsn,
   sourceTime,
-}: Pick<SourceSpec, 'sourceLsn' | 'sourceTime'>): void {
+}: Pick<SourceSpec, 'sourceLsn' | 'sourceTime'>): Point | undefined {
   if (sourceLsn !== undefined && sourceTime !== undefined) throw new Fault('POINT_AMBIGUOUS')
-  if (sourceLsn !== undefined || sourceTime !== undefined) throw new Fault('POINT_UNAVAILABLE')
+  if (sourceLsn !== undefined) return { kind: 'lsn', lsn: sourceLsn }
+  return sourceTime === undefined ? undefined : { kind: 'time', time: sourceTime }
+}
+
+/** What can be known at once of a point: it is past, and not before the history of the branch. */
+export async function mustHold(
+  { bases }: Pick<CatalogSession, 'bases'>,
+  branch: Branch,
+  point: Point,
+  now: EpochMs,
+): Promise<void> {
+  mustBePast(point, toMicros(now))
+  mustHaveBase(branch, await basesOf(bases, branch), point)
 }
 
 function mustNameOneSource({ source, sourceLsn, sourceTime }: SourceSpec): void {
@@ -128,7 +161,7 @@ function sourceId(project: ProjectId, source: string) {
   return path.branch
 }
 
-async function findSourceSnapshot(
+export async function findSourceSnapshot(
   session: CatalogSession,
   project: Project,
   name: string,
@@ -152,10 +185,14 @@ function snapshotIdOf(project: ProjectId, name: string) {
 export function mustKeepSource(project: Project, existing: Branch, spec: SourceSpec): void {
   const { source, sourceLsn, sourceTime, snapshot } = spec
   const { projectId } = project
+  // What was asked for then, or what became of it.
+  const isAt = (point: Point) =>
+    isSamePoint(point, existing.sourcePoint) ||
+    (point.kind === 'lsn' ? point.lsn === existing.sourceLsn : point.time === existing.sourceTime)
   const changes = {
     source_branch: source !== undefined && sourceId(projectId, source) !== existing.sourceBranchId,
-    source_branch_lsn: sourceLsn !== undefined && sourceLsn !== existing.sourceLsn,
-    source_branch_time: sourceTime !== undefined && sourceTime !== existing.sourceTime,
+    source_branch_lsn: sourceLsn !== undefined && !isAt({ kind: 'lsn', lsn: sourceLsn }),
+    source_branch_time: sourceTime !== undefined && !isAt({ kind: 'time', time: sourceTime }),
     source_snapshot:
       snapshot !== undefined && snapshotIdOf(projectId, snapshot) !== existing.sourceSnapshotId,
   }
@@ -172,24 +209,40 @@ export async function sourceOf(
 ): Promise<Source> {
   const { sourceSnapshotUid: snapshot, sourceBranchUid: source } = branch
   if (snapshot !== undefined) {
-    return {
-      volume: snapshotVolume({ uid: snapshot, projectUid: project.uid }),
-      lock: snapshot,
-      compute: snapshot as string as EndpointUid, // never runs
-    }
+    return snapshotSource(services, snapshot)
   }
   if (source === undefined) return templateSource(services, project.pgVersion)
-  return branchSource(services, project, source)
+  return branchSource(services, source)
 }
+
+export const snapshotSource = (
+  { catalog }: Pick<Services, 'catalog'>,
+  uid: Snapshot['uid'],
+): Source => ({
+  async volume() {
+    const snapshot = await catalog.snapshots.byUid(uid)
+    if (snapshot === undefined) throw new Fault('SNAPSHOT_NOT_FOUND') // deleted since it was accepted
+    return volumeOf(snapshot)
+  },
+  lock: uid,
+  compute: uid as string as EndpointUid, // never runs
+})
 
 /** A branch as it is now, awake or asleep. */
 export async function branchSource(
   { catalog }: Pick<Services, 'catalog'>,
-  project: Pick<Project, 'uid'>,
-  branch: Branch['uid'],
+  uid: Branch['uid'],
 ): Promise<Source> {
-  const endpoints = await catalog.endpoints.ofBranch(branch)
+  const endpoints = await catalog.endpoints.ofBranch(uid)
   const writer = endpoints.find(({ type }) => type === 'ENDPOINT_TYPE_READ_WRITE')
   if (writer === undefined) throw new Fault('BRANCH_NOT_FOUND') // deleted since it was accepted
-  return { volume: volumeOf(project, { uid: branch }), lock: branch, compute: writer.uid }
+  return {
+    async volume() {
+      const branch = await catalog.branches.byUid(uid)
+      if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
+      return volumeOf(branch)
+    },
+    lock: uid,
+    compute: writer.uid,
+  }
 }

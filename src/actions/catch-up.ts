@@ -10,10 +10,10 @@ import { type Standing, standingOf } from '../domain/standing.ts'
 import { type Millis, millis, seconds } from '../lib/time.ts'
 import type { EndpointContext } from '../ports/catalog.ts'
 import type { ReplayGoal } from '../ports/compute.ts'
-import { volumeOf } from './compute-spec.ts'
 import { lockOf, stopOf, wake } from './fleet.ts'
 import { placeReader, startReader, writerOf } from './readers.ts'
 import type { Services } from './services.ts'
+import { volumeOf } from './volume-of.ts'
 
 export interface Effort {
   /** For replay of what is on its way. */
@@ -55,14 +55,14 @@ export async function catchUp(
 
 async function lookAt(
   services: Services,
-  { project, branch, endpoint }: EndpointContext,
+  { branch, endpoint }: EndpointContext,
   { patience, mayWake }: Effort,
 ): Promise<Standing> {
   const { catalog, computes, storage } = services
   const writer = await writerOf(catalog, branch)
   if ((await computes.look(writer.uid)).kind !== 'ready') {
     if (!mayWake) return 'late'
-    const { position, isShutDown } = await storage.lastCheckpoint(volumeOf(project, branch))
+    const { position, isShutDown } = await storage.lastCheckpoint(volumeOf(branch))
     if (isShutDown) {
       // All before that checkpoint is all that there is; what has not arrived by now never will.
       const goal = { through: position, oldest: position, patience }

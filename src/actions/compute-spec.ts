@@ -1,28 +1,27 @@
 /** What the compute of a read-write endpoint is started with. */
-import { type Branch, defaultDatabase } from '../domain/branch.ts'
+import { type Branch, defaultDatabase, durabilitySettings } from '../domain/branch.ts'
 import { settingsForCu } from '../domain/cu.ts'
 import { type Endpoint, isReader } from '../domain/endpoint.ts'
 import type { Project } from '../domain/project.ts'
 import type { ComputeSpec } from '../ports/compute.ts'
-import type { VolumeId } from '../ports/storage.ts'
 import type { Services } from './services.ts'
-
-export const volumeOf = (project: Pick<Project, 'uid'>, branch: Pick<Branch, 'uid'>): VolumeId =>
-  `${project.uid}/${branch.uid}` as VolumeId
+import { type Holder, volumeOf } from './volume-of.ts'
 
 export function computeSpec(
   { storage }: Pick<Services, 'storage'>,
   project: Project,
-  branch: Pick<Branch, 'uid'>,
+  branch: Holder & Pick<Branch, 'durability'>,
   endpoint: Endpoint,
 ): ComputeSpec {
   if (isReader(endpoint)) throw new Error("a reader never runs on its branch's own volume")
   return {
     uid: endpoint.uid,
     major: project.pgVersion,
-    dataDirectory: storage.dataDirectory(volumeOf(project, branch)),
-    settings: settingsOf(endpoint),
+    dataDirectory: storage.dataDirectory(volumeOf(branch)),
+    // Below what was set by name: who says synchronous_commit means it.
+    settings: { ...durabilitySettings(branch.durability), ...settingsOf(endpoint) },
     firstDatabase: defaultDatabase,
+    keepsWal: true,
   }
 }
 

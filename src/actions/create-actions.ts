@@ -16,6 +16,8 @@ import { actorOf, begin, originOf } from './audit-entry.ts'
 import { type Audited, auditTable } from './audit-table.ts'
 import { audited } from './audited.ts'
 import { authenticate } from './authenticate.ts'
+import { backUpBranch, backUpBranchKind } from './back-up-branch.ts'
+import { cancelOperation } from './cancel-operation.ts'
 import {
   deleteProject,
   deleteProjectKind,
@@ -39,6 +41,7 @@ import {
 import { deleteBranch, deleteBranchKind } from './delete-branch.ts'
 import { deleteEndpoint, deleteEndpointKind } from './delete-endpoint.ts'
 import { deleteSnapshot, deleteSnapshotKind } from './delete-snapshot.ts'
+import { exportBranch } from './export-branch.ts'
 import type { Prepared } from './fleet.ts'
 import { createGroup, deleteGroup, getGroup, listGroups, updateGroup } from './groups.ts'
 import {
@@ -49,7 +52,10 @@ import {
   listIdentities,
   updateIdentity,
 } from './identities.ts'
+import { importBranch } from './import-branch.ts'
+import { importBranchKind } from './import-kind.ts'
 import { getAccess, setAccess } from './permissions.ts'
+import { previewReset, previewRestore } from './preview-reset.ts'
 import {
   getBranch,
   getEndpoint,
@@ -60,7 +66,11 @@ import {
   listProjects,
 } from './read.ts'
 import { listAudit, verifyAudit } from './read-audit.ts'
+import { listBackups, verifyBackups, verifyBackupsKind } from './read-backups.ts'
 import { getSnapshot, listSnapshots } from './read-snapshots.ts'
+import { replaceVolumeKinds } from './replace-volume.ts'
+import { resetBranch, restoreBranch } from './reset-branch.ts'
+import { restoreBackup, restoreBackupKind } from './restore-backup.ts'
 import { roleAndDatabaseKinds } from './role-kinds.ts'
 import {
   createRole,
@@ -76,6 +86,8 @@ import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
 import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
+import { upgradeBranch, upgradeBranchKind } from './upgrade-branch.ts'
+import { verifyBranch, verifyBranchKind } from './verify-branch.ts'
 
 export const createKinds = (services: Services, prepared: Prepared): readonly Kind[] => [
   createProjectKind(services, prepared),
@@ -84,11 +96,18 @@ export const createKinds = (services: Services, prepared: Prepared): readonly Ki
   createBranchKind(services, prepared),
   deleteBranchKind(services),
   undeleteBranchKind(services),
+  ...replaceVolumeKinds(services),
+  importBranchKind(services, prepared),
+  verifyBranchKind(services),
+  upgradeBranchKind(services, prepared),
   createEndpointKind(services),
   updateEndpointKind(services),
   createSnapshotKind(services),
   deleteSnapshotKind(services),
   deleteEndpointKind(services),
+  backUpBranchKind(services),
+  verifyBackupsKind(services),
+  restoreBackupKind(services, prepared),
   ...roleAndDatabaseKinds(services),
 ]
 
@@ -133,6 +152,15 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   updateBranch: (caller, path, spec) => updateBranch(services, caller, path, spec),
   deleteBranch: (caller, path, options) => deleteBranch(services, caller, path, options),
   undeleteBranch: (caller, path) => undeleteBranch(services, caller, path),
+  resetBranch: (caller, path) => resetBranch(services, caller, path),
+  previewReset: (caller, path) => previewReset(services, caller, path),
+  restoreBranch: (caller, path, to) => restoreBranch(services, caller, path, to),
+  previewRestore: (caller, path, to) => previewRestore(services, caller, path, to),
+  verifyBranch: (caller, path) => verifyBranch(services, caller, path),
+  upgradeBranch: (caller, input) => upgradeBranch(services, caller, input),
+
+  importBranch: (caller, input) => importBranch(services, caller, input),
+  exportBranch: (caller, path) => exportBranch(services, caller, path),
 
   createEndpoint: (caller, input) => createEndpoint(services, caller, input),
   getEndpoint: (caller, path) => getEndpoint(services, caller, path),
@@ -141,6 +169,11 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   deleteEndpoint: (caller, path) => deleteEndpoint(services, caller, path),
   listComputeInstances: (caller, path, page) => listComputeInstances(services, caller, path, page),
   getComputeInstance: (caller, path, id) => getComputeInstance(services, caller, path, id),
+
+  backUpBranch: (caller, path, input) => backUpBranch(services, caller, path, input),
+  listBackups: (caller, place) => listBackups(services, caller, place),
+  verifyBackups: (caller, place) => verifyBackups(services, caller, place),
+  restoreBackup: (caller, input) => restoreBackup(services, caller, input),
 
   createRole: (caller, input) => createRole(services, prepared, caller, input),
   getRole: (caller, path) => getRole(services, prepared, caller, path),
@@ -164,6 +197,8 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
     updateSnapshotSchedule(services, caller, path, cadences),
 
   getOperation: (caller, resource, uid) => getOperation(services, engine, caller, resource, uid),
+  cancelOperation: (caller, resource, uid) =>
+    cancelOperation(services, engine, caller, resource, uid),
   createCredential: (caller, input) => createCredential(services, caller, input),
 
   getMe: (caller) => getMe(services, caller),

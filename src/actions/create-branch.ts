@@ -6,27 +6,30 @@ import type { Branch } from '../domain/branch.ts'
 import { type Endpoint, primary } from '../domain/endpoint.ts'
 import { expireTimeOf } from '../domain/expiration.ts'
 import { Fault } from '../domain/faults.ts'
-import { lsn } from '../domain/lsn.ts'
-import { type BranchUid, branchName, type EndpointUid } from '../domain/names.ts'
+import { type Lsn, lsn } from '../domain/lsn.ts'
+import { type BranchUid, branchName, type EndpointUid, type VolumeUid } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
-import { type EpochMs, epochMs } from '../lib/time.ts'
+import { type EpochMs, epochMicros, toMicros } from '../lib/time.ts'
 import type { Kind, StepContext } from '../operations/kind.ts'
 import type { CatalogSession, EndpointContext, NewWork } from '../ports/catalog.ts'
 import type { DraftId } from '../ports/storage.ts'
 import { allow, lockProject, may } from './access.ts'
 import type { Caller, CreateBranch } from './actions.ts'
 import { mayWakeOneMore } from './active-limit.ts'
+import { beginningOf, readBeginning, writeBeginning } from './beginning.ts'
 import { settleBranch } from './branch-contents.ts'
-import { findOrigin, mustKeepSource, sourceOf } from './branch-origin.ts'
-import { computeSpec, volumeOf } from './compute-spec.ts'
+import { findOrigin, mustKeepSource, originMustHaveData, sourceOf } from './branch-origin.ts'
+import { computeSpec } from './compute-spec.ts'
 import type { Prepared } from './fleet.ts'
 import { type Limits, mayAddBranch, mayAddProtected } from './limits.ts'
 import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
+import { mustReach, placeAt } from './place-at.ts'
 import { placeVolume } from './place-volume.ts'
 import type { Services } from './services.ts'
-import { changeBranch } from './update-branch.ts'
+import { changeBranch, reconfigure } from './update-branch.ts'
 import { viewBranch } from './views.ts'
+import { volumeOf } from './volume-of.ts'
 
 export async function createBranch(
   services: Services,
@@ -34,7 +37,7 @@ export async function createBranch(
   input: CreateBranch,
 ): Promise<OperationResource> {
   const { catalog, clock, policy } = services
-  return catalog.transaction(async (session) => {
+  const accepted = await catalog.transaction(async (session) => {
     const project = await lockProject(session, input, may(caller, 'createBranch'))
     const existing = await session.branches.byId(project.uid, input.branchId)
     if (existing !== undefined) {
@@ -63,12 +66,14 @@ export async function createBranch(
     await mayAddBranch(session, project, policy)
     await mayWakeOneMore(services, session, project) // a branch is made awake
     // Known now, so said now: an operation could only fail, or wait for a pool that is not there.
-    await services.storage.check()
+    await services.storage.checkRoom()
+    await originMustHaveData(session, services, fields)
     const { work } = await reserveBranch(session, {
       project,
       branch: {
         ...newBranch(project, caller, input.branchId, now),
         isProtected: spec.isProtected ?? false,
+        durability: spec.durability ?? 'durable',
         expireTime,
         ...fields,
       },
@@ -83,6 +88,11 @@ export async function createBranch(
     })
     return renderOperation({ ...work, outcome: { kind: 'pending' } })
   })
+  const { durability } = input.spec
+  if (input.replaceExisting && durability !== undefined) {
+    await reconfigure(services, { project: input.project, branch: input.branchId })
+  }
+  return accepted
 }
 
 export async function mayProtect(
@@ -102,28 +112,39 @@ export const newBranch = (
   caller: Caller,
   branchId: Branch['branchId'],
   now: EpochMs,
-): Branch => ({
-  uid: newBranchUid(),
-  projectUid: project.uid,
-  branchId,
-  state: 'INIT',
-  pendingState: 'READY',
-  stateChangeTime: now,
-  isProtected: false,
-  logicalSizeBytes: 0,
-  expireTime: undefined,
-  sourceBranchUid: undefined,
-  sourceBranchId: undefined,
-  sourceLsn: undefined,
-  sourceTime: undefined,
-  sourceSnapshotUid: undefined,
-  sourceSnapshotId: undefined,
-  createdBy: caller.identity.uid,
-  createTime: now,
-  updateTime: now,
-  deleteTime: undefined,
-  purgeTime: undefined,
-})
+): Branch => {
+  const uid = newBranchUid()
+  return {
+    uid,
+    projectUid: project.uid,
+    volumeUid: uid as string as VolumeUid,
+    begin: undefined,
+    branchId,
+    state: 'INIT',
+    pendingState: 'READY',
+    stateChangeTime: now,
+    isProtected: false,
+    durability: 'durable',
+    logicalSizeBytes: 0,
+    expireTime: undefined,
+    sourceBranchUid: undefined,
+    sourceBranchId: undefined,
+    sourceLsn: undefined,
+    sourceTime: undefined,
+    sourcePoint: undefined,
+    sourceSnapshotUid: undefined,
+    sourceSnapshotId: undefined,
+    isRestored: false,
+    isImported: false,
+    windowStart: undefined,
+    historyBytes: 0,
+    createdBy: caller.identity.uid,
+    createTime: now,
+    updateTime: now,
+    deleteTime: undefined,
+    purgeTime: undefined,
+  }
+}
 
 /** Rows for a branch and its implicit endpoint, and the work that will make them real. */
 export async function reserveBranch(
@@ -189,23 +210,26 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
     name: 'clone',
     async run(context) {
       const { project, branch, endpoint } = await rowsOf(services, context)
-      const source = await sourceOf(services, project, branch)
       // Meanwhile, and again in the next step: the gateway makes the address's certificate ready.
       services.door.listen([endpoint.address]).catch(() => undefined)
-      const time = await placeVolume(
-        services,
-        source,
-        volumeOf(project, branch),
-        context.row.uid as string as DraftId,
-      )
-      context.memory = { ...context.memory, time }
+      const target = volumeOf(branch)
+      const draft = context.row.uid as string as DraftId
+      if (branch.sourcePoint !== undefined) {
+        const source = await sourceBranchOf(services, branch)
+        const placed = await placeAt(services, source.uid, branch.sourcePoint, target, draft)
+        const [goal, time] = [String(placed.lsn), String(placed.time)]
+        context.memory = { ...context.memory, goal, time }
+        return
+      }
+      const source = await sourceOf(services, project, branch)
+      const time = toMicros(await placeVolume(services, source, target, draft))
+      context.memory = { ...context.memory, time: String(time) }
     },
     async undo(context) {
       const { row } = context
       await services.storage.deleteDraft(row.uid as string as DraftId)
-      await services.storage.deleteVolume(
-        volumeOf({ uid: row.projectUid }, { uid: branchUid(context) }),
-      )
+      const branch = await services.catalog.branches.byUid(branchUid(context))
+      if (branch !== undefined) await services.storage.deleteVolume(volumeOf(branch))
     },
   },
   {
@@ -218,9 +242,14 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
       }
       const reached = await services.volumes.run(branch.uid, async () => {
         await services.computes.ensureReady(computeSpec(services, project, branch, endpoint))
-        return services.computes.recoveredTo(endpoint.uid)
+        return beginningOf(services, endpoint.uid)
       })
-      context.memory = { ...context.memory, lsn: String(reached) }
+      const { goal } = context.memory
+      if (goal !== undefined) {
+        const source = await sourceBranchOf(services, branch)
+        await mustReach(services, source, { goal: BigInt(String(goal)), reached: reached.lsn })
+      }
+      context.memory = { ...context.memory, begin: writeBeginning(reached) }
     },
     async undo(context) {
       const found = await services.catalog.endpoints.context(endpointUid(context))
@@ -233,8 +262,10 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
     async run(context) {
       const { project, branch, endpoint } = await rowsOf(services, context)
       const { computes, roles, catalog, log } = services
-      // A branch begins with the size of its source branch; of a template or snapshot nobody knows it.
-      const isUnknown = branch.sourceBranchUid === undefined
+      // A branch begins with the size of its source branch; what that was once, nobody knows, nor what a
+      // template or snapshot has.
+      const isRoot = branch.sourceBranchUid === undefined
+      const isUnknown = isRoot || branch.sourcePoint !== undefined
       if (isUnknown || context.row.input.renewPasswords === true) {
         // Started a step ago, unless the server has stopped or died in between.
         await services.volumes.run(branch.uid, () =>
@@ -249,7 +280,7 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
         }
       }
       const creator = await catalog.identities.byUid(branch.createdBy)
-      if (isUnknown) await settleBranch(services, prepared, { branch, endpoint }, creator)
+      if (isRoot) await settleBranch(services, prepared, { branch, endpoint }, creator)
       // Nobody waits for this but the creator's first login, which asks for it too.
       if (creator === undefined || computes.state(endpoint.uid).kind !== 'ready') return
       prepared
@@ -261,7 +292,8 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
     name: 'record',
     async run(context) {
       const { project } = await rowsOf(services, context)
-      const { time, lsn: reached, logicalSize } = context.memory
+      const { time, logicalSize } = context.memory
+      const begin = readBeginning(context.memory.begin)
       await services.catalog.transaction(async (session) => {
         await session.projects.lock(project.uid)
         const branch = await session.branches.byUid(branchUid(context))
@@ -275,10 +307,14 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
                 stateChangeTime: services.clock.now(),
               }
             : {}),
+          begin,
           ...(logicalSize === undefined ? {} : { logicalSizeBytes: Number(logicalSize) }),
           ...(branch.sourceBranchUid === undefined
             ? {}
-            : { sourceLsn: lsn(BigInt(String(reached))), sourceTime: epochMs(Number(time)) }),
+            : {
+                sourceLsn: sourceLsnOf(context) ?? begin.lsn,
+                sourceTime: epochMicros(BigInt(String(time))),
+              }),
         })
       })
     },
@@ -302,6 +338,16 @@ export const createBranchKind = (services: Services, prepared: Prepared): Kind =
     return viewBranch(project, branch)
   },
 })
+
+async function sourceBranchOf({ catalog }: Services, branch: Branch): Promise<Branch> {
+  const source = branch.sourceBranchUid && (await catalog.branches.byUid(branch.sourceBranchUid))
+  if (source === undefined) throw new Fault('BRANCH_NOT_FOUND') // deleted since it was accepted
+  return source
+}
+
+/** Of a branch whose log is another one than its source's: where in the source's it began. */
+const sourceLsnOf = ({ memory: { sourceLsn } }: StepContext): Lsn | undefined =>
+  sourceLsn === undefined ? undefined : lsn(BigInt(String(sourceLsn)))
 
 const branchUid = ({ row }: StepContext): BranchUid => row.input.branch as BranchUid
 const endpointUid = ({ row }: StepContext): EndpointUid => row.input.endpoint as EndpointUid

@@ -66,7 +66,7 @@ async function reserveReader(
   const isDisabled = spec.isDisabled ?? false
   if (!isDisabled) {
     await mayWakeOneMore(services, session, project, { branch })
-    await services.storage.check()
+    await services.storage.checkRoom()
   }
   const endpoint: Endpoint = {
     uid: newEndpointUid(),

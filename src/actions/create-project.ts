@@ -38,7 +38,7 @@ export async function createProject(
       isProtected: input.initialBranch.isProtected ?? false,
     }
     await mayAddProject(session, policy)
-    await storage.check()
+    await storage.checkRoom()
     await session.projects.insert({ ...project, defaultBranchUid: branch.uid })
     await session.permissions.set(project.uid, caller.identity.uid, 'CAN_MANAGE')
     const { work } = await reserveBranch(session, {
@@ -160,5 +160,5 @@ const defaultSizing = ({ cu, suspendTimeout }: Limits): EndpointDefaults => {
   }
 }
 
-const within = (length: Millis, { min, max }: LengthRange): Millis =>
+export const within = (length: Millis, { min, max }: LengthRange): Millis =>
   millis(Math.min(max, Math.max(min, length)))

@@ -5,23 +5,26 @@
 import type { Branch } from '../domain/branch.ts'
 import { expireTimeOf } from '../domain/expiration.ts'
 import { Fault } from '../domain/faults.ts'
-import type { BranchUid, SnapshotUid } from '../domain/names.ts'
+import type { BranchUid, SnapshotUid, VolumeUid } from '../domain/names.ts'
 import { snapshotName } from '../domain/names.ts'
 import { type OperationResource, renderOperation } from '../domain/operation.ts'
+import { formatPoint, type Point, parsePoint } from '../domain/point.ts'
 import type { Project } from '../domain/project.ts'
 import { longestSnapshot, renderSnapshot, type Snapshot } from '../domain/snapshot.ts'
-import { epochMs } from '../lib/time.ts'
+import { type EpochMs, epochMs, toMillis } from '../lib/time.ts'
 import type { Kind, StepContext } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
 import type { DraftId } from '../ports/storage.ts'
 import { allow, lockProject, may } from './access.ts'
 import type { Caller, CreateSnapshot } from './actions.ts'
-import { branchSource, findSource, mustBePresent } from './branch-origin.ts'
+import { branchSource, findSource, mustHold, pointOf } from './branch-origin.ts'
+import { mustHaveData } from './known-volumes.ts'
 import { mayAddSnapshot, mayCopy } from './limits.ts'
 import { newOperationUid, newSnapshotUid } from './new-uid.ts'
+import { placeAt } from './place-at.ts'
 import { placeVolume } from './place-volume.ts'
 import type { Services } from './services.ts'
-import { snapshotVolume } from './snapshot-volume.ts'
+import { volumeOf } from './volume-of.ts'
 
 export async function createSnapshot(
   services: Services,
@@ -42,40 +45,53 @@ export async function createSnapshot(
     }
     const expireTime = expireTimeOf(expiration, { createTime: now, now, maximum: longestSnapshot })
     const source = await findSource(session, project, spec.source)
-    mustBePresent(spec)
+    const point = pointOf(spec)
+    if (point !== undefined) await mustHold(session, source, point, now)
     mayCopy(source, policy)
     await mayAddSnapshot(session, project, policy)
-    await storage.check() // known now, so said now
-    const work = await reserveSnapshot(session, project, {
-      ...newSnapshot(source),
-      snapshotId: input.snapshotId,
-      isAutomatic: false,
-      expireTime,
-      createdBy: caller.identity.uid,
-      createTime: now,
-    })
+    await storage.checkRoom() // known now, so said now
+    await mustHaveData(services, { branch: source })
+    const work = await reserveSnapshot(
+      session,
+      project,
+      {
+        ...newSnapshot(source),
+        snapshotId: input.snapshotId,
+        isAutomatic: false,
+        expireTime,
+        createdBy: caller.identity.uid,
+        createTime: now,
+      },
+      point,
+    )
     return renderOperation({ ...work, outcome: { kind: 'pending' } })
   })
 }
 
 /** A snapshot of this branch as it is before anything was made for it. */
-export const newSnapshot = (source: Branch) => ({
-  uid: newSnapshotUid(),
-  projectUid: source.projectUid,
-  state: 'CREATING' as const,
-  sourceBranchUid: source.uid,
-  sourceBranchId: source.branchId,
-  isOfProtected: source.isProtected,
-  sourceTime: undefined,
-  fullSizeBytes: undefined,
-  diffSizeBytes: undefined,
-})
+export const newSnapshot = (source: Branch) => {
+  const uid = newSnapshotUid()
+  return {
+    uid,
+    projectUid: source.projectUid,
+    volumeUid: uid as string as VolumeUid,
+    state: 'CREATING' as const,
+    sourceBranchUid: source.uid,
+    sourceBranchId: source.branchId,
+    isOfProtected: source.isProtected,
+    sourceTime: undefined,
+    fullSizeBytes: undefined,
+    diffSizeBytes: undefined,
+  }
+}
 
 /** The row, and the work that takes the snapshot. Holds the project already. */
 export async function reserveSnapshot(
   session: CatalogSession,
   project: Project,
   snapshot: Snapshot,
+  /** Of the branch's history; default: as it is when its turn comes. */
+  point?: Point,
 ): Promise<NewWork> {
   await session.snapshots.insert(snapshot)
   const work: NewWork = {
@@ -87,7 +103,11 @@ export async function reserveSnapshot(
     callerUid: snapshot.createdBy,
     // The branch's too: a delete that is accepted after us waits until we have its data.
     keys: [snapshot.uid, snapshot.sourceBranchUid],
-    input: { snapshot: snapshot.uid, branch: snapshot.sourceBranchUid },
+    input: {
+      snapshot: snapshot.uid,
+      branch: snapshot.sourceBranchUid,
+      ...(point === undefined ? {} : { point: formatPoint(point) }),
+    },
     createTime: snapshot.createTime,
   }
   await session.work.insert(work)
@@ -107,14 +127,18 @@ export const createSnapshotKind = (services: Services): Kind => ({
     {
       name: 'take',
       async run(context) {
-        const { row } = context
-        const source = await branchSource(
-          services,
-          { uid: row.projectUid },
-          row.input.branch as BranchUid,
-        )
-        const draft = row.uid as string as DraftId
-        const time = await placeVolume(services, source, volumeIn(context), draft)
+        const { input, uid } = context.row
+        const draft = uid as string as DraftId
+        const target = volumeIn(context)
+        const branch = input.branch as BranchUid
+        let time: EpochMs
+        if (input.point === undefined) {
+          const source = await branchSource(services, branch)
+          time = await placeVolume(services, source, target, draft)
+        } else {
+          const point = parsePoint(String(input.point))
+          time = toMillis((await placeAt(services, branch, point, target, draft)).time)
+        }
         context.memory = { ...context.memory, time }
       },
       async undo(context) {
@@ -169,4 +193,8 @@ export const createSnapshotKind = (services: Services): Kind => ({
 const snapshotUid = ({ row }: StepContext): SnapshotUid => row.input.snapshot as SnapshotUid
 
 const volumeIn = (context: StepContext) =>
-  snapshotVolume({ projectUid: context.row.projectUid, uid: snapshotUid(context) })
+  // Its own from the first: only what was a branch's has another.
+  volumeOf({
+    projectUid: context.row.projectUid,
+    volumeUid: snapshotUid(context) as string as VolumeUid,
+  })

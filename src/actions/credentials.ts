@@ -3,7 +3,7 @@ import { sayDuration } from '../domain/duration.ts'
 import { Fault } from '../domain/faults.ts'
 import { branchName, type EndpointPath, parseEndpointName, printable } from '../domain/names.ts'
 import type { Secret } from '../lib/secret.ts'
-import { after, between, type EpochMs, seconds } from '../lib/time.ts'
+import { after, between, type EpochMs, epochMs, seconds } from '../lib/time.ts'
 import { findEndpoint, may } from './access.ts'
 import type { Caller, CreateCredential } from './actions.ts'
 import { newOperationUid } from './new-uid.ts'
@@ -62,7 +62,9 @@ export async function createCredential(
     tables: input.narrowing?.tables,
     group: input.groupName === undefined ? undefined : principal.loginName,
     tokenId,
-    issuedAt: now,
+    // Never before its identity was made, else it would be taken for that of an earlier one of this
+    // name: the clock may have been set back since.
+    issuedAt: epochMs(Math.max(now, identity.createTime)),
     expiresAt,
   })
   return { token, tokenId, expireTime: expiresAt }

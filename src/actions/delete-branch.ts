@@ -19,11 +19,12 @@ import type { Kind } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
 import { lockProject, may, mayChange } from './access.ts'
 import type { Caller } from './actions.ts'
-import { volumeOf } from './compute-spec.ts'
 import { suspend } from './fleet.ts'
 import { newOperationUid } from './new-uid.ts'
 import { dropReader } from './readers.ts'
 import type { Services } from './services.ts'
+import { eraseBase } from './take-base.ts'
+import { volumeOf } from './volume-of.ts'
 import { recordDone } from './work-done.ts'
 
 export async function deleteBranch(
@@ -87,6 +88,10 @@ export async function retireBranch(
   { purge, callerUid }: { readonly purge: boolean; readonly callerUid: IdentityUid | undefined },
 ): Promise<NewWork> {
   const now = clock.now()
+  // What it is still being filled with is not waited for: it ends as an import that was cancelled.
+  for (const { uid, kind } of await session.work.unfinished(branch.uid)) {
+    if (kind === 'import-branch') await session.work.cancel(uid, now)
+  }
   await session.branches.update(branch.uid, {
     state: 'DELETED',
     pendingState: undefined,
@@ -171,13 +176,18 @@ export async function eraseBranch(
   project: ProjectUid,
   branch: BranchUid,
 ): Promise<void> {
+  const row = await catalog.branches.byUid(branch)
+  if (row === undefined) return
   const endpoints = await catalog.endpoints.ofBranch(branch)
   for (const reader of endpoints.filter(isReader)) {
     await dropReader({ storage, computes, volumes }, { uid: project }, reader)
   }
   await volumes.run(branch, async () => {
     for (const { uid } of endpoints) await computes.forget(uid)
-    await storage.deleteVolume(volumeOf({ uid: project }, { uid: branch }))
+    for (const base of await catalog.bases.allOf(branch)) {
+      await eraseBase({ storage, catalog }, base)
+    }
+    await storage.deleteVolume(volumeOf(row))
   })
   await catalog.branches.remove(branch)
 }

@@ -18,7 +18,7 @@ import { allow, lockProject, may } from './access.ts'
 import type { Caller } from './actions.ts'
 import { newOperationUid } from './new-uid.ts'
 import type { Services } from './services.ts'
-import { snapshotVolume } from './snapshot-volume.ts'
+import { volumeOf } from './volume-of.ts'
 
 export async function deleteSnapshot(
   services: Services,
@@ -68,11 +68,10 @@ export const deleteSnapshotKind = (services: Services): Kind => ({
   steps: [
     {
       name: 'erase',
-      run: ({ row }) =>
-        eraseSnapshot(services, {
-          projectUid: row.projectUid,
-          uid: row.input.snapshot as SnapshotUid,
-        }),
+      async run({ row }) {
+        const snapshot = await services.catalog.snapshots.byUid(row.input.snapshot as SnapshotUid)
+        if (snapshot !== undefined) await eraseSnapshot(services, snapshot)
+      },
     },
   ],
   finish: () => Promise.resolve(empty),
@@ -81,8 +80,8 @@ export const deleteSnapshotKind = (services: Services): Kind => ({
 /** Bytes first, row last: a volume without a row would be nobody's. */
 export async function eraseSnapshot(
   { storage, catalog, volumes }: Pick<Services, 'storage' | 'catalog' | 'volumes'>,
-  snapshot: Pick<Snapshot, 'projectUid' | 'uid'>,
+  snapshot: Snapshot,
 ): Promise<void> {
-  await volumes.run(snapshot.uid, () => storage.deleteVolume(snapshotVolume(snapshot)))
+  await volumes.run(snapshot.uid, () => storage.deleteVolume(volumeOf(snapshot)))
   await catalog.snapshots.remove(snapshot.uid)
 }

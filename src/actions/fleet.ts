@@ -2,7 +2,7 @@
  * Waking, suspending and preparing computes: every start and stop of a branch's compute goes through
  * here, under the lock of its volume, so that nobody starts what another clones or deletes.
  */
-import { type Branch, isLive } from '../domain/branch.ts'
+import { type Branch, hasEnded, isLive } from '../domain/branch.ts'
 import { type Endpoint, isReader } from '../domain/endpoint.ts'
 import { Fault } from '../domain/faults.ts'
 import type { EndpointUid } from '../domain/names.ts'
@@ -12,6 +12,7 @@ import type { Activity, StopMode } from '../ports/compute.ts'
 import type { LoginIdentity } from '../ports/roles.ts'
 import { withinActiveLimit } from './active-limit.ts'
 import { computeSpec } from './compute-spec.ts'
+import { mustHaveData } from './known-volumes.ts'
 import { startReader } from './readers.ts'
 import type { Services } from './services.ts'
 
@@ -29,7 +30,7 @@ export async function wake(
   services: Services,
   { branch, endpoint }: Pick<EndpointContext, 'branch' | 'endpoint'>,
 ): Promise<void> {
-  const { catalog, computes, volumes, storage, stopping } = services
+  const { catalog, clock, computes, volumes, stopping } = services
   if (endpoint.isDisabled) throw new Fault('ENDPOINT_DISABLED')
   // A compute that is about to be stopped is waited for, not granted.
   const { kind } = await computes.look(endpoint.uid)
@@ -40,9 +41,11 @@ export async function wake(
     if (stopping.aborted) throw new Fault('UNAVAILABLE', { doing: 'stopping' })
     // Read again: while we waited it may have been deleted or disabled, and nobody stops it once more.
     const now = await catalog.endpoints.context(endpoint.uid)
-    if (now === undefined || !isLive(now)) throw new Fault('ENDPOINT_NOT_FOUND')
+    if (now === undefined || !isLive(now) || hasEnded(now.branch, clock.now())) {
+      throw new Fault('ENDPOINT_NOT_FOUND')
+    }
     if (now.endpoint.isDisabled) throw new Fault('ENDPOINT_DISABLED')
-    await storage.check()
+    await mustHaveData(services, now)
     await withinActiveLimit(services, now, () =>
       isReader(endpoint)
         ? startReader(services, now, (writer) => wake(services, { ...now, endpoint: writer }))

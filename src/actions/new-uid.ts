@@ -2,6 +2,7 @@
 import { customAlphabet } from 'nanoid'
 import { v7 } from 'uuid'
 import type {
+  BaseUid,
   BranchUid,
   EndpointUid,
   IdentityUid,
@@ -30,6 +31,8 @@ export const newEndpointUid = (): EndpointUid =>
   `ep-${pick(adjectives)}-${pick(nouns)}-${tail()}` as EndpointUid
 export const newSnapshotUid = (): SnapshotUid =>
   `sn-${pick(adjectives)}-${pick(nouns)}-${tail()}` as SnapshotUid
+export const newBaseUid = (): BaseUid =>
+  `ba-${pick(adjectives)}-${pick(nouns)}-${tail()}` as BaseUid
 export const newProjectUid = (): ProjectUid => v7() as ProjectUid
 export const newOperationUid = (): OperationUid => v7() as OperationUid
 /** Digits, as SCIM ids of the service are; few enough for clients that make a number of them. */

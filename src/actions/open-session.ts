@@ -3,7 +3,7 @@
  * before the wake, so no scanner keeps a compute awake; unknown endpoints and roles take the same
  * path as known ones, so probing learns nothing.
  */
-import { isLive } from '../domain/branch.ts'
+import { hasEnded, isLive } from '../domain/branch.ts'
 import { isReader } from '../domain/endpoint.ts'
 import { Fault, type Reason, toRecord } from '../domain/faults.ts'
 import type { EndpointUid } from '../domain/names.ts'
@@ -121,7 +121,7 @@ async function openByPassword(
 ) {
   facts.isPassword = true
   const context = await services.catalog.endpoints.context(uid)
-  if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
+  if (context === undefined || !isOpen(services, context)) throw new Fault('ENDPOINT_NOT_FOUND')
   facts.context = context
   if (!context.project.enablePgNativeLogin) throw new Fault('NATIVE_LOGIN_DISABLED')
   await noteActive(services, context)
@@ -164,7 +164,7 @@ async function openByToken(
   const context = route.isNamed
     ? route.context
     : await catalog.endpoints.context(claims.audience as EndpointUid)
-  if (context === undefined || !isOpen(context)) throw new Fault('ENDPOINT_NOT_FOUND')
+  if (context === undefined || !isOpen(services, context)) throw new Fault('ENDPOINT_NOT_FOUND')
   facts.context = context
   if (claims.audience !== context.endpoint.uid) throw new Fault('TOKEN_OTHER_ENDPOINT')
   const principal = await sessionPrincipal(catalog, identity, claims.group)
@@ -267,8 +267,11 @@ async function grantTo(
   }
 }
 
-const isOpen = (context: EndpointContext): boolean =>
-  isLive(context) && context.branch.state === 'READY' && context.endpoint.life === 'READY'
+const isOpen = ({ clock }: Pick<Services, 'clock'>, context: EndpointContext): boolean =>
+  !hasEnded(context.branch, clock.now()) &&
+  isLive(context) &&
+  context.branch.state === 'READY' &&
+  context.endpoint.life === 'READY'
 
 const endpointUid = /^ep-[a-z0-9-]{1,60}$/
 
@@ -281,9 +284,10 @@ interface Route {
 
 /** TLS server name, then the address that was dialled, then `options=endpoint=`. */
 async function routeByName(
-  { catalog: { endpoints } }: Pick<Services, 'catalog'>,
+  services: Pick<Services, 'catalog' | 'clock'>,
   { serverName, localAddress, endpointOption }: RouteHints,
 ): Promise<Route> {
+  const { endpoints } = services.catalog
   const label = serverName?.split('.')[0]
   const byName = label !== undefined && endpointUid.test(label) ? label : undefined
   if (byName !== undefined && endpointOption !== undefined && byName !== endpointOption) {
@@ -299,5 +303,8 @@ async function routeByName(
           : undefined
   if (finding === undefined) return { isNamed: false, context: undefined }
   const found = await finding
-  return { isNamed: true, context: found !== undefined && isOpen(found) ? found : undefined }
+  return {
+    isNamed: true,
+    context: found !== undefined && isOpen(services, found) ? found : undefined,
+  }
 }

@@ -8,49 +8,67 @@ import type { DraftId, VolumeId } from '../ports/storage.ts'
 import type { Services } from './services.ts'
 
 export interface Source {
-  readonly volume: VolumeId
+  /** Asked under the lock: a reset or restore gives a branch another one. */
+  volume(): Promise<VolumeId>
   /** What guards the volume; see `Services.volumes`. */
   readonly lock: string
   /** The compute that may be writing to it. */
   readonly compute: EndpointUid
 }
 
+type Placing = Pick<Services, 'storage' | 'computes' | 'volumes' | 'clock'>
+
 /** Clones `source` into the volume `target`; returns the moment of the clone. */
 export async function placeVolume(
-  {
-    storage,
-    computes,
-    volumes,
-    clock,
-  }: Pick<Services, 'storage' | 'computes' | 'volumes' | 'clock'>,
+  services: Placing,
   source: Source,
   target: VolumeId,
   draft: DraftId,
 ): Promise<EpochMs> {
+  const { storage } = services
   if (await storage.hasVolume(target)) await storage.deleteVolume(target) // a crash cut it short
+  return cloneSource(services, source, target, draft, () => storage.publish(draft, target))
+}
+
+/**
+ * The clone before it is a volume: its data in the draft, its WAL where that of `target` would be. A restart
+ * throws both away, so who needs a clone for a while leaves it at that. `then` runs while nobody writes.
+ */
+export async function cloneSource(
+  { storage, computes, volumes, clock }: Placing,
+  source: Source,
+  target: VolumeId,
+  draft: DraftId,
+  then: () => Promise<void> = () => Promise.resolve(),
+): Promise<EpochMs> {
   return volumes.run(source.lock, async () => {
+    const volume = await source.volume()
     const isRunning = (await computes.look(source.compute)).kind === 'ready'
     // One that crashed may have left backends that still write for a moment.
     if (!isRunning) await computes.stop(source.compute, 'fast')
     const time = isRunning
-      ? await cloneRunning({ storage, computes }, source, target, draft)
-      : await cloneStopped({ storage, clock }, source, target, draft)
-    await storage.publish(draft, target)
+      ? await cloneRunning({ storage, computes }, source.compute, { volume, target, draft })
+      : await cloneStopped({ storage, clock }, { volume, target, draft })
+    await then()
     return time
   })
+}
+
+interface Clone {
+  readonly volume: VolumeId
+  readonly target: VolumeId
+  readonly draft: DraftId
 }
 
 /** A stopped volume is consistent as it lies; one that crashed recovers on the branch. */
 async function cloneStopped(
   { storage, clock }: Pick<Services, 'storage' | 'clock'>,
-  source: Source,
-  target: VolumeId,
-  draft: DraftId,
+  { volume, target, draft }: Clone,
 ): Promise<EpochMs> {
   const time = epochMs(clock.now())
-  await storage.cloneToDraft(source.volume, draft, { kind: 'whole' })
+  await storage.cloneToDraft(volume, draft, { kind: 'whole' })
   await storage.linkWal(draft, target)
-  await storage.copyWal(source.volume, draft, target)
+  await storage.copyWal(volume, draft, target)
   await storage.prepareRecovery(draft)
   return time
 }
@@ -61,20 +79,19 @@ async function cloneStopped(
  */
 async function cloneRunning(
   { storage, computes }: Pick<Services, 'storage' | 'computes'>,
-  source: Source,
-  target: VolumeId,
-  draft: DraftId,
+  compute: EndpointUid,
+  { volume, target, draft }: Clone,
 ): Promise<EpochMs> {
   const kind = storage.can.atomicClone ? 'atomic' : 'backup'
-  const { time, backupLabel } = await computes.bracket(source.compute, kind, {
+  const { time, backupLabel } = await computes.bracket(compute, kind, {
     async clone() {
-      await storage.cloneToDraft(source.volume, draft, {
+      await storage.cloneToDraft(volume, draft, {
         kind: kind === 'atomic' ? 'whole' : 'backup',
       })
       await storage.linkWal(draft, target)
     },
     async copyWal(fromLsn) {
-      await storage.copyWal(source.volume, draft, target, fromLsn)
+      await storage.copyWal(volume, draft, target, fromLsn)
     },
   })
   if (backupLabel !== undefined) await storage.writeBackupLabel(draft, backupLabel)

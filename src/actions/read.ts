@@ -135,7 +135,7 @@ const pollPatience = seconds(2)
 
 export async function getOperation(
   { catalog }: Services,
-  engine: Pick<Engine, 'wait'>,
+  engine: Pick<Engine, 'wait' | 'progress'>,
   caller: Caller,
   resource: string,
   uid: OperationUid,
@@ -152,5 +152,5 @@ export async function getOperation(
   if (decision.kind !== 'allowed') throw new Fault('OPERATION_NOT_FOUND')
   if (first.outcome.kind !== 'pending') return renderOperation(first)
   await over
-  return renderOperation((await catalog.work.byUid(uid)) ?? first)
+  return renderOperation((await catalog.work.byUid(uid)) ?? first, engine.progress(uid))
 }

@@ -14,7 +14,8 @@ import { failpoint } from '../lib/failpoint.ts'
 import type { CatalogSession, EndpointContext } from '../ports/catalog.ts'
 import type { ComputeSpec } from '../ports/compute.ts'
 import type { DraftId, VolumeId } from '../ports/storage.ts'
-import { computeSpec, settingsOf, volumeOf } from './compute-spec.ts'
+import { branchSource } from './branch-origin.ts'
+import { computeSpec, settingsOf } from './compute-spec.ts'
 import { placeVolume } from './place-volume.ts'
 import type { Services } from './services.ts'
 
@@ -55,10 +56,9 @@ export async function placeReader(
   services: Services,
   { project, branch, endpoint }: EndpointContext,
 ): Promise<void> {
-  const writer = await writerOf(services.catalog, branch)
+  const source = await branchSource(services, branch.uid)
   await services.computes.stop(endpoint.uid, 'immediate')
   await failpoint('reader.place:before')
-  const source = { volume: volumeOf(project, branch), lock: branch.uid, compute: writer.uid }
   const draft = endpoint.uid as string as DraftId
   await placeVolume(services, source, readerVolumeOf(project, endpoint), draft)
   await failpoint('reader.place:after')
@@ -92,15 +92,21 @@ export async function startReader(
 }
 
 /** Ends the reader and removes its volume. Absent is success. */
-export async function dropReader(
-  { computes, storage, volumes }: Pick<Services, 'computes' | 'storage' | 'volumes'>,
+export const dropReader = (
+  services: Pick<Services, 'computes' | 'storage' | 'volumes'>,
+  project: { readonly uid: ProjectUid },
+  endpoint: Pick<Endpoint, 'uid'>,
+): Promise<void> =>
+  services.volumes.run(endpoint.uid, () => removeReader(services, project, endpoint))
+
+/** The same for who holds the reader's lock. */
+export async function removeReader(
+  { computes, storage }: Pick<Services, 'computes' | 'storage'>,
   project: { readonly uid: ProjectUid },
   endpoint: Pick<Endpoint, 'uid'>,
 ): Promise<void> {
-  await volumes.run(endpoint.uid, async () => {
-    await computes.forget(endpoint.uid)
-    await failpoint('reader.drop:stopped')
-    await storage.deleteDraft(endpoint.uid as string as DraftId)
-    await storage.deleteVolume(readerVolumeOf(project, endpoint))
-  })
+  await computes.forget(endpoint.uid)
+  await failpoint('reader.drop:stopped')
+  await storage.deleteDraft(endpoint.uid as string as DraftId)
+  await storage.deleteVolume(readerVolumeOf(project, endpoint))
 }

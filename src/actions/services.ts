@@ -6,11 +6,14 @@ import type { PostgresMajor } from '../domain/project.ts'
 import type { KeyedMutex } from '../lib/keyed-mutex.ts'
 import type { Log } from '../lib/log.ts'
 import type { Clock, Millis } from '../lib/time.ts'
+import type { BackupPlaces } from '../ports/backups.ts'
 import type { Catalog } from '../ports/catalog.ts'
 import type { Computes } from '../ports/compute.ts'
 import type { Roles } from '../ports/roles.ts'
+import type { SecretBox } from '../ports/secret-box.ts'
 import type { Storage } from '../ports/storage.ts'
 import type { Tokens } from '../ports/tokens.ts'
+import type { Transfers } from '../ports/transfer.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import type { Limits } from './limits.ts'
 import type { GatewayControl } from './session.ts'
@@ -34,6 +37,9 @@ export interface Services {
   readonly computes: Computes
   readonly roles: Roles
   readonly tokens: Tokens
+  readonly backupPlaces: BackupPlaces
+  readonly transfers: Transfers
+  readonly secrets: SecretBox
   readonly clock: Clock
   readonly log: Log
   /** For what the audit log is told beside a transaction. */

@@ -19,6 +19,7 @@ import { Secret } from '../lib/secret.ts'
 import { after, before, days, type EpochMs, hours } from '../lib/time.ts'
 import type { OAuthRecord, OAuthRecords } from '../ports/sign-in.ts'
 import { mustBeAllowed } from './access.ts'
+import type { ProvenClient } from './access-tokens.ts'
 import type { Caller } from './actions.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import {
@@ -38,7 +39,7 @@ export interface SignIn {
   identity(uid: string): Promise<Identity | undefined>
   identityByLogin(loginName: string): Promise<Identity | undefined>
   /** The service principal whose id and secret these are. */
-  verifyClientSecret(clientId: string, secret: Secret): Promise<Identity | undefined>
+  verifyClientSecret(clientId: string, secret: Secret): Promise<ProvenClient | undefined>
   /** Throws SIGN_IN_FAILED or SIGN_IN_LOCKED. */
   checkPassword(loginName: string, password: Secret, origin: SignInOrigin): Promise<Identity>
   /** Counts a guess that is no password, of a device's code say; throws SIGN_IN_LOCKED. */

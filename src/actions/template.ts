@@ -15,7 +15,7 @@ export async function templateSource(services: Services, major: PostgresMajor): 
   const { storage, computes, roles, volumes } = services
   const template = `templates/postgres-${major}` as VolumeId
   const source: Source = {
-    volume: template,
+    volume: () => Promise.resolve(template),
     lock: template,
     compute: `template-${major}` as EndpointUid, // never runs
   }
@@ -38,7 +38,8 @@ export async function templateSource(services: Services, major: PostgresMajor): 
     await computes.ensureReady(spec)
     await roles.prepareCluster(computes.socketDirectory(compute))
     await computes.stop(compute, 'fast')
-    await placeVolume(services, { volume: making, lock: making, compute }, template, draft)
+    const made: Source = { volume: () => Promise.resolve(making), lock: making, compute }
+    await placeVolume(services, made, template, draft)
     await computes.forget(compute)
     await storage.deleteVolume(making)
   })

@@ -29,11 +29,12 @@ export async function undeleteBranch(
     }
     if (live !== undefined) throw new Fault('BRANCH_EXISTS')
     await mayAddBranch(session, project, policy)
-    if (branch.sourceSnapshotUid !== undefined) await mayAddRoot(session, project, policy)
+    if (branch.sourceSnapshotUid !== undefined || branch.isImported)
+      await mayAddRoot(session, project, policy)
     const now = clock.now()
     // Deleted while it was made: nobody may use it before it is, so it is not READY yet.
     const waiting = await session.work.unfinished(branch.uid)
-    const isMade = !waiting.some(({ kind }) => kind === 'create-branch')
+    const isMade = !waiting.some(({ kind }) => kind === 'create-branch' || kind === 'import-branch')
     await session.branches.update(branch.uid, {
       state: isMade ? 'READY' : 'INIT',
       pendingState: isMade ? undefined : 'READY',

@@ -8,6 +8,7 @@ import type { Project } from '../domain/project.ts'
 import type { CatalogSession } from '../ports/catalog.ts'
 import { allow, lockProject, may, mayChange } from './access.ts'
 import type { BranchSpec, Caller } from './actions.ts'
+import { computeSpec } from './compute-spec.ts'
 import { mayProtect } from './create-branch.ts'
 import type { Services } from './services.ts'
 import { viewBranch } from './views.ts'
@@ -19,12 +20,33 @@ export async function updateBranch(
   path: BranchPath,
   spec: BranchSpec,
 ): Promise<OperationResource> {
-  return services.catalog.transaction(async (session) => {
+  const done = await services.catalog.transaction(async (session) => {
     const project = await lockProject(session, path, may(caller, 'updateBranch'))
     const branch = await session.branches.byId(project.uid, path.branch)
     if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND')
     return changeBranch(services, session, caller, project, branch, spec)
   })
+  if (spec.durability !== undefined) await reconfigure(services, path)
+  return done
+}
+
+/** Tells the branch's compute, if it runs, what its row says now. A later start reads the row anyway. */
+export async function reconfigure(
+  services: Pick<Services, 'catalog' | 'storage' | 'computes' | 'log'>,
+  path: BranchPath,
+): Promise<void> {
+  const { catalog, computes, log } = services
+  try {
+    const context = await catalog.endpoints.writerAt(path)
+    if (context === undefined) return
+    const { project, branch, endpoint } = context
+    await computes.reload(computeSpec(services, project, branch, endpoint))
+  } catch (error) {
+    log.error(
+      { err: error, branch: path.branch },
+      'the compute keeps its settings until its next start',
+    )
+  }
 }
 
 /** Inside a transaction that holds the project. Also serves a create with replace_existing. */
@@ -65,8 +87,10 @@ export async function changeBranch(
   if (isProtected && !branch.isProtected) {
     await mayProtect(session, project, expireTime, policy, branch.uid)
   }
-  const changed: Branch = { ...branch, isProtected, expireTime, updateTime: now }
-  await session.branches.update(branch.uid, { isProtected, expireTime, updateTime: now })
+  const durability = spec.durability ?? branch.durability
+  const changes = { isProtected, durability, expireTime, updateTime: now }
+  const changed: Branch = { ...branch, ...changes }
+  await session.branches.update(branch.uid, changes)
   return recordDone(session, {
     caller,
     kind: 'update-branch',

@@ -66,7 +66,7 @@ function endpointState(
   branch: Branch,
   endpoint: Endpoint,
 ): { state: EndpointState; pendingState: EndpointState | undefined } {
-  if (branch.state === 'INIT' || endpoint.life === 'INIT')
+  if (branch.state === 'INIT' || branch.state === 'IMPORTING' || endpoint.life === 'INIT')
     return { state: 'INIT', pendingState: 'ACTIVE' }
   const { kind } = computes.state(endpoint.uid)
   switch (kind) {

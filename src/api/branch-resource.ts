@@ -1,11 +1,25 @@
 /** A branch as answers show it: `domain/branch.ts` renders it. */
 import { z } from 'zod'
+import { durabilities } from '../domain/branch.ts'
 import { operationOn } from './operation-resource.ts'
 import { int64, moment, pageOf, resourceId, resourceName } from './reply-fields.ts'
+import { branchVerification } from './verification-resource.ts'
 
-const state = z
-  .enum(['INIT', 'READY', 'RESETTING', 'DELETED'])
-  .meta({ id: 'BranchState', description: '`READY`: it answers SQL.' })
+const state = z.enum(['INIT', 'IMPORTING', 'READY', 'RESETTING', 'DELETED']).meta({
+  id: 'BranchState',
+  description: '`READY`: it answers SQL. `IMPORTING`: it is being filled from another Postgres.',
+})
+
+export const durability = z.enum(durabilities).meta({
+  id: 'Durability',
+  description:
+    "`durable`: a commit is on disk when it is acknowledged. `relaxed`: Postgres's `synchronous_commit` is off, so a crash of the machine may cost the last moments of acknowledged commits; `fsync` stays on.",
+})
+
+const position = z
+  .string()
+  .regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/)
+  .meta({ examples: ['0/1A2B3C8'] })
 
 const status = z.strictObject({
   branch_id: resourceId,
@@ -14,18 +28,27 @@ const status = z.strictObject({
   state_change_time: moment,
   default: z.boolean(),
   is_protected: z.boolean(),
+  durability,
   logical_size_bytes: int64,
   expire_time: moment.optional().meta({ description: 'When it ends; absent: never.' }),
   source_branch: resourceName('projects/app/branches/production').optional(),
-  source_branch_lsn: z
-    .string()
-    .regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/)
+  source_branch_lsn: position
     .optional()
-    .meta({ description: 'Where in the log of its source it began.', examples: ['0/1A2B3C8'] }),
+    .meta({ description: 'Where in the log of its source it began.' }),
   source_branch_time: moment.optional(),
   source_snapshot: resourceName('projects/app/snapshots/before-release')
     .optional()
     .meta({ description: 'What it began with, in place of a source branch.' }),
+  history: z
+    .strictObject({
+      window_start_time: moment.meta({ description: 'The oldest time to branch from.' }),
+      window_start_lsn: position.meta({ description: 'The oldest log position to branch from.' }),
+      size_bytes: int64.meta({
+        description: 'What the history takes on disk, as counted at most ten minutes ago.',
+      }),
+    })
+    .optional()
+    .meta({ description: 'What other branches can begin with; absent: nothing yet.' }),
   delete_time: moment.optional(),
   purge_time: moment.optional().meta({ description: 'When a deleted one is removed for good.' }),
 })
@@ -46,4 +69,4 @@ export const branchResource = z
   })
 
 export const branchPage = pageOf('branches', branchResource).meta({ id: 'BranchPage' })
-export const branchOperation = operationOn('Branch', branchResource)
+export const branchOperation = operationOn('Branch', branchResource, branchVerification)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { epochMs, hours, millis } from '../lib/time.ts'
+import { epochMicros, epochMs, hours, millis } from '../lib/time.ts'
 import { recordedApi } from './recording-actions.fixture.ts'
 
 const branches = '/api/2.0/postgres/projects/app/branches'
@@ -69,7 +69,10 @@ describe('creating a branch', () => {
     [
       'a moment',
       { spec: { ttl: '6h', source_branch_time: '2026-11-23T08:00:00.123456Z' } },
-      { ...sixHours, sourceTime: epochMs(Date.UTC(2026, 10, 23, 8, 0, 0, 123)) },
+      {
+        ...sixHours,
+        sourceTime: epochMicros(BigInt(Date.UTC(2026, 10, 23, 8)) * 1000n + 123_456n),
+      },
     ],
   ])('with %s', async (_, body, spec) => {
     expect(await create(body)).toEqual({

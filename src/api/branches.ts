@@ -1,6 +1,7 @@
 /** Branches. */
 import { z } from 'zod'
 import type { Actions, BranchSpec, CreateBranch } from '../actions/actions.ts'
+import { durabilities } from '../domain/branch.ts'
 import { Fault, type Reason } from '../domain/faults.ts'
 import type { MaskFields } from '../domain/field-mask.ts'
 import {
@@ -9,6 +10,7 @@ import {
   parseSnapshotId,
   parseSnapshotName,
 } from '../domain/names.ts'
+import type { PostgresMajor } from '../domain/project.ts'
 import { readExpiration } from '../domain/read-expiration.ts'
 import { base } from './base-path.ts'
 import { branchOperation, branchPage, branchResource } from './branch-resource.ts'
@@ -16,12 +18,14 @@ import {
   defined,
   durationShape,
   flag,
+  integer,
   logPosition,
   maskQuery,
   newId,
+  preciseTimestamp,
   queryFlag,
   reference,
-  timestamp,
+  word,
 } from './fields.ts'
 import { deletedPageQuery, readPage, renderPage } from './page-query.ts'
 import { ok, type Route, route } from './route.ts'
@@ -47,6 +51,11 @@ const spec = z.object({
     .describe(
       'It cannot be deleted; one branch of a project may be, unless the server allows more.',
     ),
+  durability: word(durabilities)
+    .optional()
+    .describe(
+      '`relaxed` turns synchronous_commit off, at once: quicker commits, of which a crash of the machine may cost the last moments. Default: `durable`, also for branches of a relaxed one.',
+    ),
   ...expirationFields,
 })
 
@@ -57,8 +66,12 @@ const creation = z
         source_branch: reference('projects/app/branches/production')
           .optional()
           .describe('Where its data comes from. Default: the default branch of the project.'),
-        source_branch_lsn: logPosition.optional(),
-        source_branch_time: timestamp.optional(),
+        source_branch_lsn: logPosition
+          .optional()
+          .describe('Of its history: what its log holds before this position.'),
+        source_branch_time: preciseTimestamp
+          .optional()
+          .describe('Of its history: what was committed up to this moment.'),
         source_snapshot: reference('projects/app/snapshots/before-release')
           .optional()
           .describe('Where its data comes from in place of a source branch.'),
@@ -72,8 +85,31 @@ const update = z
   .object({ spec: spec.default({}).meta({ writeOnly: true }) })
   .meta({ id: 'BranchUpdate' })
 
+const upgrade = z
+  .object({
+    spec: z
+      .object({
+        pg_version: integer(15, 18).optional().describe('Required: a later major than it has.'),
+        ...expirationFields,
+      })
+      .default({})
+      .meta({ writeOnly: true }),
+  })
+  .meta({ id: 'BranchUpgrade' })
+
+function requiredMajor(version: number | undefined): PostgresMajor {
+  if (version === undefined) throw new Fault('FIELD_REQUIRED', { field: 'spec.pg_version' })
+  return version as PostgresMajor // the schema knows no other
+}
+
 export const branchMask: MaskFields = {
-  leaves: ['spec.is_protected', 'spec.ttl', 'spec.expire_time', 'spec.no_expiry'],
+  leaves: [
+    'spec.is_protected',
+    'spec.durability',
+    'spec.ttl',
+    'spec.expire_time',
+    'spec.no_expiry',
+  ],
   groups: { 'spec.expiration': ['spec.ttl', 'spec.expire_time', 'spec.no_expiry'] },
   immutable: [
     'spec.source_branch',
@@ -122,7 +158,10 @@ export const branchRoutes = (
       'SOURCE_OTHER_PROJECT',
       'SOURCE_NOT_READY',
       'POINT_AMBIGUOUS',
-      'POINT_UNAVAILABLE',
+      'POINT_IN_FUTURE',
+      'POINT_OUTSIDE_HISTORY',
+      'POINT_AFTER_END',
+      'HISTORY_NOT_BEGUN',
       'SOURCE_AMBIGUOUS',
       'SNAPSHOT_NOT_FOUND',
       'SNAPSHOT_NOT_READY',
@@ -131,6 +170,9 @@ export const branchRoutes = (
       'BRANCH_TOO_LARGE',
       'LIMIT_REACHED',
       'STORAGE_FULL',
+      'STORAGE_NEARLY_FULL',
+      'BRANCH_DATA_MISSING',
+      'SNAPSHOT_DATA_MISSING',
       'STORAGE_UNAVAILABLE',
     ],
     access: 'identity',
@@ -235,10 +277,77 @@ export const branchRoutes = (
     access: 'identity',
     handle: async ({ caller, params }) => ok(await actions.undeleteBranch(caller, params)),
   }),
+  route({
+    method: 'POST',
+    path: `${base}/projects/{project}/branches/{branch}/upgrade`,
+    summary: 'Upgrade a branch to a later Postgres major',
+    description:
+      'Makes a new branch of that major with the data of this one as it is now; this one stays as it is. By dump and restore: it needs `pg_dump` of the major of this branch or later on the machine of the server. Exactly one of `ttl`, `expire_time` and `no_expiry: true` must be said.',
+    operationId: 'upgradeBranch',
+    tag: 'Branches',
+    reply: { 200: branchOperation },
+    refusals: [
+      'BRANCH_EXISTS',
+      'UPGRADE_NOT_NEWER',
+      'TOOLCHAIN_MISSING',
+      'ACTIVE_COMPUTES_LIMIT',
+      'EXPIRATION_REQUIRED',
+      'EXPIRATION_AMBIGUOUS',
+      'EXPIRATION_INVALID',
+      'EXPIRATION_TOO_FAR',
+      'EXPIRING_BRANCH_HAS_CHILDREN',
+      'NAME_INVALID',
+      'SOURCE_NOT_READY',
+      'BRANCH_TOO_LARGE',
+      'LIMIT_REACHED',
+      'STORAGE_FULL',
+      'STORAGE_UNAVAILABLE',
+    ],
+    access: 'identity',
+    query: z.object({ branch_id: newId('branch', 'production-18', parseBranchId) }),
+    body: {
+      schema: upgrade,
+      wrapper: 'branch',
+      example: { spec: { pg_version: 18, no_expiry: true } },
+    },
+    subject: ({ caller, params }) => actions.getBranch(caller, params),
+    handle: async ({ caller, params, query, body: { spec } }) =>
+      ok(
+        await actions.upgradeBranch(caller, {
+          source: params,
+          branchId: query.branch_id,
+          pgVersion: requiredMajor(spec.pg_version),
+          ...defined({ expiration: readExpiration(spec, { isStrict }) }),
+        }),
+      ),
+  }),
+  route({
+    method: 'POST',
+    path: `${base}/projects/{project}/branches/{branch}/verify`,
+    summary: 'Verify a branch',
+    description:
+      'Takes a clone of the branch as it is now, reads every page of it (data checksums), looks into every table and B-tree index (amcheck), and throws it away. The response of the operation is a report; the branch goes on meanwhile.',
+    operationId: 'verifyBranch',
+    tag: 'Branches',
+    reply: { 200: branchOperation },
+    refusals: [
+      'SOURCE_NOT_READY',
+      'BRANCH_TOO_LARGE',
+      'STORAGE_FULL',
+      'STORAGE_NEARLY_FULL',
+      'STORAGE_UNAVAILABLE',
+    ],
+    access: 'identity',
+    handle: async ({ caller, params }) => ok(await actions.verifyBranch(caller, params)),
+  }),
 ]
 
 const readSpec = (fields: z.output<typeof spec>, isStrict: boolean): BranchSpec =>
-  defined({ isProtected: fields.is_protected, expiration: readExpiration(fields, { isStrict }) })
+  defined({
+    isProtected: fields.is_protected,
+    durability: fields.durability,
+    expiration: readExpiration(fields, { isStrict }),
+  })
 
 type SourceFields = z.output<typeof creation>['spec']
 

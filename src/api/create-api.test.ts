@@ -97,7 +97,7 @@ describe('refusals', () => {
     })
     const path = `${base}/projects/p/branches/b/endpoints/e`
     const { status, text } = await send('GET', path)
-    expect(status).toBe(500)
+    expect(status).toBe(400)
     expect(text).not.toContain('postmaster said no')
     expect(lines.filter(({ level }) => level === 'warn')).toMatchObject([{ err: { cause } }])
   })

@@ -12,6 +12,7 @@ import { printable } from '../domain/names.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
 import { auditRoutes } from './audit.ts'
+import { backupRoutes } from './backups.ts'
 import { branchRoutes } from './branches.ts'
 import { clientSecretRoutes } from './client-secrets.ts'
 import { computeInstanceRoutes } from './compute-instances.ts'
@@ -21,6 +22,7 @@ import { type ApiDocument, describeApi } from './document.ts'
 import { documentRoutes } from './document-routes.ts'
 import { endpointRoutes } from './endpoints.ts'
 import type { Exchange, KeepExchange } from './exchange.ts'
+import { archiveType, importAndExportRoutes } from './import-and-export.ts'
 import { neighbourRoutes } from './neighbours.ts'
 import { notServedRoutes } from './not-served.ts'
 import { operationRoutes } from './operations.ts'
@@ -28,6 +30,7 @@ import { permissionRoutes } from './permissions.ts'
 import { projectRoutes } from './projects.ts'
 import { renderFault, statusOf } from './render-fault.ts'
 import { isScimPath, renderScimFault } from './render-scim-fault.ts'
+import { resetRoutes } from './reset.ts'
 import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { scimRoutes } from './scim.ts'
@@ -68,12 +71,15 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
   const { actions, workspaceId, publicUrl, apiUrl, contract } = options
   const routes: Route[] = [
     ...wellKnownRoutes({ workspaceId, publicUrl, apiUrl }),
+    ...backupRoutes(actions),
     ...operationRoutes(actions), // before resources: they hang below them
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
+    ...importAndExportRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
     ...roleRoutes(actions),
     ...databaseRoutes(actions),
+    ...resetRoutes(actions),
     ...snapshotRoutes(actions, { isStrict: contract === 'strict' }),
     ...snapshotScheduleRoutes(actions),
     ...computeInstanceRoutes(actions),
@@ -165,7 +171,8 @@ export function createApi(options: ApiOptions): Api {
       return refuse(context, new Fault('INTERNAL', { request: trace.requestId }))
     }
     // What the machine could not do has its cause here and nowhere else.
-    if (statusOf(error) === 500) log.warn(about, 'could not do what was asked')
+    if (error.reason === 'COMPUTE_FAILED' || statusOf(error) === 500)
+      log.warn(about, 'could not do what was asked')
     return refuse(context, error)
   })
   return { fetch: (request, from = {}) => app.fetch(request, from) }
@@ -192,6 +199,8 @@ function tellRefusal(
   })
 }
 
+const isArchive = ({ headers }: Response): boolean => headers.get('content-type') === archiveType
+
 const exchangeOf = async (context: Context<Edge>): Promise<Exchange> => ({
   operationId: context.get('operationId'),
   method: context.req.method,
@@ -200,7 +209,7 @@ const exchangeOf = async (context: Context<Edge>): Promise<Exchange> => ({
   body: context.get('body'),
   status: context.res.status,
   contentType: context.res.headers.get('content-type') ?? '',
-  reply: await context.res.clone().text(),
+  reply: isArchive(context.res) ? '' : await context.res.clone().text(),
 })
 
 function refuse(context: Context<Edge>, fault: Fault): Response {

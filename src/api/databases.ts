@@ -44,6 +44,8 @@ export const databaseRoutes = (actions: Actions): readonly Route[] => [
     refusals: [
       'SOURCE_NOT_READY',
       'ENDPOINT_DISABLED',
+      'COMPUTE_FAILED',
+      'BRANCH_DATA_MISSING',
       'ACTIVE_COMPUTES_LIMIT',
       'STORAGE_UNAVAILABLE',
       'CHILD_ID_INVALID',
@@ -91,6 +93,8 @@ export const databaseRoutes = (actions: Actions): readonly Route[] => [
       'PAGE_TOKEN_UNKNOWN',
       'SOURCE_NOT_READY',
       'ENDPOINT_DISABLED',
+      'COMPUTE_FAILED',
+      'BRANCH_DATA_MISSING',
       'ACTIVE_COMPUTES_LIMIT',
       'STORAGE_UNAVAILABLE',
     ],
@@ -109,6 +113,8 @@ export const databaseRoutes = (actions: Actions): readonly Route[] => [
     refusals: [
       'SOURCE_NOT_READY',
       'ENDPOINT_DISABLED',
+      'COMPUTE_FAILED',
+      'BRANCH_DATA_MISSING',
       'ACTIVE_COMPUTES_LIMIT',
       'STORAGE_UNAVAILABLE',
     ],
@@ -126,6 +132,8 @@ export const databaseRoutes = (actions: Actions): readonly Route[] => [
     refusals: [
       'SOURCE_NOT_READY',
       'ENDPOINT_DISABLED',
+      'COMPUTE_FAILED',
+      'BRANCH_DATA_MISSING',
       'ACTIVE_COMPUTES_LIMIT',
       'STORAGE_UNAVAILABLE',
       'DATABASE_EXISTS',
@@ -156,6 +164,8 @@ export const databaseRoutes = (actions: Actions): readonly Route[] => [
     refusals: [
       'SOURCE_NOT_READY',
       'ENDPOINT_DISABLED',
+      'COMPUTE_FAILED',
+      'BRANCH_DATA_MISSING',
       'ACTIVE_COMPUTES_LIMIT',
       'STORAGE_UNAVAILABLE',
     ],

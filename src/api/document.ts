@@ -260,7 +260,11 @@ function replyContent(body: ReplyBody, schemas: SchemaCollection): { content?: C
     return { content: { 'application/json': { schema: schemas.add(body, 'output') } } }
   }
   if (body.kind === 'none') return {}
-  return { content: { [body.contentType]: { schema: { type: 'string' } } } }
+  const schema: JsonSchema = {
+    type: 'string',
+    ...(body.kind === 'chunks' ? { format: 'binary' } : {}),
+  }
+  return { content: { [body.contentType]: { schema } } }
 }
 
 /** A status with one reason is the same wherever it is: a component with the name of that reason. */

@@ -69,6 +69,7 @@ export const endpointRoutes = (actions: Actions): readonly Route[] => [
       'READ_ONLY_ENDPOINTS_LIMIT',
       'ACTIVE_COMPUTES_LIMIT',
       'STORAGE_FULL',
+      'STORAGE_NEARLY_FULL',
       'STORAGE_UNAVAILABLE',
       'FIELD_IMMUTABLE',
     ],

@@ -8,8 +8,8 @@ import { parseTolerantDuration, sayDuration } from '../domain/duration.ts'
 import { Fault } from '../domain/faults.ts'
 import { type Lsn, parseLsn } from '../domain/lsn.ts'
 import { CHILD_ID_PATTERN, ID_PATTERN } from '../domain/names.ts'
-import { parseTimestamp } from '../domain/timestamp.ts'
-import type { EpochMs, Millis } from '../lib/time.ts'
+import { parseTimestamp, parseTimestampMicros } from '../domain/timestamp.ts'
+import type { EpochMicros, EpochMs, Millis } from '../lib/time.ts'
 
 /** What a reader answers in place of a value. */
 class Wrong {
@@ -97,6 +97,15 @@ export const timestamp = field<EpochMs>({ type: 'string', format: 'date-time' },
   return moment ?? wrong('it must be a time in RFC 3339, such as "2030-01-31T12:00:00Z"')
 })
 
+/** The same to the microsecond, as Postgres stamps commits; what is finer is rounded down. */
+export const preciseTimestamp = field<EpochMicros>(
+  { type: 'string', format: 'date-time', examples: ['2030-01-31T12:00:00.123456Z'] },
+  (value) => {
+    const moment = typeof value === 'string' ? parseTimestampMicros(value) : undefined
+    return moment ?? wrong('it must be a time in RFC 3339, such as "2030-01-31T12:00:00.123456Z"')
+  },
+)
+
 export const logPosition = field<Lsn>({ type: 'string', examples: ['16/B374D848'] }, (value) => {
   const position = typeof value === 'string' ? parseLsn(value) : undefined
   return position ?? wrong('it must be a log position, such as "16/B374D848"')
@@ -141,6 +150,9 @@ export const newChildId = <Id>(
     .optional()
     .describe(`Id of the new ${what}. Default: taken from its name in Postgres.`)
 
+/** Nobody sets these: without them not even what was acknowledged long ago outlives a crash. */
+const alwaysOn: ReadonlySet<string> = new Set(['fsync', 'full_page_writes'])
+
 const SETTING_NAME = /^[a-z_][a-z0-9_.]{0,127}$/
 
 export const pgSettings = field<Readonly<Record<string, string>>>(
@@ -157,6 +169,11 @@ export const pgSettings = field<Readonly<Record<string, string>>>(
       }
       if (typeof setting !== 'string') {
         return wrong(`the value of ${name} must be a string, such as "64MB", "10" or "on"`)
+      }
+      if (alwaysOn.has(name) && !/^(on|true|yes|1)$/i.test(setting)) {
+        return wrong(
+          `${name} stays on; for quicker commits set durability of the branch to relaxed`,
+        )
       }
       if (setting.length > 1000 || hasControl(setting)) {
         return wrong(`the value of ${name} must be one line of at most 1000 characters`)

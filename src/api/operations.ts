@@ -30,8 +30,7 @@ const database = `${branch}/databases/{database}` as const
 
 export const operationRoutes = (actions: Actions): readonly Route[] => {
   const poll = async (caller: Caller, resource: string, id: string): Promise<Reply> => {
-    if (id.length > 200 || /[^\x21-\x7e]/.test(id)) throw new Fault('OPERATION_NOT_FOUND')
-    return ok(await actions.getOperation(caller, resource, id as OperationUid))
+    return ok(await actions.getOperation(caller, resource, checkedId(id)))
   }
   return [
     route({
@@ -56,6 +55,26 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
       access: 'identity',
       handle: ({ caller, params }) =>
         poll(caller, branchName(params.project, params.branch), params.operation),
+    }),
+    route({
+      method: 'POST',
+      path: `${branch}/operations/{operation}/cancel`,
+      summary: 'Cancel an operation on a branch',
+      description:
+        'Of an import that is under way: it ends soon, with an error, and what it had begun is undone. A delete of the branch does the same.',
+      operationId: 'cancelBranchOperation',
+      tag: 'Operations',
+      reply: { 200: branchOperation },
+      refusals: ['OPERATION_NOT_FOUND', 'OPERATION_FINISHED', 'OPERATION_NOT_CANCELLABLE'],
+      access: 'identity',
+      handle: async ({ caller, params }) =>
+        ok(
+          await actions.cancelOperation(
+            caller,
+            branchName(params.project, params.branch),
+            checkedId(params.operation),
+          ),
+        ),
     }),
     route({
       method: 'GET',
@@ -130,4 +149,9 @@ export const operationRoutes = (actions: Actions): readonly Route[] => {
         ),
     }),
   ]
+}
+
+function checkedId(id: string): OperationUid {
+  if (id.length > 200 || /[^\x21-\x7e]/.test(id)) throw new Fault('OPERATION_NOT_FOUND')
+  return id as OperationUid
 }

@@ -114,6 +114,7 @@ export const projectRoutes = (actions: Actions): readonly Route[] => [
       'TOOLCHAIN_MISSING',
       'LIMIT_REACHED',
       'STORAGE_FULL',
+      'STORAGE_NEARLY_FULL',
       'STORAGE_UNAVAILABLE',
     ],
     access: 'identity',

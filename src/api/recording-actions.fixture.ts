@@ -26,6 +26,7 @@ import {
   sampleInstance,
   sampleOperation,
   sampleProject,
+  sampleResetPreview,
   sampleRole,
   sampleSnapshot,
   sampleSnapshotSchedule,
@@ -119,6 +120,7 @@ const subjectOf = (resource: string): OperationSubject => {
   if (resource.includes('/endpoints/')) return 'Endpoint'
   if (resource.includes('/roles/')) return 'Role'
   if (resource.includes('/databases/')) return 'Database'
+  if (resource.endsWith('backups')) return 'Backup'
   if (resource.endsWith('/snapshot-schedule')) return 'SnapshotSchedule'
   if (resource.includes('/snapshots/')) return 'Snapshot'
   return resource.includes('/branches/') ? 'Branch' : 'Project'
@@ -151,6 +153,12 @@ export function recordedApi(answers: Answers = {}) {
     updateBranch: () => sampleOperation('Branch', sampleBranch),
     deleteBranch: () => sampleOperation('Branch'),
     undeleteBranch: () => sampleOperation('Branch', sampleBranch),
+    resetBranch: () => sampleOperation('Branch'),
+    previewReset: () => sampleResetPreview,
+    restoreBranch: () => sampleOperation('Branch'),
+    previewRestore: () => sampleResetPreview,
+    importBranch: () => sampleOperation('Branch', sampleBranch),
+    exportBranch: () => ({ fileName: 'app-dev.tar', chunks: oneChunk() }),
     createEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),
     updateEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),
     deleteEndpoint: () => sampleOperation('Endpoint'),
@@ -186,6 +194,7 @@ export function recordedApi(answers: Answers = {}) {
     }),
     createIdentity: (input) => ofKind((input as { readonly kind: IdentityKind }).kind),
     updateIdentity: (kind) => ofKind(kind),
+    cancelOperation: (resource) => sampleOperation(subjectOf(String(resource))),
     getOperation: (resource) => sampleOperation(subjectOf(String(resource))),
     deleteIdentity: (kind) => ofKind(kind),
     createGroup: () => team,
@@ -302,4 +311,8 @@ export function recordedApi(answers: Answers = {}) {
     return { status, code: error_code, message: message ?? '' }
   }
   return { app, calls, lines, send, inputsOf, refusalOf }
+}
+
+async function* oneChunk(): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(1024)
 }

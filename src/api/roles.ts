@@ -71,6 +71,8 @@ export const roleRoutes = (actions: Actions): readonly Route[] => [
     refusals: [
       'SOURCE_NOT_READY',
       'ENDPOINT_DISABLED',
+      'COMPUTE_FAILED',
+      'BRANCH_DATA_MISSING',
       'ACTIVE_COMPUTES_LIMIT',
       'STORAGE_UNAVAILABLE',
       'CHILD_ID_INVALID',
@@ -111,6 +113,8 @@ export const roleRoutes = (actions: Actions): readonly Route[] => [
       'PAGE_TOKEN_UNKNOWN',
       'SOURCE_NOT_READY',
       'ENDPOINT_DISABLED',
+      'COMPUTE_FAILED',
+      'BRANCH_DATA_MISSING',
       'ACTIVE_COMPUTES_LIMIT',
       'STORAGE_UNAVAILABLE',
     ],
@@ -129,6 +133,8 @@ export const roleRoutes = (actions: Actions): readonly Route[] => [
     refusals: [
       'SOURCE_NOT_READY',
       'ENDPOINT_DISABLED',
+      'COMPUTE_FAILED',
+      'BRANCH_DATA_MISSING',
       'ACTIVE_COMPUTES_LIMIT',
       'STORAGE_UNAVAILABLE',
     ],
@@ -145,6 +151,8 @@ export const roleRoutes = (actions: Actions): readonly Route[] => [
     refusals: [
       'SOURCE_NOT_READY',
       'ENDPOINT_DISABLED',
+      'COMPUTE_FAILED',
+      'BRANCH_DATA_MISSING',
       'ACTIVE_COMPUTES_LIMIT',
       'STORAGE_UNAVAILABLE',
     ],
@@ -172,6 +180,8 @@ export const roleRoutes = (actions: Actions): readonly Route[] => [
     refusals: [
       'SOURCE_NOT_READY',
       'ENDPOINT_DISABLED',
+      'COMPUTE_FAILED',
+      'BRANCH_DATA_MISSING',
       'ACTIVE_COMPUTES_LIMIT',
       'STORAGE_UNAVAILABLE',
       'ROLE_OWNS_OBJECTS',
@@ -207,6 +217,8 @@ export const roleRoutes = (actions: Actions): readonly Route[] => [
     refusals: [
       'SOURCE_NOT_READY',
       'ENDPOINT_DISABLED',
+      'COMPUTE_FAILED',
+      'BRANCH_DATA_MISSING',
       'ACTIVE_COMPUTES_LIMIT',
       'STORAGE_UNAVAILABLE',
       'ROLE_HAS_NO_PASSWORD',

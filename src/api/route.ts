@@ -27,6 +27,8 @@ export interface Reply {
   readonly body?: unknown
   /** In place of `body`; its type is the `content-type` of `headers`. */
   readonly text?: string
+  /** The same, as it comes; never held in memory as a whole. */
+  readonly chunks?: AsyncIterable<Uint8Array>
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -39,9 +41,9 @@ export const ok = (body: unknown, headers: Readonly<Record<string, string>> = {}
 /** A reply without a body (204). */
 export const noBody = { kind: 'none' } as const
 
-/** A body that is no JSON. */
+/** A body that is no JSON; `chunks`: bytes of any length. */
 export interface TextBody {
-  readonly kind: 'text'
+  readonly kind: 'text' | 'chunks'
   /** Such as `text/html`; its handler says it again in `headers`. */
   readonly contentType: string
 }

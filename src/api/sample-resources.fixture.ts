@@ -17,13 +17,15 @@ import type {
   RoleId,
   SnapshotId,
   SnapshotUid,
+  VolumeUid,
 } from '../domain/names.ts'
 import { empty, type OperationSubject, renderOperation } from '../domain/operation.ts'
 import { projectDefaults, renderProject } from '../domain/project.ts'
+import { renderPreview } from '../domain/reset-preview.ts'
 import { renderRole } from '../domain/role.ts'
 import { renderSnapshot } from '../domain/snapshot.ts'
 import { renderCadence } from '../domain/snapshot-cadence.ts'
-import { epochMs } from '../lib/time.ts'
+import { epochMs, toMicros } from '../lib/time.ts'
 
 const projectId = 'app' as ProjectId
 const branchId = 'dev' as BranchId
@@ -60,19 +62,27 @@ export const sampleBranch = renderBranch({
   branch: {
     uid: branchUid,
     projectUid,
+    volumeUid: branchUid as string as VolumeUid,
+    begin: undefined,
     branchId,
     state: 'INIT',
     pendingState: 'READY',
     stateChangeTime: moment,
     isProtected: false,
+    isImported: false,
+    durability: 'durable',
     logicalSizeBytes: 8_796_093_022_208,
     expireTime: moment,
     sourceBranchUid: branchUid,
     sourceBranchId: branchId,
     sourceLsn: lsn(0x16_b374_d848n),
-    sourceTime: moment,
+    sourceTime: toMicros(moment),
+    sourcePoint: undefined,
     sourceSnapshotUid: 'sn-calm-lake-a1b2c3d4' as SnapshotUid,
     sourceSnapshotId: snapshotId,
+    isRestored: false,
+    windowStart: { time: toMicros(moment), lsn: lsn(0x16_b374_d000n) },
+    historyBytes: 4_194_304,
     createdBy: '7b1d0f0e-0000-4000-8000-000000000001' as IdentityUid,
     createTime: moment,
     updateTime: moment,
@@ -141,6 +151,7 @@ export const sampleSnapshot = renderSnapshot({
   snapshot: {
     uid: 'sn-calm-lake-a1b2c3d4' as SnapshotUid,
     projectUid,
+    volumeUid: 'sn-calm-lake-a1b2c3d4' as VolumeUid,
     snapshotId,
     state: 'AVAILABLE',
     isAutomatic: false,
@@ -178,3 +189,9 @@ export const sampleOperation = (
     subject,
     outcome: { kind: 'succeeded', response },
   })
+
+export const sampleResetPreview = renderPreview(
+  { project: projectId, branch: branchId },
+  { kind: 'source', branchId },
+  { since: moment, written: { transactions: 3, walBytes: 4096 }, sessions: 1 },
+)

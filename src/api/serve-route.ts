@@ -199,11 +199,33 @@ async function readWhateverCame(request: Request): Promise<JsonObject> {
   }
 }
 
-function reply(context: Context<Edge>, { status, body, text, headers = {} }: Reply): Response {
+function reply(
+  context: Context<Edge>,
+  { status, body, text, chunks, headers = {} }: Reply,
+): Response {
   for (const [name, value] of Object.entries(headers)) context.header(name, value)
   if (status === 204) return context.body(null, status)
+  if (chunks !== undefined) return context.body(streamOf(chunks), status)
   if (text !== undefined) return context.body(text, status)
   return context.json(body, status)
+}
+
+/** One chunk at a time, when the client has taken the one before; a client that leaves ends it. */
+function streamOf(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const iterator = chunks[Symbol.asyncIterator]()
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await iterator.next()
+        if (done === true) controller.close()
+        else controller.enqueue(value)
+      },
+      async cancel() {
+        await iterator.return?.()
+      },
+    },
+    { highWaterMark: 0 },
+  )
 }
 
 export const userAgentOf = (context: Context<Edge>): string =>

@@ -6,7 +6,7 @@ import { parseBranchId, parseBranchName, parseSnapshotId } from '../domain/names
 import { readExpiration } from '../domain/read-expiration.ts'
 import { base } from './base-path.ts'
 import { expirationFields } from './branches.ts'
-import { defined, logPosition, newId, reference, timestamp } from './fields.ts'
+import { defined, logPosition, newId, preciseTimestamp, reference } from './fields.ts'
 import { pageQuery, readPage, renderPage } from './page-query.ts'
 import { ok, type Route, route } from './route.ts'
 import { snapshotOperation, snapshotPage, snapshotResource } from './snapshot-resource.ts'
@@ -22,8 +22,12 @@ const creation = z
         source_branch: reference('projects/app/branches/production')
           .optional()
           .describe('Required: what to take the snapshot of.'),
-        source_branch_lsn: logPosition.optional(),
-        source_branch_time: timestamp.optional(),
+        source_branch_lsn: logPosition
+          .optional()
+          .describe('Of its history: what its log holds before this position.'),
+        source_branch_time: preciseTimestamp
+          .optional()
+          .describe('Of its history: what was committed up to this moment.'),
       })
       .default({})
       .meta({ writeOnly: true }),
@@ -53,10 +57,15 @@ export const snapshotRoutes = (
       'SOURCE_NOT_READY',
       'NAME_INVALID',
       'POINT_AMBIGUOUS',
-      'POINT_UNAVAILABLE',
+      'POINT_IN_FUTURE',
+      'POINT_OUTSIDE_HISTORY',
+      'POINT_AFTER_END',
+      'HISTORY_NOT_BEGUN',
       'BRANCH_TOO_LARGE',
       'LIMIT_REACHED',
       'STORAGE_FULL',
+      'STORAGE_NEARLY_FULL',
+      'BRANCH_DATA_MISSING',
       'STORAGE_UNAVAILABLE',
     ],
     access: 'identity',

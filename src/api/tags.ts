@@ -6,6 +6,7 @@ export const tags = {
   Roles: "Postgres roles of a branch, kept in the branch's own Postgres.",
   Databases: "Postgres databases of a branch, kept in the branch's own Postgres.",
   Snapshots: 'Immutable points of a branch that later branches can begin with.',
+  Backups: 'Copies of a branch away from the machine of the server.',
   Credentials: 'Passwords for Postgres that are good for a while.',
   Operations: 'Every write is one: poll it until `done`, then read `response` or `error`.',
   Permissions: 'Who may do what with a project.',

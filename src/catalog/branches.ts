@@ -1,6 +1,5 @@
 /** Branches: live ones by id, deleted ones until their purge. */
 import { type Insertable, type Kysely, sql } from 'kysely'
-import type { BranchUid, ProjectUid } from '../domain/names.ts'
 import type { Branches } from '../ports/catalog.ts'
 import { readBranch, toDate, toMoment, writeBranch } from './rows.ts'
 import type { BranchesTable, Schema } from './schema.ts'
@@ -147,12 +146,8 @@ export const branchesIn = (db: Kysely<Schema>): Branches => ({
     const due = rows[0]?.due ?? null
     return due === null ? undefined : toMoment(due)
   },
-  async everyUid() {
-    const rows = await db.selectFrom('branches').select(['uid', 'project_uid']).execute()
-    return rows.map((row) => ({
-      uid: row.uid as BranchUid,
-      projectUid: row.project_uid as ProjectUid,
-    }))
+  async every() {
+    return (await db.selectFrom('branches').selectAll().execute()).map(readBranch)
   },
 })
 

@@ -8,6 +8,11 @@ import { oauth } from './migrations/0003-oauth.ts'
 import { audit } from './migrations/0004-audit.ts'
 import { snapshots } from './migrations/0005-snapshots.ts'
 import { readOnly } from './migrations/0007-read-only.ts'
+import { history } from './migrations/0008-history.ts'
+import { volumes } from './migrations/0009-volumes.ts'
+import { imports } from './migrations/0011-imports.ts'
+import { backups } from './migrations/0012-backups.ts'
+import { guards } from './migrations/0013-guards.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -148,5 +153,10 @@ export const migrations: MigrationProvider = {
       '0004-audit': audit,
       '0005-snapshots': snapshots,
       '0007-read-only': readOnly,
+      '0008-history': history,
+      '0009-volumes': volumes,
+      '0012-backups': backups,
+      '0011-imports': imports,
+      '0013-guards': guards,
     }),
 }

@@ -10,14 +10,18 @@ import { type Clock, minutes, seconds } from '../lib/time.ts'
 import type { Catalog, CatalogEvent, CatalogSession, Notes } from '../ports/catalog.ts'
 import { accessTokensIn, clientSecretsIn } from './access-tokens.ts'
 import { auditIn } from './audit.ts'
+import { backupsIn } from './backups.ts'
+import { basesIn } from './bases.ts'
 import { branchesIn } from './branches.ts'
 import { directoryIn } from './directory.ts'
 import { endpointsIn } from './endpoints.ts'
 import { identitiesIn } from './identities.ts'
+import { importSourcesIn } from './import-sources.ts'
 import { migrations } from './migrations.ts'
 import { permissionsIn, projectsIn } from './projects.ts'
 import type { Schema } from './schema.ts'
 import { type CatalogHeld, takeServerLock } from './server-lock.ts'
+import { sightingsIn } from './sightings.ts'
 import { oauthRecordsIn, passwordsIn, setupLinksIn, signInAttemptsIn } from './sign-in.ts'
 import { snapshotSchedulesIn } from './snapshot-schedules.ts'
 import { snapshotsIn } from './snapshots.ts'
@@ -77,6 +81,8 @@ export async function openCatalog(
         if (payload === 'work' || payload === 'due' || payload === 'access') tell({ kind: payload })
         else if (payload.startsWith('done ')) {
           tell({ kind: 'done', operation: payload.slice(5) as OperationUid })
+        } else if (payload.startsWith('cancel ')) {
+          tell({ kind: 'cancel', operation: payload.slice(7) as OperationUid })
         }
       },
       onResumed() {
@@ -112,10 +118,12 @@ export async function openCatalog(
 
 const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   notes: notesIn(db),
+  sightings: sightingsIn(db),
   projects: projectsIn(db),
   branches: branchesIn(db),
   endpoints: endpointsIn(db),
   snapshots: snapshotsIn(db),
+  bases: basesIn(db),
   snapshotSchedules: snapshotSchedulesIn(db),
   identities: identitiesIn(db),
   accessTokens: accessTokensIn(db),
@@ -128,6 +136,8 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   setupLinks: setupLinksIn(db),
   signInAttempts: signInAttemptsIn(db),
   audit: auditIn(db),
+  backups: backupsIn(db),
+  importSources: importSourcesIn(db),
 })
 
 const notesIn = (db: Kysely<Schema>): Notes => ({

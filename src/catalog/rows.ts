@@ -1,6 +1,6 @@
 /** Rows to domain values and back. The database checked what it holds; these are the only casts. */
 import type { Insertable, Selectable, Updateable } from 'kysely'
-import type { Branch, BranchState } from '../domain/branch.ts'
+import type { Beginning, Branch, BranchState, Durability } from '../domain/branch.ts'
 import type { Endpoint, EndpointLife, EndpointType } from '../domain/endpoint.ts'
 import type { Identity, IdentityKind } from '../domain/identity.ts'
 import { formatLsn, parseLsn } from '../domain/lsn.ts'
@@ -14,10 +14,12 @@ import type {
   ProjectUid,
   SnapshotId,
   SnapshotUid,
+  VolumeUid,
 } from '../domain/names.ts'
+import { formatPoint, parsePoint } from '../domain/point.ts'
 import type { Principal, PrincipalKind } from '../domain/principal.ts'
 import type { PostgresMajor, Project } from '../domain/project.ts'
-import { type EpochMs, epochMs, millis } from '../lib/time.ts'
+import { type EpochMicros, type EpochMs, epochMicros, epochMs, millis } from '../lib/time.ts'
 import type { BranchesTable, EndpointsTable, IdentitiesTable, ProjectsTable } from './schema.ts'
 
 export const toDate = (moment: EpochMs): Date => new Date(moment)
@@ -26,6 +28,8 @@ export const maybeDate = (moment: EpochMs | undefined): Date | null =>
   moment === undefined ? null : toDate(moment)
 export const maybeMoment = (date: Date | null): EpochMs | undefined =>
   date === null ? undefined : toMoment(date)
+export const maybeMicros = (value: string | null): EpochMicros | undefined =>
+  value === null ? undefined : epochMicros(BigInt(value))
 const maybeMillis = (value: string | null) => (value === null ? undefined : millis(Number(value)))
 
 export const readIdentity = (row: Selectable<IdentitiesTable>): Identity => ({
@@ -104,19 +108,27 @@ export const writeProject = (project: Partial<Project>): Updateable<ProjectsTabl
 export const readBranch = (row: Selectable<BranchesTable>): Branch => ({
   uid: row.uid as BranchUid,
   projectUid: row.project_uid as ProjectUid,
+  volumeUid: row.volume_uid as VolumeUid,
+  begin: readBeginning(row),
   branchId: row.branch_id as BranchId,
   state: row.state as BranchState,
   pendingState: (row.pending_state ?? undefined) as BranchState | undefined,
   stateChangeTime: toMoment(row.state_change_time),
   isProtected: row.is_protected,
+  durability: row.durability as Durability,
   logicalSizeBytes: Number(row.logical_size_bytes),
   expireTime: maybeMoment(row.expire_time),
   sourceBranchUid: (row.source_branch_uid ?? undefined) as BranchUid | undefined,
   sourceBranchId: (row.source_branch_id ?? undefined) as BranchId | undefined,
   sourceLsn: row.source_lsn === null ? undefined : parseLsn(row.source_lsn),
-  sourceTime: maybeMoment(row.source_time),
+  sourceTime: maybeMicros(row.source_time_us),
+  sourcePoint: row.source_point === null ? undefined : parsePoint(row.source_point),
   sourceSnapshotUid: (row.source_snapshot_uid ?? undefined) as SnapshotUid | undefined,
   sourceSnapshotId: (row.source_snapshot_id ?? undefined) as SnapshotId | undefined,
+  windowStart: readWindowStart(row),
+  historyBytes: Number(row.history_bytes),
+  isRestored: row.is_restored,
+  isImported: row.is_imported,
   createdBy: row.created_by as IdentityUid,
   createTime: toMoment(row.create_time),
   updateTime: toMoment(row.update_time),
@@ -124,23 +136,50 @@ export const readBranch = (row: Selectable<BranchesTable>): Branch => ({
   purgeTime: maybeMoment(row.purge_time),
 })
 
+function readWindowStart(row: Selectable<BranchesTable>): Branch['windowStart'] {
+  const time = maybeMicros(row.window_start_time_us)
+  const lsn = parseLsn(row.window_start_lsn ?? '')
+  return time === undefined || lsn === undefined ? undefined : { time, lsn }
+}
+
+function readBeginning(row: Selectable<BranchesTable>): Beginning | undefined {
+  const [lsn, time] = [parseLsn(row.begin_lsn ?? ''), maybeMoment(row.begin_time)]
+  if (lsn === undefined || row.begin_xid === null || time === undefined) return undefined
+  return { lsn, xid: BigInt(row.begin_xid), time }
+}
+
 export const writeBranch = (branch: Partial<Branch>): Updateable<BranchesTable> =>
   mapPresent(branch, {
     uid: (v) => ({ uid: v }),
     projectUid: (v) => ({ project_uid: v }),
+    volumeUid: (v) => ({ volume_uid: v }),
+    begin: (v) => ({
+      begin_lsn: v === undefined ? null : formatLsn(v.lsn),
+      begin_xid: v === undefined ? null : String(v.xid),
+      begin_time: maybeDate(v?.time),
+    }),
     branchId: (v) => ({ branch_id: v }),
     state: (v) => ({ state: v }),
     pendingState: (v) => ({ pending_state: v ?? null }),
     stateChangeTime: (v) => ({ state_change_time: toDate(v) }),
     isProtected: (v) => ({ is_protected: v }),
+    durability: (v) => ({ durability: v }),
     logicalSizeBytes: (v) => ({ logical_size_bytes: v }),
     expireTime: (v) => ({ expire_time: maybeDate(v) }),
     sourceBranchUid: (v) => ({ source_branch_uid: v ?? null }),
     sourceBranchId: (v) => ({ source_branch_id: v ?? null }),
     sourceLsn: (v) => ({ source_lsn: v === undefined ? null : formatLsn(v) }),
-    sourceTime: (v) => ({ source_time: maybeDate(v) }),
+    sourceTime: (v) => ({ source_time_us: v ?? null }),
+    sourcePoint: (v) => ({ source_point: v === undefined ? null : formatPoint(v) }),
     sourceSnapshotUid: (v) => ({ source_snapshot_uid: v ?? null }),
     sourceSnapshotId: (v) => ({ source_snapshot_id: v ?? null }),
+    windowStart: (v) => ({
+      window_start_time_us: v?.time ?? null,
+      window_start_lsn: v === undefined ? null : formatLsn(v.lsn),
+    }),
+    historyBytes: (v) => ({ history_bytes: v }),
+    isRestored: (v) => ({ is_restored: v }),
+    isImported: (v) => ({ is_imported: v }),
     createdBy: (v) => ({ created_by: v }),
     createTime: (v) => ({ create_time: toDate(v) }),
     updateTime: (v) => ({ update_time: toDate(v) }),

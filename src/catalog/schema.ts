@@ -82,24 +82,48 @@ export interface PermissionsTable {
 export interface BranchesTable {
   uid: string
   project_uid: string
+  volume_uid: string
+  begin_lsn: string | null
+  begin_xid: string | null
+  begin_time: Moment | null
   branch_id: string
   state: string
   pending_state: string | null
   state_change_time: Moment
   is_protected: boolean
+  durability: Generated<string>
   logical_size_bytes: Int8
   expire_time: Moment | null
   source_branch_uid: string | null
   source_branch_id: string | null
   source_lsn: string | null
-  source_time: Moment | null
+  source_time_us: Int8 | null
+  source_point: string | null
   source_snapshot_uid: string | null
   source_snapshot_id: string | null
+  is_restored: boolean
+  is_imported: boolean
   created_by: string
   create_time: Moment
   update_time: Moment
   delete_time: Moment | null
   purge_time: Moment | null
+  window_start_time_us: Int8 | null
+  window_start_lsn: string | null
+  history_bytes: Int8
+}
+
+export interface BasesTable {
+  uid: string
+  project_uid: string
+  branch_uid: string
+  volume_uid: string
+  state: string
+  redo_lsn: string | null
+  consistent_lsn: string | null
+  consistent_time_us: Int8 | null
+  exclusive_bytes: Int8 | null
+  create_time: Moment
 }
 
 export interface EndpointsTable {
@@ -137,6 +161,8 @@ export interface OperationsTable {
   keys: string[]
   input: JSONColumnType<JsonObject>
   memory: JSONColumnType<JsonObject>
+  report: JSONColumnType<JsonObject> | null
+  cancel_time: Moment | null
   state: string
   step: string | null
   attempt: number
@@ -149,6 +175,11 @@ export interface OperationsTable {
   end_time: Moment | null
 }
 
+export interface ImportSourcesTable {
+  operation_uid: string
+  sealed: string
+}
+
 export interface OAuthRecordsTable {
   key: string
   model: string
@@ -156,6 +187,7 @@ export interface OAuthRecordsTable {
   grant_key: string | null
   identity_uid: string | null
   client_id: string | null
+  secret_id: string | null
   sealed: string
   create_time: Moment
   expire_time: Moment | null
@@ -184,6 +216,7 @@ export interface SignInAttemptsTable {
 export interface SnapshotsTable {
   uid: string
   project_uid: string
+  volume_uid: string
   snapshot_id: string
   state: string
   is_automatic: boolean
@@ -203,6 +236,16 @@ export interface SnapshotSchedulesTable {
   branch_uid: string
   cadences: JSONColumnType<readonly Cadence[]>
   next_time: Moment | null
+}
+
+export interface BackupsTable {
+  branch_uid: string
+  place: string
+  volume: string
+  sequence: number
+  hash: string
+  reached: string
+  time: Moment
 }
 
 export interface AuditTable {
@@ -230,8 +273,15 @@ export interface AuditTable {
   hash: Buffer
 }
 
+export interface SightingsTable {
+  kind: string
+  id: string
+  first_time: Moment
+}
+
 export interface Schema {
   audit: AuditTable
+  backups: BackupsTable
   settings: SettingsTable
   identities: IdentitiesTable
   access_tokens: AccessTokensTable
@@ -243,10 +293,13 @@ export interface Schema {
   endpoints: EndpointsTable
   password_verifiers: PasswordVerifiersTable
   operations: OperationsTable
+  import_sources: ImportSourcesTable
   oauth_records: OAuthRecordsTable
   passwords: PasswordsTable
   setup_links: SetupLinksTable
   sign_in_attempts: SignInAttemptsTable
   snapshots: SnapshotsTable
   snapshot_schedules: SnapshotSchedulesTable
+  bases: BasesTable
+  sightings: SightingsTable
 }

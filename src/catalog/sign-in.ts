@@ -13,6 +13,7 @@ export const oauthRecordsIn = (db: Kysely<Schema>): OAuthRecords => ({
       grant_key: record.grantKey ?? null,
       identity_uid: record.identityUid ?? null,
       client_id: record.clientId ?? null,
+      secret_id: record.secretId ?? null,
       expire_time: record.expireTime === undefined ? null : toDate(record.expireTime),
     }
     try {

@@ -7,6 +7,7 @@ import type {
   ProjectUid,
   SnapshotId,
   SnapshotUid,
+  VolumeUid,
 } from '../domain/names.ts'
 import type { Snapshot, SnapshotState } from '../domain/snapshot.ts'
 import type { Snapshots } from '../ports/snapshots.ts'
@@ -111,12 +112,8 @@ export const snapshotsIn = (db: Kysely<Schema>): Snapshots => ({
       .where('uid', '=', uid)
       .execute()
   },
-  async everyUid() {
-    const rows = await db.selectFrom('snapshots').select(['uid', 'project_uid']).execute()
-    return rows.map((row) => ({
-      uid: row.uid as SnapshotUid,
-      projectUid: row.project_uid as ProjectUid,
-    }))
+  async every() {
+    return (await db.selectFrom('snapshots').selectAll().execute()).map(readSnapshot)
   },
   async branchesInTheMaking(uid) {
     const rows = await db
@@ -133,6 +130,7 @@ export const snapshotsIn = (db: Kysely<Schema>): Snapshots => ({
 const readSnapshot = (row: Selectable<SnapshotsTable>): Snapshot => ({
   uid: row.uid as SnapshotUid,
   projectUid: row.project_uid as ProjectUid,
+  volumeUid: row.volume_uid as VolumeUid,
   snapshotId: row.snapshot_id as SnapshotId,
   state: row.state as SnapshotState,
   isAutomatic: row.is_automatic,
@@ -151,6 +149,7 @@ const writeSnapshot = (snapshot: Partial<Snapshot>): Updateable<SnapshotsTable> 
   mapPresent(snapshot, {
     uid: (v) => ({ uid: v }),
     projectUid: (v) => ({ project_uid: v }),
+    volumeUid: (v) => ({ volume_uid: v }),
     snapshotId: (v) => ({ snapshot_id: v }),
     state: (v) => ({ state: v }),
     isAutomatic: (v) => ({ is_automatic: v }),

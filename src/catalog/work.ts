@@ -7,7 +7,7 @@ import { type Kysely, type Selectable, sql } from 'kysely'
 import type { IdentityUid, OperationUid, ProjectUid } from '../domain/names.ts'
 import type { Operation, OperationOutcome, OperationSubject } from '../domain/operation.ts'
 import type { NewWork, Work, WorkRow, WorkState } from '../ports/catalog.ts'
-import { toDate, toMoment } from './rows.ts'
+import { maybeMoment, toDate, toMoment } from './rows.ts'
 import type { OperationsTable, Schema } from './schema.ts'
 
 const open = ['pending', 'running', 'undoing'] as const
@@ -38,16 +38,26 @@ export const workIn = (db: Kysely<Schema>): Work => ({
       .where('uid', '=', uid)
       .executeTakeFirst()
     if (row === undefined) return undefined
-    const { projectUid, callerUid } = readWork(row)
-    return { ...readOperation(row), projectUid, callerUid }
+    const { kind, projectUid, callerUid } = readWork(row)
+    return { ...readOperation(row), kind, projectUid, callerUid }
   },
-  async claim(now, until, limit) {
+  async cancel(uid, now) {
+    const result = await db
+      .updateTable('operations')
+      .set({ cancel_time: sql<Date>`coalesce(cancel_time, ${toDate(now)})` })
+      .where('uid', '=', uid)
+      .where('state', 'in', open)
+      .executeTakeFirst()
+    await sql`select pg_notify('lakelet', ${`cancel ${uid}`})`.execute(db)
+    return result.numUpdatedRows === 1n
+  },
+  async claim(now, { until, latest, limit }) {
     // Materialized: a join could run the subquery more than once, and claim more than the limit.
     const { rows } = await sql<Selectable<OperationsTable>>`
       with due as materialized (
         select uid from operations c
         where state in ('pending', 'running', 'undoing')
-          and next_at <= ${toDate(now)}
+          and (next_at <= ${toDate(now)} or next_at > ${toDate(latest)})
           and (lease_until is null or lease_until < ${toDate(now)})
           and not exists (
             select 1 from operations e
@@ -88,7 +98,7 @@ export const workIn = (db: Kysely<Schema>): Work => ({
     return result.numUpdatedRows === 1n
   },
   async save(lease, changes) {
-    const { state, step, memory, attempt, response, fault, releaseUntil } = changes
+    const { state, step, memory, report, attempt, response, fault, releaseUntil } = changes
     const isOver = state === 'succeeded' || state === 'failed'
     const result = await db
       .updateTable('operations')
@@ -96,6 +106,7 @@ export const workIn = (db: Kysely<Schema>): Work => ({
         ...(state === undefined ? {} : { state }),
         ...('step' in changes ? { step: step ?? null } : {}),
         ...(memory === undefined ? {} : { memory: JSON.stringify(memory) }),
+        ...(report === undefined ? {} : { report: JSON.stringify(report) }),
         ...(attempt === undefined ? {} : { attempt }),
         ...(response === undefined ? {} : { response: JSON.stringify(response) }),
         ...(fault === undefined ? {} : { fault: JSON.stringify(fault) }),
@@ -131,11 +142,20 @@ export const workIn = (db: Kysely<Schema>): Work => ({
     return Number(result.numDeletedRows)
   },
   async unfinished(key) {
-    const { rows } = await sql<Pick<WorkRow, 'kind' | 'input'>>`
-      select kind, input from operations
+    const { rows } = await sql<Pick<WorkRow, 'uid' | 'kind' | 'input'>>`
+      select uid, kind, input from operations
       where state in ('pending', 'running', 'undoing') and keys && array[${key}]
       order by seq`.execute(db)
     return rows
+  },
+  async isNamed(uid) {
+    const { rows } = await sql`
+      select 1 from operations
+      where state in ('pending', 'running', 'undoing') and (
+        position(uid in ${uid}) > 0 or keys && array[${uid}]
+        or position(${uid} in input::text) > 0 or position(${uid} in memory::text) > 0)
+      limit 1`.execute(db)
+    return rows.length > 0
   },
   async isBusy(key) {
     const { rows } = await sql`
@@ -173,6 +193,8 @@ const readWork = (row: Selectable<OperationsTable>): WorkRow => ({
   keys: row.keys,
   input: row.input,
   memory: row.memory,
+  report: row.report ?? undefined,
+  cancelTime: maybeMoment(row.cancel_time),
   state: row.state as WorkState,
   step: row.step ?? undefined,
   attempt: row.attempt,
@@ -182,12 +204,12 @@ const readWork = (row: Selectable<OperationsTable>): WorkRow => ({
 })
 
 function readOperation(row: Selectable<OperationsTable>): Operation {
-  const { uid, resource, subject, state, response, fault } = readWork(row)
+  const { uid, resource, subject, report, state, response, fault } = readWork(row)
   const outcome: OperationOutcome =
     state === 'succeeded' && response !== undefined
       ? { kind: 'succeeded', response }
       : state === 'failed' && fault !== undefined
         ? { kind: 'failed', fault }
         : { kind: 'pending' }
-  return { uid, resource, subject, outcome }
+  return { uid, resource, subject, report, outcome }
 }

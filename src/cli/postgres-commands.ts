@@ -113,6 +113,7 @@ interface BodyFlags extends WaitFlags {
   readonly roleId?: string
   readonly databaseId?: string
   readonly sourceBranch?: string
+  readonly durability?: string
 }
 
 function addCreate(group: Command, kind: Kind, context: CommandContext): void {
@@ -131,6 +132,12 @@ function addCreate(group: Command, kind: Kind, context: CommandContext): void {
     command
       .option('--ttl <time>', `how long the ${noun} lives: 604800s, 168h, 7d, 3w`)
       .option('--no-expiry', `the ${noun} lives until it is deleted`)
+  }
+  if (noun === 'branch') {
+    command.option(
+      '--durability <word>',
+      'durable, or relaxed for quicker commits (synchronous_commit off)',
+    )
   }
   if (noun === 'snapshot') {
     command.option('--source-branch <name>', `what to take it of: ${branchForm}`)
@@ -158,6 +165,7 @@ function addCreate(group: Command, kind: Kind, context: CommandContext): void {
 const specOf = (flags: BodyFlags): AddedFields => ({
   spec: {
     ...expirationField(flags)?.spec,
+    ...(flags.durability === undefined ? {} : { durability: flags.durability }),
     ...(flags.sourceBranch === undefined ? {} : { source_branch: flags.sourceBranch }),
   },
 })

@@ -79,7 +79,7 @@ export const fillPsql: FillCommand = (command, context) => {
     })
 }
 
-function hostOf(
+export function hostOf(
   name: string,
   status: { readonly current_state?: string; readonly hosts?: { readonly host?: string } } = {},
   io: CliIo,

@@ -1,5 +1,5 @@
 /**
- * Which endpoint `lakelet psql` means: a full endpoint or branch name, `PROJECT/BRANCH`, a bare branch
+ * Which branch or endpoint is meant, as `lakelet psql` and the commands of a branch take it: a full endpoint or branch name, `PROJECT/BRANCH`, a bare branch
  * id, or nothing at all when there is only one to mean.
  */
 import type { LakeletClient } from '../client/lakelet-client.ts'
@@ -11,6 +11,12 @@ export interface Target {
   readonly branch?: string
   readonly endpoint?: string
 }
+
+/** How commands of a branch name it. */
+export const branchArgument = [
+  '<BRANCH>',
+  'PROJECT/BRANCH, projects/PROJECT/branches/BRANCH, or the id in the only project',
+] as const
 
 /** Pure: what the words on the line say, the flags filling what TARGET leaves open. */
 export function readTarget(text: string | undefined, flags: Target): Target {
@@ -42,14 +48,7 @@ function parseTarget(text: string): Target {
 
 /** Asks the server for what the target leaves open; one candidate is taken, several are listed. */
 export async function findEndpoint(client: LakeletClient, target: Target): Promise<Endpoint> {
-  const project =
-    target.project === undefined
-      ? await only('project', client.projects.list(''))
-      : `projects/${target.project}`
-  const branch =
-    target.branch === undefined
-      ? await only('branch', client.branches.list(project))
-      : `${project}/branches/${target.branch}`
+  const branch = await findBranch(client, target)
   if (target.endpoint !== undefined) {
     return client.endpoints.get(`${branch}/endpoints/${target.endpoint}`)
   }
@@ -61,6 +60,21 @@ export async function findEndpoint(client: LakeletClient, target: Target): Promi
   if (chosen === undefined) throw new Refusal(`${branch} has no endpoint`)
   return chosen
 }
+
+/** Full name of the branch that is meant. */
+export async function findBranch(client: LakeletClient, target: Target): Promise<string> {
+  const project = await findProject(client, target.project)
+  return target.branch === undefined
+    ? await only('branch', client.branches.list(project))
+    : `${project}/branches/${target.branch}`
+}
+
+/** Full name of the project of this id, or of the only one. */
+export const findProject = async (
+  client: LakeletClient,
+  id: string | undefined,
+): Promise<string> =>
+  id === undefined ? only('project', client.projects.list('')) : `projects/${id}`
 
 async function only(noun: string, list: AsyncIterable<{ readonly name: string }>): Promise<string> {
   const names: string[] = []
@@ -74,6 +88,6 @@ async function only(noun: string, list: AsyncIterable<{ readonly name: string }>
   const rest = names.length > ids.length ? `, and ${names.length - ids.length} more` : ''
   throw new Refusal(
     `there are ${names.length} to choose from: ${ids.join(', ')}${rest}`,
-    `Say which ${noun}: lakelet psql PROJECT/BRANCH, or --${noun}.`,
+    `Say which ${noun}: PROJECT/BRANCH, or --${noun} where the command has it.`,
   )
 }

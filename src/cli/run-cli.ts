@@ -47,10 +47,38 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./psql-command.ts')).fillPsql,
   },
   {
+    name: 'import',
+    describe: 'Fill a new branch from another Postgres.',
+    load: async () => (await import('./import-command.ts')).fillImport,
+  },
+  {
+    name: 'export',
+    describe: 'Write a branch to a file: a dump, or a cluster that plain Postgres starts from.',
+    load: async () => (await import('./export-command.ts')).fillExport,
+  },
+  {
     name: 'postgres',
     describe: 'Projects, branches, endpoints and credentials.',
     isGroup: true,
     load: async () => (await import('./postgres-commands.ts')).fillPostgres,
+  },
+  {
+    name: 'backup',
+    describe: 'Copy a branch away from this machine, and back.',
+    isGroup: true,
+    load: async () => (await import('./backup-command.ts')).fillBackup,
+  },
+  {
+    name: 'branch',
+    describe: 'What can be done with a branch besides.',
+    isGroup: true,
+    load: async () => (await import('./branch-command.ts')).fillBranch,
+  },
+  {
+    name: 'snapshot',
+    describe: 'Keep a branch as it is now, for later.',
+    isGroup: true,
+    load: async () => (await import('./snapshot-command.ts')).fillSnapshot,
   },
   {
     name: 'auth',

@@ -69,7 +69,20 @@ export async function exchange(url: string, wanted: Exchange): Promise<Answer> {
   })
 }
 
-async function readText(response: IncomingMessage): Promise<string> {
+/** The answer as it begins, its body unread. Rejects when nobody answered. */
+export async function open(
+  url: string,
+  { method, headers }: Pick<Exchange, 'method' | 'headers'>,
+): Promise<IncomingMessage> {
+  const send = url.startsWith('https:') ? (await import('node:https')).request : request
+  return new Promise((resolve, reject) => {
+    const sent = send(url, { method, headers: { ...headers, 'content-length': '0' } }, resolve)
+    sent.on('error', reject)
+    sent.end()
+  })
+}
+
+export async function readText(response: IncomingMessage): Promise<string> {
   const parts: Buffer[] = []
   for await (const part of response) parts.push(part as Buffer)
   return Buffer.concat(parts).toString('utf8')

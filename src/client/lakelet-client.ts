@@ -21,6 +21,7 @@ import type {
   Endpoint,
   Operation,
   Project,
+  ResetPreview,
   Role,
   RolePassword,
   Snapshot,
@@ -44,6 +45,8 @@ export interface WaitOptions {
   readonly patience?: Millis
   /** How the length reads in the refusal when it runs out. */
   readonly sayPatience?: string
+  /** Told of each answer of the server. */
+  readonly onLook?: (operation: Operation) => void
 }
 
 export class LakeletClient {
@@ -113,6 +116,34 @@ export class LakeletClient {
     return asResource((await this.send({ method: 'PATCH', path: pathOf(name), query, body })).json)
   }
 
+  /** A new root branch, filled from another Postgres. */
+  async importBranch(project: string, branchId: string, body: Body): Promise<Operation> {
+    const query = { branch_id: branchId }
+    const path = `${pathOf(project)}/import-branch`
+    return asOperation((await this.send({ method: 'POST', path, query, body })).json)
+  }
+
+  /** Bytes of a tar; an error in the middle of it, when not all of it came. `name` is the branch's. */
+  exportBranch(name: string): Promise<AsyncIterable<Uint8Array>> {
+    return this.#transport.open({ method: 'POST', path: `${pathOf(name)}/export` })
+  }
+
+  /** A verb on a resource that is no create, update or delete: `verify` of a branch, say. */
+  async act(name: string, verb: string, body: Body = {}): Promise<Operation> {
+    const path = `${pathOf(name)}/${verb}`
+    return asOperation((await this.send({ method: 'POST', path, body })).json)
+  }
+
+  /** What such a verb would do: `dry_run` changes nothing. */
+  async previewReset(
+    name: string,
+    verb: 'reset' | 'restore',
+    body: Readonly<Record<string, unknown>>,
+  ): Promise<ResetPreview> {
+    const request = { method: 'POST', path: `${pathOf(name)}/${verb}` } as const
+    return asResource((await this.send({ ...request, body: { ...body, dry_run: true } })).json)
+  }
+
   async getOperation(name: string): Promise<Operation> {
     return asOperation((await this.send({ method: 'GET', path: pathOf(name) })).json)
   }
@@ -123,7 +154,7 @@ export class LakeletClient {
    */
   async wait(
     operation: Operation,
-    { patience = minutes(30), sayPatience = '30m' }: WaitOptions = {},
+    { patience = minutes(30), sayPatience = '30m', onLook }: WaitOptions = {},
   ): Promise<unknown> {
     const { clock } = this.#transport
     const end = clock.monotonic() + patience
@@ -134,6 +165,7 @@ export class LakeletClient {
       if (left <= 0) throw new WaitTimedOut(operation.name, sayPatience)
       if (current !== operation) await clock.sleep(millis(Math.min(pause, left)))
       current = await this.getOperation(operation.name)
+      onLook?.(current)
     }
   }
 }

@@ -99,10 +99,30 @@ export interface CurrentUser {
   readonly [field: string]: unknown
 }
 
+/** What a reset or restore of a branch would lose. */
+export interface ResetPreview {
+  readonly branch?: string
+  readonly source_branch?: string
+  readonly source_snapshot?: string
+  readonly time?: string
+  readonly lsn?: string
+  readonly lost?: {
+    readonly since?: string
+    readonly transactions?: number
+    readonly wal_bytes?: number
+    readonly sessions?: number
+  }
+}
+
 /** Work that goes on after the answer; exactly one of `response` and `error` when done. */
 export interface Operation {
   readonly name: string
   readonly done?: boolean
+  readonly metadata?: {
+    /** How far it has come, where the server tells. */
+    readonly progress?: { readonly doing?: string; readonly done?: number; readonly total?: number }
+    readonly [field: string]: unknown
+  }
   readonly response?: unknown
   readonly error?: {
     readonly error_code?: string

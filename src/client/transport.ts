@@ -6,7 +6,7 @@
 import type { Secret } from '../lib/secret.ts'
 import { type Clock, deadline, type Millis, millis, seconds } from '../lib/time.ts'
 import { ApiError, ConnectionFailed, readErrorBody } from './api-error.ts'
-import { type Answer, exchange, isSuccess } from './exchange.ts'
+import { type Answer, exchange, isSuccess, open, readText } from './exchange.ts'
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE' | 'HEAD'
 
@@ -74,16 +74,40 @@ export class Transport {
     }
   }
 
-  async #once({ method, path, query = {}, body }: ApiRequest): Promise<Reply> {
-    const { host, token, userAgent, agent, clock, trace } = this.#options
-    const url = `${host}${path}${queryString(query, path.includes('?') ? '&' : '?')}`
+  /** An answer that is no JSON and may be large: its bytes as they come. Never repeated. */
+  async open({
+    method,
+    path,
+  }: Pick<ApiRequest, 'method' | 'path'>): Promise<AsyncIterable<Uint8Array>> {
+    const { host, trace } = this.#options
+    const url = `${host}${path}`
+    trace?.(`> ${method} ${url}`)
+    const headers = await this.#headers('*/*')
+    const answer = await open(url, { method, headers }).catch((error: unknown) => {
+      throw new ConnectionFailed(host, error)
+    })
+    const { statusCode: status = 0, statusMessage: statusText = '' } = answer
+    trace?.(`< ${status}`)
+    if (isSuccess(status)) return answer
+    const told = readErrorBody(await readText(answer), statusText)
+    throw new ApiError({ method, url, status, statusText, ...told })
+  }
+
+  async #headers(accept: string): Promise<Record<string, string>> {
+    const { token, userAgent, agent } = this.#options
     const bearer = await token()
-    const headers: Record<string, string> = {
-      accept: 'application/json',
+    return {
+      accept,
       authorization: `Bearer ${bearer.reveal()}`,
       'user-agent': userAgent,
+      ...(agent === undefined ? {} : { 'x-lakelet-agent': agent }),
     }
-    if (agent !== undefined) headers['x-lakelet-agent'] = agent
+  }
+
+  async #once({ method, path, query = {}, body }: ApiRequest): Promise<Reply> {
+    const { host, clock, trace } = this.#options
+    const url = `${host}${path}${queryString(query, path.includes('?') ? '&' : '?')}`
+    const headers = await this.#headers('application/json')
     if (body !== undefined) headers['content-type'] = 'application/json'
     trace?.(`> ${method} ${url}`)
     const began = clock.monotonic()

@@ -36,6 +36,7 @@ beforeAll(async () => {
        layout: layoutOf(root), serviceUser: await findServiceUser(), extensionFiles: [],
        log: createLog('child', root + '/child.log'), clock: systemClock,
      })
+     if (process.env.SWEEP_TOOLCHAINS) await computes.sweepToolchains()
      await computes.ensureReady(JSON.parse(spec))
      console.log(JSON.stringify(computes.state(JSON.parse(spec).uid)))
      process.stdin.once('data', () => computes.close('detach').then(() => process.stdin.destroy()))`,
@@ -43,10 +44,10 @@ beforeAll(async () => {
 })
 afterAll(() => room.close())
 
-function serve(spec: ComputeSpec, failpoints = '') {
+function serve(spec: ComputeSpec, failpoints = '', env: Record<string, string> = {}) {
   return spawn(process.execPath, [script, room.root, JSON.stringify(spec)], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, LAKELET_FAILPOINTS: failpoints },
+    env: { ...process.env, LAKELET_FAILPOINTS: failpoints, ...env },
   })
 }
 
@@ -148,6 +149,36 @@ test('a copy of the toolchain that a crash cut short is made anew', async () => 
   expect((await copies()).filter((name) => name.startsWith('draft-'))).toHaveLength(1)
   await startAndDie(spec)
   expect(await copies()).toHaveLength(before + 1)
+  await room.computes.ensureReady(spec)
+  await room.computes.stop(spec.uid, 'fast')
+})
+
+test('a copy of the toolchain whose removal a crash cut short is removed', async () => {
+  const spec = await room.spec('ep-toolchain-old')
+  const toolchains = join(room.root, 'toolchains')
+  await mkdir(join(toolchains, '15-0.0.0-old'), { recursive: true })
+  const others = async () =>
+    (await readdir(toolchains)).filter((name) => name.endsWith('15-0.0.0-old'))
+  const child = serve(spec, 'compute.toolchain.dropped=kill', { SWEEP_TOOLCHAINS: '1' })
+  await once(child, 'exit')
+  expect(await others()).toHaveLength(1)
+  expect(await others()).not.toEqual(['15-0.0.0-old'])
+  await room.computes.sweepToolchains()
+  expect(await others()).toEqual([])
+})
+
+test('a copy of the toolchain that was complete when its maker died is used', async () => {
+  const spec = await room.spec('ep-toolchain-made', {}, 15)
+  const copies = async () =>
+    (await readdir(join(room.root, 'toolchains'))).filter((name) => /^(draft-)?15-/.test(name))
+  const before = await copies()
+  const child = serve(spec, 'compute.toolchain.renamed=kill')
+  await once(child, 'exit')
+  const made = await copies()
+  expect(made).toHaveLength(before.length + 1)
+  expect(made.filter((name) => name.startsWith('draft-'))).toEqual([])
+  await startAndDie(spec)
+  expect(await copies()).toEqual(made)
   await room.computes.ensureReady(spec)
   await room.computes.stop(spec.uid, 'fast')
 })

@@ -63,6 +63,7 @@ export interface Places {
   readonly runDirectory: string
   /** Socket directory of the compute that this one is a standby of. */
   readonly followed?: string
+  readonly keepsWal?: boolean
 }
 
 export const configurationFile = 'postgresql.conf'
@@ -90,10 +91,12 @@ export function forcedSettings(places: Places): Readonly<Record<string, string>>
     // A finished segment is never written again: a branch holds links to its source's, and none lies
     // ahead of the log's end to be copied into a branch by mistake. Costs nothing measurable here.
     wal_recycle: 'off',
-    // Branches are taken by a slot that reserves WAL; a limit would let it be lost under the clone.
+    // Of readers and of whoever subscribes: a limit would end them without a word.
     max_replication_slots: '10',
     max_wal_senders: '10',
     max_slot_wal_keep_size: '-1',
+    // In MB: of history nothing is removed by Postgres, of all else nothing is kept by it.
+    wal_keep_size: places.keepsWal === true ? '2147483647' : '0',
     archive_mode: 'off',
     archive_command: '',
     archive_library: '',

@@ -14,6 +14,8 @@ export interface ConnectTo {
   readonly patience?: Millis
   /** Tried before the databases that are known to be there. */
   readonly firstDatabase?: string | undefined
+  /** This one and no other. */
+  readonly database?: string
 }
 
 export type Row = Readonly<Record<string, string | null>>
@@ -46,8 +48,7 @@ export async function withSession<T>(
 
 async function connect(to: ConnectTo): Promise<Client> {
   let refusal: unknown
-  const { firstDatabase } = to
-  for (const database of firstDatabase === undefined ? databases : [firstDatabase, ...databases]) {
+  for (const database of candidates(to)) {
     const client = new Client({ ...parameters(to), database })
     client.on('error', () => undefined)
     try {
@@ -60,6 +61,11 @@ async function connect(to: ConnectTo): Promise<Client> {
     }
   }
   throw refusal
+}
+
+const candidates = ({ database, firstDatabase }: ConnectTo): readonly string[] => {
+  if (database !== undefined) return [database]
+  return firstDatabase === undefined ? databases : [firstDatabase, ...databases]
 }
 
 function parameters({ socketDirectory, major, patience = seconds(10) }: ConnectTo) {

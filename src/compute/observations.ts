@@ -1,5 +1,6 @@
 /** What a running compute tells of itself. */
 import { parseLsn } from '../domain/lsn.ts'
+import type { Position } from '../domain/reset-preview.ts'
 import { type EpochMs, epochMs } from '../lib/time.ts'
 import type { Activity } from '../ports/compute.ts'
 import { superuser } from './configuration.ts'
@@ -40,6 +41,25 @@ export const readCheckpointLsn = (to: ConnectTo): Promise<bigint> =>
     const lsn = parseLsn(row?.checkpoint_lsn ?? '')
     if (lsn === undefined) throw new Error('pg_control_checkpoint() answered no LSN')
     return lsn
+  })
+
+/** The first transaction id, epoch included, that has not been given out. */
+export const nextXid = 'pg_snapshot_xmax(pg_current_snapshot())'
+
+export const readNextXid = (to: ConnectTo): Promise<bigint> =>
+  withSession(to, async (session) => {
+    const [row] = await session.query(`SELECT ${nextXid} AS next`)
+    return BigInt(row?.next ?? '')
+  })
+
+export const readPosition = (to: ConnectTo): Promise<Position> =>
+  withSession(to, async (session) => {
+    const [row] = await session.query(
+      `SELECT pg_current_wal_insert_lsn() AS lsn, ${nextXid} AS next`,
+    )
+    const lsn = parseLsn(row?.lsn ?? '')
+    if (lsn === undefined) throw new Error('pg_current_wal_insert_lsn() answered no LSN')
+    return { lsn, xid: BigInt(row?.next ?? '') }
   })
 
 export const readStartTime = (to: ConnectTo): Promise<EpochMs> =>

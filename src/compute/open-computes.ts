@@ -10,16 +10,28 @@ import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
 import { type Clock, type Millis, seconds } from '../lib/time.ts'
 import type { ComputeState, Computes, StopMode } from '../ports/compute.ts'
-import { bracketSource } from './bracket.ts'
+import { bracketSource, markLog } from './bracket.ts'
+import { checkRelations } from './check-relations.ts'
+import { majorOf } from './cluster-major.ts'
 import { boundComputeLog, forgetComputeLog } from './compute-log.ts'
 import type { ConnectTo } from './connection.ts'
+import { copyDatabase } from './database-copy.ts'
 import { initializeCluster } from './initialize.ts'
-import { readActivity, readCheckpointLsn, readLogicalSize, readStartTime } from './observations.ts'
+import { readInstallation } from './installation.ts'
+import {
+  readActivity,
+  readCheckpointLsn,
+  readLogicalSize,
+  readNextXid,
+  readPosition,
+  readStartTime,
+} from './observations.ts'
 import { processTable } from './process-table.ts'
 import { newestTimelineBegan } from './promotion.ts'
-import { awaitReplay, followNow, readLogReach } from './replay.ts'
+import { awaitReplay, followNow, readLogReach, readOldestHeld } from './replay.ts'
 import { type Room, Supervisor, startPatience } from './supervisor.ts'
-import { type ExtensionFile, Toolchains } from './toolchain.ts'
+import { type ExtensionFile, findToolchains, inPlaceOf, Toolchains } from './toolchain.ts'
+import { endTraced, listTraces } from './traces.ts'
 
 export interface OpenComputes extends Computes {
   /** `detach`: computes run on and a later server adopts them. Otherwise all of them are stopped. */
@@ -31,6 +43,8 @@ export interface ComputesOptions {
   readonly serviceUser: ServiceUser | undefined
   /** Written beside the toolchains' own extensions, as `name.control` and `name--1.0.sql`. */
   readonly extensionFiles: readonly ExtensionFile[]
+  /** Postgres installations of the user's own, which replace the embedded ones of their majors. */
+  readonly postgresDirs?: readonly string[]
   readonly log: Log
   readonly clock: Clock
 }
@@ -43,7 +57,9 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
   const { layout, serviceUser, extensionFiles, log, clock } = options
   await mkdir(layout.run, { recursive: true, mode: 0o755 })
   await mkdir(layout.log, { recursive: true, mode: 0o755 })
-  const toolchains = new Toolchains(layout.toolchains, extensionFiles)
+  const named = await Promise.all((options.postgresDirs ?? []).map(readInstallation))
+  const installed = inPlaceOf(findToolchains(), named)
+  const toolchains = new Toolchains(layout.toolchains, extensionFiles, installed)
   const supervisors = new Map<EndpointUid, Supervisor>()
   const listeners = new Set<(uid: EndpointUid, state: ComputeState) => void>()
   const closing = new AbortController()
@@ -104,6 +120,9 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       await initializeCluster(initdb, major, directory, serviceUser, how)
     },
     ensureReady: async (spec, signal) => supervisorOf(spec.uid).ensureReady(spec, signal),
+    reload: async (spec) => {
+      await supervisors.get(spec.uid)?.reload(spec)
+    },
     stop: async (uid, mode) => {
       await supervisors.get(uid)?.stop(mode)
     },
@@ -113,6 +132,8 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       await rm(socketDirectory(uid), { recursive: true, force: true })
       await forgetComputeLog(join(layout.log, `${uid}.log`))
     },
+    traces: async () => listTraces(room, processTable),
+    endUnknown: async (uid) => endTraced(uid, room, processTable, clock),
     state: (uid) => supervisors.get(uid)?.state ?? { kind: 'stopped' },
     look: async (uid) => (await supervisors.get(uid)?.look()) ?? { kind: 'stopped' },
     adopt: async (spec) => supervisorOf(spec.uid).adopt(spec),
@@ -123,6 +144,8 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
     socketDirectory,
     activity: async (uid) => readActivity(runningAt(uid)),
     bracket: async (uid, kind, steps) => bracketSource(runningAt(uid), kind, steps, clock),
+    oldestHeld: async (uid) => readOldestHeld(runningAt(uid)),
+    markLog: async (uid) => markLog(runningAt(uid), clock),
     recoveredTo: async (uid) => {
       const { recoveredTo, running } = supervisorOf(uid)
       if (recoveredTo !== undefined) return recoveredTo
@@ -131,8 +154,17 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       const promoted = (await newestTimelineBegan(running.dataDirectory)) ?? 0n
       return promoted > checkpoint ? promoted : checkpoint
     },
+    firstXid: async (uid) => supervisorOf(uid).firstXid ?? readNextXid(runningAt(uid)),
+    position: async (uid) => readPosition(runningAt(uid)),
     startTime: async (uid) => readStartTime(runningAt(uid)),
     logicalSize: async (uid) => readLogicalSize(runningAt(uid)),
+    copyDatabase: async (from, to, how) => {
+      const directories = toolchains.programDirectories()
+      return copyDatabase({ serviceUser, directories }, runningAt(from), runningAt(to), how)
+    },
+    majorOf,
+    sweepToolchains: () => toolchains.sweep(processTable),
+    checkRelations: async (uid, how) => checkRelations(runningAt(uid), how),
     logReach: async (uid) => readLogReach(runningAt(uid)),
     awaitReplay: async (uid, goal) => awaitReplay(runningAt(uid), goal, clock),
     followNow: async (uid) => followNow(runningAt(uid)),

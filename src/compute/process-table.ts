@@ -22,6 +22,8 @@ export interface ProcessTable {
   /** `undefined`: there is none, or it is dead and not yet waited for. */
   find(pid: number): Promise<ProcessFacts | undefined>
   childrenOf(pid: number): Promise<readonly ProcessFacts[]>
+  /** Processes with this text in their command line. */
+  withCommand(text: string): Promise<readonly ProcessFacts[]>
   /** Processes whose working directory this is; empty where the system does not tell. */
   inDirectory(path: string): Promise<readonly ProcessFacts[]>
 }
@@ -75,6 +77,7 @@ const selectInProc = (isWanted: (facts: ProcessFacts) => boolean): readonly Proc
 export const procTable: ProcessTable = {
   find: async (pid) => findInProc(pid),
   childrenOf: async (pid) => selectInProc((facts) => facts.parent === pid),
+  withCommand: async (text) => selectInProc((facts) => facts.command.includes(text)),
   inDirectory: async (path) => selectInProc((facts) => facts.workingDirectory === path),
 }
 
@@ -103,6 +106,7 @@ async function ps(which: readonly string[]): Promise<readonly ProcessFacts[]> {
 export const psTable: ProcessTable = {
   find: async (pid) => (await ps(['-p', String(pid)]))[0],
   childrenOf: async (pid) => (await ps(['-ax'])).filter((facts) => facts.parent === pid),
+  withCommand: async (text) => (await ps(['-ax'])).filter((facts) => facts.command.includes(text)),
   inDirectory: async () => [],
 }
 

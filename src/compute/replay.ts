@@ -19,6 +19,12 @@ export const readLogReach = (to: ConnectTo): Promise<LogReach> =>
     return { flushed: positionIn(row, 'flushed'), oldest: oldest.number * BigInt(size) }
   })
 
+export const readOldestHeld = (to: ConnectTo): Promise<bigint | undefined> =>
+  withSession(to, async (session) => {
+    const [row] = await session.query(`SELECT min(restart_lsn) AS held FROM pg_replication_slots`)
+    return parseLsn(row?.held ?? '')
+  })
+
 /** Asks again and again over one connection: nothing in Postgres 15 to 18 waits for replay. */
 export const awaitReplay = (
   to: ConnectTo,

@@ -11,9 +11,11 @@ import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
 import { type Clock, type Millis, millis, minutes } from '../lib/time.ts'
 import type { ComputeSpec, ComputeState, StopMode } from '../ports/compute.ts'
+import { withOwnMajor } from './cluster-major.ts'
 import { openComputeLog, readComputeLog, startProblem } from './compute-log.ts'
 import { commandLine, type Places } from './configuration.ts'
 import { sqlstate, withSession } from './connection.ts'
+import { nextXid } from './observations.ts'
 import { type Postmaster, spawnPostmaster, watchPostmaster } from './postmaster.ts'
 import { findPostmaster, readPostmasterFile } from './postmaster-file.ts'
 import { clearLeftovers, markStandby, writeConfiguration } from './prepare-start.ts'
@@ -49,6 +51,12 @@ interface Pending {
   readonly cancel: AbortController
 }
 
+/** Of a compute that has just started: where its recovery ended, and which transaction id comes next. */
+interface Answer {
+  readonly lsn: Lsn | undefined
+  readonly xid: bigint | undefined
+}
+
 export class Supervisor {
   readonly #uid: ComputeSpec['uid']
   readonly #room: Room
@@ -56,6 +64,7 @@ export class Supervisor {
   #spec: ComputeSpec | undefined
   #postmaster: Postmaster | undefined
   #recoveredTo: Lsn | undefined
+  #firstXid: bigint | undefined
   #queue: Promise<void> = Promise.resolve()
   #starting: Pending | undefined
   #stopping: { readonly done: Promise<void>; readonly mode: StopMode } | undefined
@@ -84,6 +93,11 @@ export class Supervisor {
     return this.#recoveredTo
   }
 
+  /** What was to be given out next as transaction id just after the last start, if that was ours. */
+  get firstXid(): bigint | undefined {
+    return this.#firstXid
+  }
+
   /** Of the running compute; a broken caller when there is none. */
   get running(): ComputeSpec {
     if (this.#state.kind !== 'ready' || this.#spec === undefined) {
@@ -102,7 +116,7 @@ export class Supervisor {
     }
     if (this.#starting === undefined) {
       const cancel = new AbortController()
-      const done = this.#enqueue(() => this.#start(spec, cancel.signal))
+      const done = this.#enqueue(async () => this.#start(await withOwnMajor(spec), cancel.signal))
       const pending = { done, cancel }
       this.#starting = pending
       this.#stopping = undefined // a stop that is asked for from now on is another one
@@ -119,6 +133,16 @@ export class Supervisor {
       if (signal.aborted) abort()
       signal.addEventListener('abort', abort, { once: true })
       done.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+    })
+  }
+
+  async reload(spec: ComputeSpec): Promise<void> {
+    await this.#enqueue(async () => {
+      if (this.#state.kind !== 'ready' || this.#spec?.dataDirectory !== spec.dataDirectory) return
+      writeConfiguration(spec, this.#placesOf(spec), this.#room.serviceUser, this.#room.log)
+      await failpoint('compute.reload.written')
+      this.#postmaster?.signal('SIGHUP')
+      this.#spec = spec
     })
   }
 
@@ -140,7 +164,8 @@ export class Supervisor {
     return done
   }
 
-  async adopt(spec: ComputeSpec): Promise<'adopted' | 'absent'> {
+  async adopt(asked: ComputeSpec): Promise<'adopted' | 'absent'> {
+    const spec = await withOwnMajor(asked)
     let answer: 'adopted' | 'absent' = 'absent'
     await this.#enqueue(async () => {
       if (this.#state.kind !== 'ready') {
@@ -241,6 +266,7 @@ export class Supervisor {
     }
     await this.#awaitReady(spec, postmaster, 0, cancelled)
     await this.#becomeReady(postmaster, 0)
+    this.#firstXid = undefined
     this.#recoveredTo = undefined // a checkpoint may have followed its start: asked when wanted
     log.info({ compute: this.#uid, postmaster: postmaster.pid }, 'adopt compute')
     return true
@@ -249,14 +275,7 @@ export class Supervisor {
   async #launch(spec: ComputeSpec, cancelled: AbortSignal): Promise<void> {
     const { processes, clock, serviceUser, log } = this.#room
     const began = clock.monotonic()
-    const places: Places = {
-      uid: this.#uid,
-      dataDirectory: spec.dataDirectory,
-      runDirectory: join(this.#room.runDirectory, this.#uid),
-      ...(spec.follows === undefined
-        ? {}
-        : { followed: join(this.#room.runDirectory, spec.follows) }),
-    }
+    const places = this.#placesOf(spec)
     const toolchain = await this.#room.toolchains.open(spec.major)
     writeConfiguration(spec, places, serviceUser, log)
     await clearLeftovers(places, processes, clock)
@@ -278,20 +297,33 @@ export class Supervisor {
     }
     this.#hold(postmaster, spec)
     await failpoint('compute.start.spawned')
-    this.#recoveredTo = await this.#awaitReady(spec, postmaster, begin, cancelled)
+    const answer = await this.#awaitReady(spec, postmaster, begin, cancelled)
+    this.#recoveredTo = answer.lsn
+    this.#firstXid = answer.xid
     await failpoint('compute.start.ready')
     await this.#becomeReady(postmaster, begin)
     const ms = Math.round(clock.monotonic() - began)
     log.info({ compute: this.#uid, postmaster: postmaster.pid, ms }, 'start compute')
   }
 
-  /** Resolves when Postgres has answered a query: where its recovery ended. */
+  #placesOf(spec: ComputeSpec): Places {
+    const { runDirectory } = this.#room
+    return {
+      uid: this.#uid,
+      dataDirectory: spec.dataDirectory,
+      runDirectory: join(runDirectory, this.#uid),
+      ...(spec.follows === undefined ? {} : { followed: join(runDirectory, spec.follows) }),
+      ...(spec.keepsWal === undefined ? {} : { keepsWal: spec.keepsWal }),
+    }
+  }
+
+  /** Resolves when Postgres has answered a query. */
   async #awaitReady(
     spec: ComputeSpec,
     postmaster: Postmaster,
     logBegin: number,
     cancelled: AbortSignal,
-  ): Promise<Lsn | undefined> {
+  ): Promise<Answer> {
     const { clock } = this.#room
     const began = clock.monotonic()
     const isPromoted = awaitsPromotion(spec)
@@ -309,9 +341,9 @@ export class Supervisor {
       if (file?.pid === postmaster.pid && file.status === 'ready') {
         const answer = await this.#ask(spec)
         if (answer !== undefined) {
-          if (!isPromoted) return answer.lsn
+          if (!isPromoted) return answer
           await withdrawPromotion(spec.dataDirectory)
-          return newestTimelineBegan(spec.dataDirectory)
+          return { ...answer, lsn: await newestTimelineBegan(spec.dataDirectory) }
         }
       } else if (isPromoted && file?.pid === postmaster.pid) {
         await askPromotion(postmaster, spec.dataDirectory)
@@ -327,18 +359,20 @@ export class Supervisor {
   }
 
   /** One real query. `undefined`: not yet. */
-  async #ask(spec: ComputeSpec): Promise<{ readonly lsn: Lsn | undefined } | undefined> {
+  async #ask(spec: ComputeSpec): Promise<Answer | undefined> {
     const { major, firstDatabase } = spec
     const socketDirectory = join(this.#room.runDirectory, this.#uid)
     const to = { socketDirectory, major, firstDatabase }
     try {
       return await withSession(to, async (session) => {
-        const [row] = await session.query('SELECT checkpoint_lsn FROM pg_control_checkpoint()')
-        return { lsn: parseLsn(row?.checkpoint_lsn ?? '') }
+        const [row] = await session.query(
+          `SELECT checkpoint_lsn, ${nextXid} AS next FROM pg_control_checkpoint()`,
+        )
+        return { lsn: parseLsn(row?.checkpoint_lsn ?? ''), xid: BigInt(row?.next ?? '') }
       })
     } catch (error) {
       // Full of the superuser's own sessions: it answers, and the answer is that it runs.
-      return sqlstate(error) === '53300' ? { lsn: undefined } : undefined
+      return sqlstate(error) === '53300' ? { lsn: undefined, xid: undefined } : undefined
     }
   }
 

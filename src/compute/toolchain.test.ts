@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../domain/faults.ts'
 import { postgresMajors } from '../domain/project.ts'
+import { readInstallation } from './installation.ts'
 import { testExtension } from './room.fixture.ts'
-import { findToolchains, Toolchains } from './toolchain.ts'
+import { findToolchains, inPlaceOf, Toolchains } from './toolchain.ts'
 import { rewriteControl, trustedExtensions } from './trusted-extensions.ts'
 
 let root = ''
@@ -65,6 +66,41 @@ describe('toolchains', () => {
     expect((await stat(native)).ino).toBe(before)
     await new Toolchains(directory, []).open(17)
     expect(await readdir(directory)).toHaveLength(2)
+  })
+
+  test('copies that nobody starts or runs are removed, also one whose removal was cut short', async () => {
+    const directory = join(root, 'swept')
+    const toolchains = new Toolchains(directory, testExtension)
+    await toolchains.open(17)
+    const [current = ''] = await readdir(directory)
+    for (const name of ['17-17.1.0-00000000', '15-15.1.0-00000000', 'dropped-16-16.1.0-00000000']) {
+      await mkdir(join(directory, name, 'native', 'bin'), { recursive: true })
+    }
+    const stillRuns = join(directory, '15-15.1.0-00000000')
+    const processes = {
+      withCommand: async (text: string) =>
+        text === `${stillRuns}/`
+          ? [{ pid: 1, parent: 0, start: '', command: text, workingDirectory: undefined }]
+          : [],
+    }
+    const removed = await toolchains.sweep(processes)
+    expect(removed.toSorted()).toEqual(['17-17.1.0-00000000', 'dropped-16-16.1.0-00000000'])
+    expect((await readdir(directory)).toSorted()).toEqual(
+      ['15-15.1.0-00000000', current].toSorted(),
+    )
+  })
+
+  test('an installation that is named stands in for the embedded one of its major', async () => {
+    const embedded = findToolchains()
+    const [, ...others] = embedded
+    const named = {
+      ...embedded[0],
+      origin: 'directory',
+      version: '17.99',
+    } as (typeof embedded)[number]
+    expect(inPlaceOf(embedded, [named])).toEqual([named, ...others])
+    expect(inPlaceOf([], [named])).toEqual([named])
+    await expect(readInstallation(root)).rejects.toThrow(/no Postgres installation/)
   })
 
   test('a control file is rewritten once', () => {

@@ -1,6 +1,7 @@
 /**
- * Postgres installations. They come as npm packages of binaries, one a major; npm packs no symbolic
- * links and may have put them where the service user cannot read. So each is copied into the state
+ * Postgres installations. They come as npm packages of binaries, one a major, or as a directory that
+ * somebody names; npm packs no symbolic links and may have put them where the service user cannot read,
+ * and a distribution replaces its files under whoever runs them. So each is copied into the state
  * directory at its first use, links made, extensions of our own added. A copy is made aside and
  * renamed: a crash leaves nothing half-made, and a finished copy is never changed.
  */
@@ -27,12 +28,18 @@ import { failpoint } from '../lib/failpoint.ts'
 import { run } from '../lib/subprocess.ts'
 import { minutes } from '../lib/time.ts'
 import type { ToolchainInfo } from '../ports/compute.ts'
+import type { ProcessTable } from './process-table.ts'
 import { rewriteControl, scriptAdditions, trustedExtensions } from './trusted-extensions.ts'
 
 export interface InstalledToolchain extends ToolchainInfo {
-  /** Where npm put it. */
-  readonly packageRoot: string
+  /** The package's, or the installation's own. */
   readonly packageVersion: string
+  /** Tells two builds of one version apart. */
+  readonly stamp?: string
+  /** Directories to copy, and where to below the copy's root. */
+  readonly parts: readonly { readonly from: string; readonly to: string }[]
+  /** Of its programs, below the copy's root. */
+  readonly programs: string
 }
 
 export interface Toolchain {
@@ -75,11 +82,23 @@ export function findToolchains(
       major,
       version: `${first}.${second}`,
       origin: 'embedded',
-      packageRoot,
       packageVersion,
+      parts: [{ from: join(packageRoot, 'native'), to: 'native' }],
+      programs: join('native', 'bin'),
     })
   }
   return found
+}
+
+/** Those in place of the embedded ones of their majors: whoever names an installation wants it. */
+export const inPlaceOf = (
+  embedded: readonly InstalledToolchain[],
+  named: readonly InstalledToolchain[],
+): readonly InstalledToolchain[] => {
+  const own = embedded.map(
+    (toolchain) => named.find(({ major }) => major === toolchain.major) ?? toolchain,
+  )
+  return [...own, ...named.filter(({ major }) => !own.some((other) => other.major === major))]
 }
 
 /** The packages export one file, `dist/index.js`; their root is where its package.json is. */
@@ -98,6 +117,9 @@ function rootOf(resolve: NodeJS.RequireResolve, name: string): string | undefine
   return at
 }
 
+/** Begins the name of a copy that is being removed. */
+const dropped = 'dropped-'
+
 export class Toolchains {
   readonly installed: readonly InstalledToolchain[]
   readonly #directory: string
@@ -112,6 +134,13 @@ export class Toolchains {
     this.#directory = directory
     this.#extensionFiles = extensionFiles
     this.installed = installed
+  }
+
+  /** Where client programs may be: of installations that were named, and of those that came along. */
+  programDirectories(): readonly string[] {
+    return this.installed.map(({ origin, parts: [part], programs }) =>
+      origin === 'directory' ? `/${programs}` : join(part?.from ?? '', 'bin'),
+    )
   }
 
   /** The private copy of a major, made at its first use. Throws TOOLCHAIN_MISSING. */
@@ -133,23 +162,20 @@ export class Toolchains {
   }
 
   async #copy(from: InstalledToolchain): Promise<Toolchain> {
-    // The name tells all that the copy is made of, so another release of Lakelet makes its own copy
-    // and computes that still run from the older one keep their files.
-    const recipe = JSON.stringify([this.#extensionFiles, trustedExtensions, scriptAdditions])
-    const digest = createHash('sha256').update(recipe).digest('hex').slice(0, 8)
-    const home = join(this.#directory, `${from.major}-${from.packageVersion}-${digest}`)
+    const home = join(this.#directory, this.#nameOf(from))
     const toolchain = {
-      postgres: join(home, 'native', 'bin', 'postgres'),
-      initdb: join(home, 'native', 'bin', 'initdb'),
+      postgres: join(home, from.programs, 'postgres'),
+      initdb: join(home, from.programs, 'initdb'),
     }
     if (existsSync(home)) return toolchain
     await mkdir(this.#directory, { recursive: true, mode: 0o755 })
     await this.#sweepDrafts(from.major)
     const draft = join(this.#directory, `draft-${from.major}-${randomBytes(6).toString('hex')}`)
     try {
-      await copyTree(join(from.packageRoot, 'native'), join(draft, 'native'))
-      await makeLinks(draft)
-      await this.#addExtensions(join(draft, 'native'))
+      for (const part of from.parts) await copyTree(part.from, join(draft, part.to))
+      if (from.origin === 'embedded') await makeLinks(draft)
+      const shares = from.parts.map(({ to }) => join(draft, to))
+      await this.#addExtensions(await extensionDirectory(shares))
       await failpoint('compute.toolchain.copied')
       // Contents before name: after a power cut a renamed copy must not hold empty files.
       await run('sync', process.platform === 'linux' ? ['-f', draft] : [], { patience: minutes(5) })
@@ -162,6 +188,39 @@ export class Toolchains {
     return toolchain
   }
 
+  /**
+   * The name tells all that the copy is made of, so another release of Lakelet or of Postgres makes its own
+   * copy, and computes that still run from the older one keep their files.
+   */
+  #nameOf({ major, packageVersion, stamp }: InstalledToolchain): string {
+    const recipe = [this.#extensionFiles, trustedExtensions, scriptAdditions]
+    const text = JSON.stringify(stamp === undefined ? recipe : [...recipe, stamp])
+    const digest = createHash('sha256').update(text).digest('hex').slice(0, 8)
+    return `${major}-${packageVersion}-${digest}`
+  }
+
+  /**
+   * Removes the copies that nobody will start from again and nothing runs from; answers which. What runs is
+   * asked of the system: computes outlive the server, and their copies must outlive them.
+   */
+  async sweep(processes: Pick<ProcessTable, 'withCommand'>): Promise<readonly string[]> {
+    const current = new Set(this.installed.map((toolchain) => this.#nameOf(toolchain)))
+    const names = await readdir(this.#directory).catch(() => [])
+    const removed: string[] = []
+    for (const name of names) {
+      const isOld = /^\d+-/.test(name) && !current.has(name)
+      if (!isOld && !name.startsWith(dropped)) continue
+      const home = join(this.#directory, name)
+      if (isOld && (await processes.withCommand(`${home}${sep}`)).length > 0) continue
+      // Renamed first: half a copy must not be taken for a whole one when its version comes back.
+      const doomed = isOld ? join(this.#directory, `${dropped}${name}`) : home
+      if (isOld) await rename(home, doomed)
+      await rm(doomed, { recursive: true, force: true })
+      removed.push(name)
+    }
+    return removed
+  }
+
   /** Drafts of an earlier life; this process makes one copy of a major at a time. */
   async #sweepDrafts(major: PostgresMajor): Promise<void> {
     for (const name of await readdir(this.#directory)) {
@@ -170,8 +229,7 @@ export class Toolchains {
     }
   }
 
-  async #addExtensions(native: string): Promise<void> {
-    const directory = await extensionDirectory(native)
+  async #addExtensions(directory: string): Promise<void> {
     const names = await readdir(directory)
     for (const name of names.filter((file) => file.endsWith('.control'))) {
       const path = join(directory, name)
@@ -193,29 +251,33 @@ export class Toolchains {
   }
 }
 
-/** Builds differ in whether `share` has a `postgresql` level. */
-async function extensionDirectory(native: string): Promise<string> {
-  for (const path of [
-    join(native, 'share', 'postgresql', 'extension'),
-    join(native, 'share', 'extension'),
-  ]) {
-    if (existsSync(path)) return path
+/** Builds differ in whether `share` is a part of its own or below one, and has a `postgresql` level. */
+async function extensionDirectory(parts: readonly string[]): Promise<string> {
+  const levels = [[], ['share'], ['postgresql'], ['share', 'postgresql']]
+  const places = parts.flatMap((part) => levels.map((level) => join(part, ...level, 'extension')))
+  for (const path of places) {
+    if (existsSync(join(path, 'plpgsql.control'))) return path
   }
-  throw new Error('the Postgres package has no extension directory')
+  throw new Error('the Postgres installation has no extension directory')
 }
 
-/** Files and directories without static libraries; links are left to `makeLinks`. */
+/**
+ * Files and directories without static libraries. A link becomes what it leads to; those that npm dropped
+ * are left to `makeLinks`.
+ */
 async function copyTree(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true })
   await chmod(to, 0o755) // whatever the umask: the service user reads this tree
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const source = join(from, entry.name)
     const target = join(to, entry.name)
-    if (entry.isDirectory()) {
+    const found = await stat(source).catch(() => undefined)
+    if (found === undefined) continue // a link that leads nowhere
+    if (found.isDirectory()) {
       if (entry.name !== 'pkgconfig') await copyTree(source, target)
-    } else if (entry.isFile() && !entry.name.endsWith('.a')) {
+    } else if (found.isFile() && !entry.name.endsWith('.a')) {
       await copyFile(source, target, constants.COPYFILE_FICLONE)
-      const { mode } = await stat(source)
+      const { mode } = found
       // npm may strip the executable bit; programs are what lies in bin.
       const isProgram = (mode & 0o111) !== 0 || from.endsWith(`${sep}bin`)
       await chmod(target, isProgram ? 0o755 : 0o644)

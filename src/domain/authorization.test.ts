@@ -38,6 +38,18 @@ const table: Readonly<Record<Deed, string>> = {
   deleteBranch: '++++--..',
   'deleteBranch/ofAnother': '++----..',
   undeleteBranch: '++----..',
+  upgradeBranch: '++++--..',
+  'upgradeBranch/stays': '++----..',
+  resetBranch: '++++--..',
+  'resetBranch/ofAnother': '++----..',
+  'resetBranch/stays': '++----..',
+  previewReset: '++++--..',
+  restoreBranch: '++----..',
+  previewRestore: '++----..',
+  importBranch: '++----..',
+  'importBranch/fromSocket': '+-------',
+  exportBranch: '++----..',
+  verifyBranch: '++++--..',
 
   createEndpoint: '++----..',
   getEndpoint: '++++++..',
@@ -55,6 +67,11 @@ const table: Readonly<Record<Deed, string>> = {
   'deleteSnapshot/ofAnother': '++----..',
   getSnapshotSchedule: '++++++..',
   updateSnapshotSchedule: '++----..',
+
+  backUpBranch: '+-------',
+  listBackups: '+-------',
+  verifyBackups: '+-------',
+  restoreBackup: '+-------',
 
   createRole: '++++++..',
   'createRole/rights': '++-+--..',
@@ -76,6 +93,7 @@ const table: Readonly<Record<Deed, string>> = {
   'deleteDatabase/ofAnother': '++-+--..',
 
   getOperation: '+++++++.',
+  cancelOperation: '++-+--..',
   createCredential: '++++++..',
   'session/connect': '++++++..',
   'session/ddl': '++-+--..',

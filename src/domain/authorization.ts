@@ -73,6 +73,22 @@ export const rules = {
   'deleteBranch/ofAnother': project('CAN_MANAGE', 'delete branches of others'),
   /** What comes back has no end. */
   undeleteBranch: project('CAN_MANAGE', 'undelete branches'),
+  upgradeBranch: project('CAN_BRANCH', 'upgrade branches'),
+  'upgradeBranch/stays': project('CAN_MANAGE', 'create branches that stay'),
+  /** As much as to make a branch of it and look there. */
+  verifyBranch: project('CAN_BRANCH', 'verify branches'),
+
+  resetBranch: project('CAN_BRANCH', 'reset branches'),
+  'resetBranch/ofAnother': project('CAN_MANAGE', 'reset branches of others'),
+  'resetBranch/stays': project('CAN_MANAGE', 'reset branches that stay'),
+  previewReset: project('CAN_BRANCH', 'reset branches'),
+  restoreBranch: project('CAN_MANAGE', 'restore branches in place'),
+  previewRestore: project('CAN_MANAGE', 'restore branches in place'),
+  /** The server reaches whatever the address names. */
+  importBranch: project('CAN_MANAGE', 'import branches'),
+  'importBranch/fromSocket': administrators("import from a Unix socket of the server's machine"),
+  /** All that is in it, passwords of roles as Postgres keeps them included. */
+  exportBranch: project('CAN_MANAGE', 'export branches'),
 
   createEndpoint: project('CAN_MANAGE', 'create endpoints'),
   getEndpoint: see,
@@ -91,6 +107,13 @@ export const rules = {
   getSnapshotSchedule: see,
   /** What it takes stays as long as it says. */
   updateSnapshotSchedule: project('CAN_MANAGE', 'change snapshot schedules'),
+
+  /** Writes where the server's own rights reach. */
+  backUpBranch: administrators('back up branches'),
+  listBackups: administrators('read backups'),
+  verifyBackups: administrators('verify backups'),
+  /** What is restored runs with the rights of the computes, and brings principals with it. */
+  restoreBackup: administrators('restore backups'),
 
   createRole: project('CAN_USE', 'create roles'),
   'createRole/rights': ddl('give rights to roles'),
@@ -112,6 +135,7 @@ export const rules = {
   'deleteDatabase/ofAnother': ddl('delete databases that others made'),
 
   getOperation: { ...see, ifOwn: 'NONE' },
+  cancelOperation: { ...project('CAN_MANAGE', 'cancel operations of others'), ifOwn: 'CAN_BRANCH' },
 
   createCredential: project('CAN_USE', 'use the project'),
   /** Log in to a branch at all. */

@@ -57,10 +57,30 @@ export const branchReasons = {
     say: 'Only one of source_branch_time and source_branch_lsn may be set.',
     next: 'Send one of them, or neither to branch from now.',
   },
-  POINT_UNAVAILABLE: {
-    code: 'NOT_IMPLEMENTED',
-    say: 'A past point of a branch is not available yet.',
-    next: 'Leave source_branch_time and source_branch_lsn out for the branch as it is now, or branch from one of the snapshots of the project (spec.source_snapshot).',
+  POINT_IN_FUTURE: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'The time {time} has not come yet: here it is {now}.',
+    next: 'Send a time in the past, or none for the branch as it is now.',
+  },
+  POINT_OUTSIDE_HISTORY: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: "The history of the branch '{branch}' begins at {time} (log position {lsn}).{elsewhere}",
+    next: 'Send a point from there on, or neither for the branch as it is now.',
+  },
+  POINT_AFTER_END: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: "The log of the branch '{branch}' ends at {end}, before {lsn}.",
+    next: 'Send a position before its end, or none for the branch as it is now.',
+  },
+  HISTORY_NOT_BEGUN: {
+    code: 'INVALID_STATE',
+    say: "The branch '{branch}' has no history yet.",
+    next: 'It begins a moment after the branch is READY; leave source_branch_time and source_branch_lsn out for the branch as it is now.',
+  },
+  HISTORY_DAMAGED: {
+    code: 'INTERNAL_ERROR',
+    say: "The history of the branch '{branch}' cannot be read up to this point: WAL segment {segment} is {problem}.",
+    next: 'What can still be reached: {reachable}; and the branch as it is now.',
   },
   SOURCE_AMBIGUOUS: {
     code: 'INVALID_PARAMETER_VALUE',
@@ -102,6 +122,46 @@ export const branchReasons = {
     code: 'BAD_REQUEST',
     say: 'cannot delete the default branch',
     next: 'Make another branch the default first: update spec.default_branch of the project.',
+  },
+  RESET_NEEDS_SOURCE: {
+    code: 'BAD_REQUEST',
+    say: "cannot reset branch '{branch}': it has no source branch",
+    next: 'Restore it in place from one of its snapshots or from a point of its history.',
+  },
+  RESET_SOURCE_GONE: {
+    code: 'BAD_REQUEST',
+    say: "cannot reset branch '{branch}': its source branch '{source}' is deleted",
+    next: 'Undelete the source branch, or restore the branch from one of its snapshots.',
+  },
+  BRANCH_KEEPS_DATA: {
+    code: 'BAD_REQUEST',
+    say: 'cannot {act} protected branch',
+    next: 'Clear it first: update the branch with mask spec.is_protected and is_protected: false.',
+  },
+  BRANCH_RESETTING: {
+    code: 'INVALID_STATE',
+    say: "The branch '{branch}' is being reset or restored.",
+    next: 'Wait for that operation.',
+  },
+  BRANCH_BEING_COPIED: {
+    code: 'INVALID_STATE',
+    say: "cannot {act} branch '{branch}' while branches are made from it: {children}",
+    next: 'Wait until they are READY.',
+  },
+  PARENT_KEEPS_DATA: {
+    code: 'BAD_REQUEST',
+    say: 'cannot {act} a branch with child branches: {children}',
+    next: 'Delete the child branches first, or start the server with --contract generous: children hold their own data.',
+  },
+  RESTORE_POINT_REQUIRED: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: 'Exactly one of snapshot, time and lsn says what to restore; this request sets {given}.',
+    next: 'Send one of them.',
+  },
+  SNAPSHOT_OF_ANOTHER: {
+    code: 'INVALID_PARAMETER_VALUE',
+    say: "The snapshot '{snapshot}' is not of branch '{branch}' but of '{source}'.",
+    next: 'Create a branch from it (spec.source_snapshot), or name a snapshot of this branch.',
   },
   BRANCH_IS_ROOT: {
     code: 'BAD_REQUEST',

@@ -11,6 +11,7 @@ const control = (version: number, state: number): Buffer => {
   bytes.writeBigUInt64LE(0x1_0000_0100n, 32)
   bytes.writeBigUInt64LE(0x1_0000_0028n, 40)
   bytes.writeUInt32LE(3, 48)
+  bytes.writeBigUInt64LE(0x2_0000_0300n, 64)
   return bytes
 }
 
@@ -21,6 +22,7 @@ test('the fields at its start', () => {
     checkpoint: 0x1_0000_0100n,
     redo: 0x1_0000_0028n,
     timeline: 3,
+    nextXid: 0x2_0000_0300n,
   })
 })
 

@@ -4,19 +4,25 @@
  * `recorded` are the service's own words that programs match on: they travel unchanged, and what to
  * do about them (`next`) travels beside them, in the error's details and in the SQL HINT.
  */
+import { backupReasons } from './backup-faults.ts'
 import { branchReasons } from './branch-faults.ts'
 import type { Code, ReasonSpec } from './fault-codes.ts'
 import { machineReasons } from './machine-faults.ts'
 import { requestReasons } from './request-faults.ts'
 import { resourceReasons } from './resource-faults.ts'
 import { signInReasons } from './sign-in-faults.ts'
+import { transferReasons } from './transfer-faults.ts'
+import { upgradeReasons } from './upgrade-faults.ts'
 
 export const reasons = {
   ...requestReasons,
   ...resourceReasons,
   ...branchReasons,
+  ...upgradeReasons,
   ...machineReasons,
   ...signInReasons,
+  ...backupReasons,
+  ...transferReasons,
 } as const satisfies Record<string, ReasonSpec>
 
 export type Reason = keyof typeof reasons

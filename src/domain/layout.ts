@@ -13,6 +13,8 @@ export interface Layout {
   readonly pool: string
   /** WAL on the ordinary file system: `<project>/<branch>/live`, `trash`. */
   readonly wal: string
+  /** What imports have fetched and not yet loaded; one directory an operation, the service user's. */
+  readonly imports: string
   readonly log: string
   /** Private copies of Postgres installations, one directory a major. */
   readonly toolchains: string
@@ -34,6 +36,7 @@ export function layoutOf(root: string): Layout {
     run: join(root, 'run'),
     pool: join(root, 'pool'),
     wal: join(root, 'wal'),
+    imports: join(root, 'imports'),
     log: join(root, 'log'),
     toolchains: join(root, 'toolchains'),
     poolImage: join(root, 'pool.img'),

@@ -16,3 +16,15 @@ export const formatLsn = (lsn: Lsn): string =>
   `${(lsn >> 32n).toString(16).toUpperCase()}/${(lsn & 0xffffffffn).toString(16).toUpperCase()}`
 
 export const lsn = (value: bigint): Lsn => value as Lsn
+
+/** Of one position or more; `Math.min` and `Math.max` know no bigint. */
+export const earliest = (...positions: readonly [bigint, ...bigint[]]): bigint =>
+  positions.reduce((found, position) => {
+    if (position < found) return position
+    return found
+  })
+export const latest = (...positions: readonly [bigint, ...bigint[]]): bigint =>
+  positions.reduce((found, position) => {
+    if (position > found) return position
+    return found
+  })

@@ -9,6 +9,12 @@ export const machineReasons = {
     next: 'Delete branches, or give the pool more room (lakelet up --pool-size).',
     sqlstate: '53100',
   },
+  STORAGE_NEARLY_FULL: {
+    code: 'QUOTA_EXCEEDED',
+    say: 'The {place} has {free} of {total} free, and {reserve} are kept for the branches that are there.',
+    next: 'Delete branches and snapshots that are no longer needed, for good (purge) since others keep their room for 7 days, {grow}.',
+    sqlstate: '53100',
+  },
   STORAGE_UNAVAILABLE: {
     code: 'TEMPORARILY_UNAVAILABLE',
     say: 'The storage pool is not available: {problem}.',
@@ -21,10 +27,22 @@ export const machineReasons = {
     next: 'Available: {available}.',
   },
   COMPUTE_FAILED: {
-    code: 'INTERNAL_ERROR',
+    // Not INTERNAL_ERROR: the next try ends the same way until somebody acts.
+    code: 'INVALID_STATE',
     say: "The compute of endpoint '{endpoint}' cannot start: {problem}.",
-    next: "Read its log with the server's state directory: log/{endpoint}.log.",
+    next: "If a setting is to blame, change the endpoint's spec.settings; else read log/{endpoint}.log in the server's state directory, or go on from another branch or a snapshot.",
     sqlstate: '58000',
+  },
+  BRANCH_DATA_MISSING: {
+    code: 'INVALID_STATE',
+    say: "The data of branch '{branch}' is not in the storage pool.",
+    next: 'Put its volume {volume} back into the pool (lakelet status lists what was set aside), or delete the branch and create it again from a snapshot or another branch.',
+    sqlstate: '58P01',
+  },
+  SNAPSHOT_DATA_MISSING: {
+    code: 'INVALID_STATE',
+    say: "The data of snapshot '{snapshot}' is not in the storage pool.",
+    next: 'Put its volume {volume} back into the pool (lakelet status lists what was set aside), or delete the snapshot.',
   },
   COMPUTE_STARTING: {
     code: 'TEMPORARILY_UNAVAILABLE',

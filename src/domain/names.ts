@@ -16,6 +16,13 @@ export type ProjectUid = Brand<string, 'ProjectUid'>
 export type BranchUid = Brand<string, 'BranchUid'>
 export type EndpointUid = Brand<string, 'EndpointUid'>
 export type SnapshotUid = Brand<string, 'SnapshotUid'>
+/** Of a base: a clone from which points of a branch are recovered. */
+export type BaseUid = Brand<string, 'BaseUid'>
+/**
+ * Where data lies: the uid of the branch or snapshot that it was made for. A reset or restore gives a branch
+ * another volume, and its old one to a snapshot.
+ */
+export type VolumeUid = Brand<string, 'VolumeUid'>
 export type IdentityUid = Brand<string, 'IdentityUid'>
 export type OperationUid = Brand<string, 'OperationUid'>
 

@@ -14,17 +14,28 @@ export type OperationSubject =
   | 'Database'
   | 'Snapshot'
   | 'SnapshotSchedule'
+  | 'Backup'
 
 export type OperationOutcome =
   | { readonly kind: 'pending' }
   | { readonly kind: 'succeeded'; readonly response: Readonly<Record<string, unknown>> }
   | { readonly kind: 'failed'; readonly fault: FaultRecord }
 
+/** How far work has come, for whoever waits; not kept over a restart. */
+export interface Progress {
+  /** What is being done, as a phrase: `checking tables and indexes`. */
+  readonly doing: string
+  readonly done: number
+  readonly total: number
+}
+
 export interface Operation {
   readonly uid: OperationUid
   /** Name of the resource worked on; the operation's own name hangs below it. */
   readonly resource: string
   readonly subject: OperationSubject
+  /** What it has to say beside its outcome, on the way and at the end. */
+  readonly report?: Readonly<Record<string, unknown>> | undefined
   readonly outcome: OperationOutcome
 }
 
@@ -35,13 +46,16 @@ export const empty = { '@type': 'type.googleapis.com/google.protobuf.Empty' } as
 
 export type OperationResource = ReturnType<typeof renderOperation>
 
-export function renderOperation(operation: Operation) {
+export function renderOperation(operation: Operation, progress?: Progress) {
   const { outcome } = operation
+  const isAtWork = outcome.kind === 'pending' && progress !== undefined
   return {
     name: operationName(operation),
     done: outcome.kind !== 'pending', // explicit false: the modular JavaScript SDK insists on it
     metadata: {
       '@type': `type.googleapis.com/databricks.postgres.v1.${operation.subject}OperationMetadata`,
+      ...(isAtWork ? { progress } : {}),
+      ...(operation.report === undefined ? {} : { report: operation.report }),
     },
     ...(outcome.kind === 'succeeded' ? { response: outcome.response } : {}),
     ...(outcome.kind === 'failed' ? { error: renderError(fromRecord(outcome.fault)) } : {}),

@@ -11,6 +11,7 @@ import {
   type SnapshotId,
   type SnapshotUid,
   snapshotName,
+  type VolumeUid,
 } from './names.ts'
 
 /** CREATING → AVAILABLE → DELETING → gone; a create that fails goes without a trace. */
@@ -19,6 +20,8 @@ export type SnapshotState = 'CREATING' | 'AVAILABLE' | 'DELETING'
 export interface Snapshot {
   readonly uid: SnapshotUid
   readonly projectUid: ProjectUid
+  /** Where its data is; its own uid, or what was a branch's until a reset or restore. */
+  readonly volumeUid: VolumeUid
   readonly snapshotId: SnapshotId
   readonly state: SnapshotState
   /** Taken by a schedule; such ones do not count against the limit. */
@@ -76,4 +79,20 @@ export const automaticId = (branch: BranchId | SnapshotUid, moment: EpochMs): Sn
   const [date = '', time = ''] = rfc3339(moment).split('T')
   const stamp = `${date.replaceAll('-', '')}-${time.slice(0, 5).replace(':', '')}`
   return `auto-${stamp}-${branch}`.slice(0, 63) as SnapshotId
+}
+
+/** How long the state of a branch before a reset or restore is kept. */
+export const keptFor = days(1)
+
+/**
+ * Id of the snapshot that keeps the state of a branch before a reset or restore, such as
+ * `before-reset-20261123-060102-dev`. Cut to the 63 characters of an id.
+ */
+export const previousStateId = (
+  act: 'reset' | 'restore',
+  branch: BranchId | SnapshotUid,
+  moment: EpochMs,
+): SnapshotId => {
+  const stamp = rfc3339(moment).slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')
+  return `before-${act}-${stamp}-${branch}`.slice(0, 63) as SnapshotId
 }

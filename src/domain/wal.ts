@@ -17,6 +17,8 @@ export interface PageHeader {
   readonly timeline: number
   /** LSN of the page's first byte. */
   readonly address: bigint
+  /** Bytes of a record that began on an earlier page; zero when none goes on here. */
+  readonly remaining: number
   /** Only in the first page of a segment. */
   readonly segment:
     | { readonly systemId: bigint; readonly size: number; readonly pageSize: number }
@@ -25,6 +27,7 @@ export interface PageHeader {
 
 const SHORT_HEADER = 20
 const LONG_HEADER = 40
+const XLP_FIRST_IS_CONTRECORD = 0x0001
 const XLP_LONG_HEADER = 0x0002
 
 const SEGMENT = /^[0-9A-F]{24}$/
@@ -32,6 +35,9 @@ const HISTORY = /^[0-9A-F]{8}\.history$/
 
 export const isSegmentFile = (name: string): boolean => SEGMENT.test(name)
 export const isHistoryFile = (name: string): boolean => HISTORY.test(name)
+
+/** Of the name of a segment file. */
+export const timelineOf = (name: string): number => Number.parseInt(name.slice(0, 8), 16)
 
 const hex8 = (n: bigint): string => n.toString(16).toUpperCase().padStart(8, '0')
 
@@ -70,6 +76,7 @@ export function parsePageHeader(bytes: Buffer, offset = 0): PageHeader | undefin
     magic,
     timeline: bytes.readUInt32LE(offset + 4),
     address: bytes.readBigUInt64LE(offset + 8),
+    remaining: (info & XLP_FIRST_IS_CONTRECORD) === 0 ? 0 : bytes.readUInt32LE(offset + 16),
   }
   if ((info & XLP_LONG_HEADER) === 0) return { ...header, segment: undefined }
   if (bytes.length < offset + LONG_HEADER) return undefined

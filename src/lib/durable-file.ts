@@ -3,8 +3,8 @@
  * success. A reader sees the old file or the new one, never half of either.
  */
 import { randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { open, readdir, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 
 /** Replaces `path` atomically. `mode` defaults to 0600: what we store is nobody else's business. */
 export async function writeDurableFile(
@@ -27,6 +27,13 @@ export async function writeDurableFile(
     throw error
   }
   await syncDirectory(dirname(path)) // the name itself
+}
+
+/** Removes what writers left that were killed on the way. Whoever calls is the only writer there. */
+export async function removeDrafts(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (/\.[0-9a-f]{12}\.draft$/.test(name)) await rm(join(directory, name), { force: true })
+  }
 }
 
 /** Makes renames and new names inside a directory durable. */

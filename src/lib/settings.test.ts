@@ -45,6 +45,13 @@ describe('settings', () => {
       maxCu: 64,
       maxCuSpread: 16,
       auditRetention: 400 * 86_400_000,
+      logSize: 16 * 2 ** 20,
+      logFiles: 4,
+      postgresDirs: [],
+      poolReserve: { share: 0.05, bytes: 4 * 2 ** 30 },
+      diskReserve: { share: 0.05, bytes: 4 * 2 ** 30 },
+      strayGrace: 86_400_000,
+      strayRetention: 604_800_000,
     })
   })
 

@@ -10,10 +10,13 @@ import {
   matching,
   oneOf,
   parseCount,
+  parseDirectories,
   parseLength,
   parsePort,
   parsePublicUrl,
+  parseReserve,
   parseSize,
+  type Reserve,
 } from './setting-values.ts'
 import { days, type Millis, minutes } from './time.ts'
 
@@ -58,6 +61,8 @@ export interface Settings {
   readonly maxBranchLogicalSize: number
   readonly minHistoryRetention: Millis
   readonly maxHistoryRetention: Millis
+  /** No history is kept for longer, whatever a project asks; `undefined`: as long as it asks. */
+  readonly historyRetention: Millis | undefined
   readonly minSuspendTimeout: Millis
   readonly maxSuspendTimeout: Millis
   readonly maxCu: number
@@ -66,6 +71,17 @@ export interface Settings {
   readonly maxActiveComputes: number | undefined
   /** How long an entry of the audit log is kept. */
   readonly auditRetention: Millis
+  /** Of one file of the server's and the gateway's log, and how many full ones are kept of each. */
+  readonly logSize: number
+  readonly logFiles: number
+  /** Postgres installations that replace the embedded ones of their majors. */
+  readonly postgresDirs: readonly string[]
+  /** Nothing new is made while less is free: in the pool, and on the disk of WAL and catalog. */
+  readonly poolReserve: Reserve
+  readonly diskReserve: Reserve
+  /** How long files that no record knows stay where they are, and how long they are kept aside then. */
+  readonly strayGrace: Millis
+  readonly strayRetention: Millis
 }
 
 /** The machine and account that defaults depend on. */
@@ -305,6 +321,14 @@ export const settingsTable: Table = {
     parse: parseLength,
     fallback: () => days(35),
   },
+  historyRetention: {
+    name: 'history-retention',
+    value: 'TIME',
+    say: 'How long the history of a branch is kept at most, whatever its project asks for.',
+    otherwise: 'as long as the history_retention_duration of its project',
+    parse: parseLength,
+    fallback: () => undefined,
+  },
   minSuspendTimeout: {
     name: 'min-suspend-timeout',
     value: 'TIME',
@@ -352,6 +376,62 @@ export const settingsTable: Table = {
     otherwise: '400d',
     parse: parseLength,
     fallback: () => days(400),
+  },
+  logSize: {
+    name: 'log-size',
+    value: 'SIZE',
+    say: 'How large server.log and gateway.log become before a new file is begun.',
+    otherwise: '16MB',
+    parse: parseSize,
+    fallback: () => 16 * 1024 ** 2,
+  },
+  logFiles: {
+    name: 'log-files',
+    value: 'COUNT',
+    say: 'How many full files of each of them are kept.',
+    otherwise: '4',
+    parse: parseCount,
+    fallback: () => 4,
+  },
+  postgresDirs: {
+    name: 'postgres-dir',
+    value: 'DIR[,DIR]',
+    say: 'Postgres installations of your own, such as /usr/lib/postgresql/17, in place of the ones of their majors that came with Lakelet.',
+    otherwise: 'none',
+    parse: parseDirectories,
+    fallback: () => [],
+  },
+  poolReserve: {
+    name: 'pool-reserve',
+    value: 'ROOM',
+    say: 'Room that the storage pool keeps for the branches that are there: with less, no new branch or snapshot is begun. A share, a size, or both for the smaller one.',
+    otherwise: '5%,4GB',
+    parse: parseReserve,
+    fallback: () => parseReserve('5%,4GB'),
+  },
+  diskReserve: {
+    name: 'disk-reserve',
+    value: 'ROOM',
+    say: 'The same for the disk of the state directory, where WAL and catalog are.',
+    otherwise: '5%,4GB',
+    parse: parseReserve,
+    fallback: () => parseReserve('5%,4GB'),
+  },
+  strayGrace: {
+    name: 'stray-grace',
+    value: 'TIME',
+    say: 'How long files that no record knows stay where they are before they are set aside.',
+    otherwise: '1d',
+    parse: parseLength,
+    fallback: () => days(1),
+  },
+  strayRetention: {
+    name: 'stray-retention',
+    value: 'TIME',
+    say: 'How long files that were set aside are kept before they are deleted.',
+    otherwise: '7d',
+    parse: parseLength,
+    fallback: () => days(7),
   },
 }
 
@@ -421,12 +501,20 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     maxBranchLogicalSize: read(table.maxBranchLogicalSize),
     minHistoryRetention: read(table.minHistoryRetention),
     maxHistoryRetention: read(table.maxHistoryRetention),
+    historyRetention: read(table.historyRetention),
     minSuspendTimeout: read(table.minSuspendTimeout),
     maxSuspendTimeout: read(table.maxSuspendTimeout),
     maxCu: read(table.maxCu),
     maxCuSpread: read(table.maxCuSpread),
     maxActiveComputes: read(table.maxActiveComputes),
     auditRetention: read(table.auditRetention),
+    logSize: read(table.logSize),
+    logFiles: read(table.logFiles),
+    postgresDirs: read(table.postgresDirs),
+    poolReserve: read(table.poolReserve),
+    diskReserve: read(table.diskReserve),
+    strayGrace: read(table.strayGrace),
+    strayRetention: read(table.strayRetention),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.pgPort) {
     problems.push(`api-port and pg-port are both ${settings.apiPort}; they must differ.`)

@@ -7,6 +7,8 @@ import type { Brand } from './brand.ts'
 
 /** A moment: milliseconds since 1970-01-01T00:00:00Z, as the calendar clock tells it. */
 export type EpochMs = Brand<number, 'EpochMs'>
+/** A moment as Postgres stamps a commit: microseconds since 1970-01-01T00:00:00Z. */
+export type EpochMicros = Brand<bigint, 'EpochMicros'>
 /** A length of time in milliseconds. */
 export type Millis = Brand<number, 'Millis'>
 
@@ -23,6 +25,19 @@ export const between = (from: EpochMs, to: EpochMs): Millis => (to - from) as Mi
 
 /** RFC 3339 in UTC with a `Z`, as every answer of the API writes its moments. */
 export const rfc3339 = (moment: EpochMs): string => new Date(moment).toISOString()
+
+export const epochMicros = (n: bigint): EpochMicros => n as EpochMicros
+export const toMicros = (moment: EpochMs): EpochMicros => (BigInt(moment) * 1000n) as EpochMicros
+/** Rounded down. */
+export const toMillis = (moment: EpochMicros): EpochMs =>
+  Number((moment - (((moment % 1000n) + 1000n) % 1000n)) / 1000n) as EpochMs
+
+/** As `rfc3339`; microseconds are written only where they are not zero. */
+export function rfc3339Micros(moment: EpochMicros): string {
+  const rest = moment - toMicros(toMillis(moment))
+  const text = rfc3339(toMillis(moment))
+  return rest === 0n ? text : text.replace('Z', `${String(rest).padStart(3, '0')}Z`)
+}
 
 export interface Clock {
   /** The calendar's moment: for what is stored and compared with stored moments. */

@@ -9,9 +9,11 @@ import { fileURLToPath } from 'node:url'
 import type { Services } from '../actions/services.ts'
 import type { GatewayLink } from '../actions/session.ts'
 import { controlGateway, type GatewayHandle, ipcTransport } from '../gateway/ipc.ts'
+import { boundForeignLog, type LogBound } from '../lib/bound-log.ts'
 import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
 import { type Clock, deadline, millis, seconds } from '../lib/time.ts'
+import { type Loop, startLoop } from '../reconcile/loop.ts'
 
 const program = fileURLToPath(new URL('./gateway-process.js', import.meta.url))
 
@@ -26,14 +28,16 @@ export function createGatewayHost(options: {
   readonly port: number
   readonly serviceUser: ServiceUser | undefined
   readonly logFile: string
+  readonly logBound: LogBound
   readonly log: Log
   readonly clock: Clock
 }): GatewayHost {
-  const { port, serviceUser, logFile, log, clock } = options
+  const { port, serviceUser, logFile, logBound, log, clock } = options
   const addresses = new Set<string>()
   let current: { readonly child: ChildProcess; readonly handle: GatewayHandle } | undefined
   let isStopping = false
   let restarts = 0
+  let bounding: Loop | undefined
 
   const launch = async (link: GatewayLink): Promise<void> => {
     const { LAKELET_CATALOG_URL: _, ...env } = process.env // a password that is none of its business
@@ -122,10 +126,19 @@ export function createGatewayHost(options: {
     async start(link, first) {
       for (const address of first) addresses.add(address)
       await launch(link)
+      // The gateway has given up the right to begin a new file.
+      bounding = startLoop({
+        name: 'gateway-log',
+        run: async () => void (await boundForeignLog(logFile, logBound)),
+        slowest: seconds(20),
+        clock,
+        log,
+      })
     },
     describe: () => ({ pid: current?.child.pid ?? null, addresses: addresses.size, restarts }),
     async stop() {
       isStopping = true
+      await bounding?.stop()
       if (current === undefined) return
       const { child, handle } = current
       if (child.exitCode !== null || child.signalCode !== null) return

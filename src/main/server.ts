@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { auditNotes } from '../actions/audit-notes.ts'
 import { noteRefusedRequest } from '../actions/audit-requests.ts'
 import { createActions, createKinds } from '../actions/create-actions.ts'
+import { sweepExports } from '../actions/export-branch.ts'
 import { Prepared } from '../actions/fleet.ts'
 import { challenge, openSession, tellFailedProof } from '../actions/open-session.ts'
 import type { Policy, Services } from '../actions/services.ts'
@@ -15,10 +16,12 @@ import type { GatewayLink } from '../actions/session.ts'
 import { createApi } from '../api/create-api.ts'
 import { keepInFile } from '../api/exchange.ts'
 import { serveApi } from '../api/listen.ts'
+import { openBackupPlaces } from '../backup/open-places.ts'
 import { openComputes } from '../compute/open-computes.ts'
 import { isLive } from '../domain/branch.ts'
 import { layoutOf } from '../domain/layout.ts'
 import { defaultPostgresMajor } from '../domain/project.ts'
+import { removeDrafts } from '../lib/durable-file.ts'
 import { KeyedMutex } from '../lib/keyed-mutex.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { findServiceUser } from '../lib/service-user.ts'
@@ -27,22 +30,27 @@ import { hours, minutes, systemClock } from '../lib/time.ts'
 import { version } from '../lib/version.ts'
 import { createEngine } from '../operations/engine.ts'
 import type { Catalog } from '../ports/catalog.ts'
+import { meetDueFirst } from '../reconcile/deadlines.ts'
+import { historyKeeper } from '../reconcile/keep-history.ts'
 import { awakeNoter } from '../reconcile/note-awake.ts'
-import { findOrphans } from '../reconcile/orphans.ts'
+import { tellSweep } from '../reconcile/sweep-strays.ts'
 import { databricksAuthFiles } from '../roles/databricks-auth.ts'
 import { openRoles } from '../roles/open-roles.ts'
 import { openStorage } from '../storage/open-storage.ts'
 import { openCertificateAuthority } from '../tokens/certificate-authority.ts'
+import { openSecretBox } from '../tokens/secret-box.ts'
 import { openTokens } from '../tokens/tokens.ts'
+import { openTransfers } from '../transfer/open-transfers.ts'
 import { ensureFirstProject, ensureOwner } from './first-start.ts'
 import { createGatewayHost } from './gateway-host.ts'
 import { choosePort, freePort, type PortChoice } from './gateway-port.ts'
 import { certificateNames, findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
 import { sameCatalog, startCatalog } from './server-catalog.ts'
 import { ownersLink, startIssuer } from './sign-in.ts'
+import { holdStateDirectory } from './start-lock.ts'
 import { startLoops } from './start-loops.ts'
 import { prepareStateDirectory, tellWhereWeAre } from './state-directory.ts'
-import { adoptComputes, stopComputes } from './surviving-computes.ts'
+import { adoptComputes, stopComputes, sweepToolchains } from './surviving-computes.ts'
 import { writeTrustFiles } from './trust-files.ts'
 
 /** What the start screen and `lakelet status` show. */
@@ -125,13 +133,16 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   const layout = layoutOf(settings.stateDir)
   const serviceUser = await findServiceUser(settings.computeUser)
   await prepareStateDirectory(layout, serviceUser)
-  const log = createLog('server', join(layout.log, 'server.log'))
+  onStop(await holdStateDirectory(layout, clock))
+  const logBound = { bytes: settings.logSize, files: settings.logFiles }
+  const log = createLog('server', join(layout.log, 'server.log'), logBound)
   onStop(noteStrayErrors(log))
 
   const computes = await openComputes({
     layout,
     serviceUser,
     extensionFiles: databricksAuthFiles,
+    postgresDirs: settings.postgresDirs,
     log,
     clock,
   })
@@ -147,6 +158,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     serviceUser,
     ...(settings.storage === undefined ? {} : { requested: settings.storage }),
     ...(settings.poolSize === undefined ? {} : { poolBytes: settings.poolSize }),
+    reserves: { pool: settings.poolReserve, disk: settings.diskReserve },
     log,
     clock,
   })
@@ -155,6 +167,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     await storage.close({ unmount: true })
   })
   await storage.recover()
+  for (const directory of [layout.root, layout.keys, layout.pool]) await removeDrafts(directory)
 
   const hostStyle = await findHostStyle(settings.domain)
   const port = await choosePort(
@@ -175,6 +188,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     port: port.port,
     serviceUser,
     logFile: join(layout.log, 'gateway.log'),
+    logBound,
     log,
     clock,
   })
@@ -188,6 +202,9 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     computes,
     roles,
     tokens,
+    backupPlaces: openBackupPlaces({ serviceUser, own: layout.root }),
+    transfers: openTransfers({ layout, serviceUser, clock }),
+    secrets: await openSecretBox(layout),
     clock,
     log,
     auditNotes: notes,
@@ -207,6 +224,10 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
     return stopComputes(services)
   })
   await adoptComputes(services)
+  await sweepExports(services)
+  await meetDueFirst(services)
+  // What runs is known: older copies that nothing runs from go, and nobody waits for that.
+  sweepToolchains(services)
   const noter = awakeNoter(services)
   const link: GatewayLink = {
     challenge: (ask) => challenge(services, ask),
@@ -227,7 +248,10 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
 
   onStop(() => engine.stop())
   await engine.start()
-  startLoops(services, prepared, { noter, auditRetention: settings.auditRetention }, onStop)
+  const sweepRules = { grace: settings.strayGrace, retention: settings.strayRetention }
+  const historian = historyKeeper(services, { longest: settings.historyRetention })
+  const kept = { noter, historian, auditRetention: settings.auditRetention, sweepRules }
+  startLoops(services, prepared, kept, onStop)
 
   const facts: ServerFacts = {
     version,
@@ -255,7 +279,11 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
       storage: await storage.status(),
       catalog: settings.catalogUrl === undefined ? 'embedded' : 'external',
       gateway: gateway.describe(),
-      orphan_volumes: await findOrphans(services),
+      history: await historian.describe(),
+      sweep: await tellSweep(services, sweepRules).catch((error: unknown) => {
+        log.error({ err: error }, 'cannot tell what the sweep would find')
+        return { problem: "it cannot be looked at now; the server's log says why" }
+      }),
     }),
   }
   const app = createApi({

@@ -4,6 +4,7 @@ import type { Services } from '../actions/services.ts'
 import { hours, type Millis, minutes, seconds } from '../lib/time.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
 import { accessGuard } from '../reconcile/end-sessions.ts'
+import type { HistoryKeeper } from '../reconcile/keep-history.ts'
 import { readerKeeper } from '../reconcile/keep-readers.ts'
 import { startLoop } from '../reconcile/loop.ts'
 import { measureSnapshots } from '../reconcile/measure-snapshots.ts'
@@ -11,12 +12,23 @@ import type { AwakeNoter } from '../reconcile/note-awake.ts'
 import { meetSnapshotDeadlines } from '../reconcile/snapshot-deadlines.ts'
 import { idleSuspender } from '../reconcile/suspend-idle.ts'
 import { sweepAudit } from '../reconcile/sweep-audit.ts'
+import { type SweepRules, straySweeper } from '../reconcile/sweep-strays.ts'
 
 /** Starts them all; each is ended by `onStop`, before what it works with. */
 export function startLoops(
   services: Services,
   prepared: Prepared,
-  { noter, auditRetention }: { readonly noter: AwakeNoter; readonly auditRetention: Millis },
+  {
+    noter,
+    historian,
+    auditRetention,
+    sweepRules,
+  }: {
+    readonly noter: AwakeNoter
+    readonly historian: HistoryKeeper
+    readonly auditRetention: Millis
+    readonly sweepRules: SweepRules
+  },
   onStop: (ending: () => Promise<void>) => void,
 ): void {
   const { catalog, clock, log } = services
@@ -84,6 +96,20 @@ export function startLoops(
     clock,
     log,
   })
+  const strays = startLoop({
+    name: 'sweep-strays',
+    run: straySweeper(services, sweepRules),
+    slowest: hours(1),
+    clock,
+    log,
+  })
+  const history = startLoop({
+    name: 'keep-history',
+    run: () => historian.run(),
+    slowest: seconds(10),
+    clock,
+    log,
+  })
   services.computes.onChange((_uid, { kind }) => {
     if (kind !== 'ready') return
     suspender.poke() // so that it knows when to look
@@ -94,6 +120,7 @@ export function startLoops(
       deadlines.poke()
       snapshots.poke()
     }
+    if (event.kind === 'done') history.poke() // perhaps a branch, whose history begins now
     if (event.kind === 'access') {
       guard.lowered()
       access.poke()
@@ -101,7 +128,8 @@ export function startLoops(
   })
   onStop(async () => {
     unlisten()
-    const loops = [deadlines, snapshots, measures, suspender, keeper, notes, audit, sweeper, access]
+    const loops = [deadlines, snapshots, measures, suspender, keeper, history, notes, audit]
+    loops.push(sweeper, access, strays)
     await Promise.all(loops.map((loop) => loop.stop()))
   })
 }

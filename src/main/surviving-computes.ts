@@ -15,8 +15,10 @@ export async function adoptComputes(services: Services): Promise<void> {
     contexts.map(async (context) => {
       const facts = { endpoint: context.endpoint.uid }
       try {
-        const adopted = await computes.adopt(await anyComputeSpec(services, context))
-        if (adopted === 'adopted') log.info(facts, 'adopted a running compute')
+        const spec = await anyComputeSpec(services, context)
+        if ((await computes.adopt(spec)) !== 'adopted') return
+        log.info(facts, 'adopted a running compute')
+        await computes.reload(spec) // a change may have been accepted and not yet told
       } catch (error) {
         log.warn({ err: error, ...facts }, 'cannot adopt a compute')
       }
@@ -48,4 +50,14 @@ export async function stopComputes(services: Services): Promise<void> {
       await clock.sleep(millis(200))
     }
   }
+}
+
+/** In the background: copies of Postgres from before an upgrade, once nothing runs from them. */
+export function sweepToolchains({ computes, log }: Services): void {
+  computes
+    .sweepToolchains()
+    .then((removed) => {
+      if (removed.length > 0) log.info({ removed }, 'removed copies of Postgres that nothing uses')
+    })
+    .catch((error: unknown) => log.warn({ err: error }, 'cannot remove old copies of Postgres'))
 }

@@ -8,6 +8,7 @@ import { type Millis, seconds, systemClock } from '../lib/time.ts'
 import { PortTaken } from './gateway-port.ts'
 import { startScreen } from './screen.ts'
 import { startServer } from './server.ts'
+import { StateDirectoryHeld } from './start-lock.ts'
 
 /** One Ctrl-C may reach us twice: from the terminal, and passed on by `npx`. */
 const sameSignal = seconds(2)
@@ -60,7 +61,7 @@ class StopAsked extends Error {
 
 /** The sentence for a human; what lies behind it is in the log and under LAKELET_DEBUG. */
 function explain(error: unknown): string {
-  if (error instanceof CatalogHeld) {
+  if (error instanceof CatalogHeld || error instanceof StateDirectoryHeld) {
     return `${error.message}. Stop it first (lakelet stop), or use another --state-dir.`
   }
   if (error instanceof Fault) return error.text

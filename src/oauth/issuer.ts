@@ -84,7 +84,9 @@ export function createIssuer(options: IssuerOptions): Issuer {
         const { passedOn, namedClient } = isTokenRequest
           ? await tokenRequests.read(request)
           : { passedOn: request, namedClient: undefined }
-        await within({ ...context, namedClient }, () => answer(passedOn, response))
+        await within({ ...context, namedClient, proof: { secretId: undefined } }, () =>
+          answer(passedOn, response),
+        )
       } catch (error) {
         refuse(response, error, log)
       }

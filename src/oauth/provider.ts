@@ -93,7 +93,9 @@ function checkClients(provider: Provider, signIn: SignIn): void {
   }
   const { redirectUriAllowed } = prototype
   prototype.compareClientSecret = async function compareClientSecret(secret) {
-    return (await signIn.verifyClientSecret(this.clientId, new Secret(secret))) !== undefined
+    const proven = await signIn.verifyClientSecret(this.clientId, new Secret(secret))
+    requestContext().proof.secretId = proven?.secretId
+    return proven !== undefined
   }
   prototype.redirectUriAllowed = function allowed(uri) {
     return redirectUriAllowed.call(this, uri) && mayRedirectTo(this, uri)

@@ -8,6 +8,7 @@ import type { IdentityUid } from '../domain/names.ts'
 import { type Clock, epochMs, seconds } from '../lib/time.ts'
 import { servicePrincipalClient } from './clients.ts'
 import { errors } from './oidc-provider.ts'
+import { requestContext } from './request-context.ts'
 import type { Seal } from './seal.ts'
 
 export interface RecordAdapterOptions {
@@ -63,13 +64,15 @@ class RecordAdapter implements Adapter {
         grantKey: grantId === undefined ? undefined : recordKey('Grant', grantId),
         identityUid: await this.#identityOf(payload),
         clientId: payload.clientId,
+        secretId: requestContext().proof.secretId,
         expireTime: Number.isFinite(expiresIn)
           ? epochMs(clock.now() + seconds(expiresIn))
           : undefined,
       },
       clock.now(),
     )
-    if (!isKept) throw new errors.InvalidGrant('the grant was revoked, or the identity is gone')
+    if (!isKept)
+      throw new errors.InvalidGrant('the grant was revoked, or the identity or secret is gone')
     return undefined
   }
 

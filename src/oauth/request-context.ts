@@ -9,6 +9,8 @@ export interface RequestContext extends SignInOrigin {
   readonly userCode: string | undefined
   /** Client that a token exchange named without proving to be it. */
   readonly namedClient: string | undefined
+  /** Found out on the way: the client secret that the request proved. */
+  readonly proof: { secretId: string | undefined }
 }
 
 const requests = new AsyncLocalStorage<RequestContext>()

@@ -7,6 +7,7 @@
  */
 import { Fault, type FaultRecord, toRecord } from '../domain/faults.ts'
 import type { OperationUid } from '../domain/names.ts'
+import type { Progress } from '../domain/operation.ts'
 import { failpoint } from '../lib/failpoint.ts'
 import type { Log } from '../lib/log.ts'
 import {
@@ -47,8 +48,12 @@ export interface Engine {
   start(): Promise<void>
   /** Takes no more work, then waits for the steps that run, within bounds. */
   stop(): Promise<void>
+  /** Whether operations of this kind can be ended before they are done. */
+  isCancellable(kind: string): boolean
   /** Resolves when the operation is over or the patience is; never rejects. */
   wait(operation: OperationUid, patience: Millis): Promise<void>
+  /** Of an operation that is at work and tells. */
+  progress(operation: OperationUid): Progress | undefined
 }
 
 export function createEngine(options: {
@@ -61,11 +66,13 @@ export function createEngine(options: {
   const telling = tellingWork(catalog, clock)
   const kinds = new Map(options.kinds.map((kind) => [kind.name, kind]))
   const running = new Map<OperationUid, Worker>()
+  const progress = new Map<OperationUid, Progress>()
   const waiting = new Map<OperationUid, Set<() => void>>()
   const stopping = new AbortController()
   let pumping: Promise<void> | undefined
   let pumpAgain = false
   let isClaimLost = false
+  let clockOffset = clock.now() - clock.monotonic()
   let wakeUp: { cancel(): void } | undefined
   let unlisten = () => {}
 
@@ -79,16 +86,27 @@ export function createEngine(options: {
     } else pumpAgain = true
     return pumping
   }
+  /** Whether the calendar clock was set back since this was asked last. */
+  const wasSetBack = (): boolean => {
+    const before = clockOffset
+    clockOffset = clock.now() - clock.monotonic()
+    return clockOffset < before - seconds(1)
+  }
   const claimAll = async (): Promise<void> => {
     try {
       do {
         pumpAgain = false
         const free = concurrency - running.size
         if (free <= 0) break // whoever ends pumps
+        if (wasSetBack()) isClaimLost = true // leases that nobody holds seem to run for longer
         if (isClaimLost) await catalog.work.releaseAll([...running.keys()])
         isClaimLost = false
         const now = clock.now()
-        const leases = await catalog.work.claim(now, after(now, leaseLength), free)
+        const leases = await catalog.work.claim(now, {
+          until: after(now, leaseLength),
+          latest: after(now, longestBackoff),
+          limit: free,
+        })
         if (stopping.signal.aborted) return // claimed in vain: the next start releases them
         for (const lease of leases) launch(lease)
         await sleepUntilDue(now)
@@ -124,7 +142,10 @@ export function createEngine(options: {
       )
       .finally(() => {
         held.end()
-        if (running.get(uid)?.held === held) running.delete(uid)
+        if (running.get(uid)?.held === held) {
+          running.delete(uid)
+          progress.delete(uid)
+        }
         void pump()
       })
     running.set(uid, { held, done })
@@ -139,7 +160,14 @@ export function createEngine(options: {
       await held.save({ releaseUntil: after(clock.now(), longestBackoff) })
       return
     }
-    const context: StepContext = { row, memory: row.memory }
+    const context: StepContext = {
+      row,
+      memory: row.memory,
+      show: (shown) => void progress.set(row.uid, shown),
+      async report(report) {
+        await held.save({ report, memory: context.memory })
+      },
+    }
     if (row.state === 'undoing') {
       await undo(kind, context, held, row.fault ?? internal(row.uid), row.step)
       return
@@ -154,14 +182,16 @@ export function createEngine(options: {
 
   const forward = async (kind: Kind, context: StepContext, held: HeldLease): Promise<void> => {
     const { row, signal } = held
+    const isCancelled = () => kind.isCancellable === true && held.isCancelled
     const started = kind.steps.findIndex((step) => step.name === row.step)
     try {
       for (const step of kind.steps.slice(started + 1)) {
         if (signal.aborted) return // the row stays; whoever claims it next resumes it
+        if (isCancelled()) return await undo(kind, context, held, cancelled, undefined)
         if (step.run === undefined) continue
         const began = clock.monotonic()
         await failpoint(`${kind.name}.${step.name}:before`)
-        await step.run(context, signal)
+        await step.run(context, kind.isCancellable === true ? held.stepSignal : signal)
         await failpoint(`${kind.name}.${step.name}:after`)
         const ms = Math.round(clock.monotonic() - began)
         log.debug({ operation: row.uid, kind: kind.name, step: step.name, ms }, 'step done')
@@ -170,6 +200,7 @@ export function createEngine(options: {
     } catch (error) {
       if (error instanceof NotSaved) throw error
       if (signal.aborted) return
+      if (isCancelled()) return await undo(kind, context, held, cancelled, undefined)
       const at = { err: error, operation: row.uid, kind: kind.name, resource: row.resource }
       const isExpected = error instanceof Fault
       if (kind.onFailure === 'retry' || (!isExpected && row.attempt < attemptsAtUnexpected)) {
@@ -249,6 +280,7 @@ export function createEngine(options: {
       if (released > 0) log.info({ operations: released }, 'resuming operations')
       unlisten = catalog.onEvent((event) => {
         if (event.kind === 'work') void pump()
+        else if (event.kind === 'cancel') running.get(event.operation)?.held.cancel()
         else if (event.kind === 'done') {
           for (const resolve of waiting.get(event.operation) ?? []) resolve()
         }
@@ -269,6 +301,8 @@ export function createEngine(options: {
       if (isLate) log.warn({ operations: [...running.keys()] }, 'operations left to the next start')
       for (const { held } of running.values()) held.end()
     },
+    progress: (operation) => progress.get(operation),
+    isCancellable: (kind) => kinds.get(kind)?.isCancellable === true,
     wait(operation, patience) {
       return new Promise((resolve) => {
         const set = waiting.get(operation) ?? new Set()
@@ -285,6 +319,8 @@ export function createEngine(options: {
     },
   }
 }
+
+const cancelled: FaultRecord = { reason: 'OPERATION_CANCELLED', facts: {} }
 
 const internal = (uid: OperationUid): FaultRecord => ({
   reason: 'INTERNAL',

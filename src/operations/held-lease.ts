@@ -27,12 +27,17 @@ export interface HeldLease {
   readonly row: WorkLease['row']
   /** Aborts when the work should end where it is: the lease is lost, or the server stops. */
   readonly signal: AbortSignal
+  /** Aborts also when somebody asked for its end. */
+  readonly stepSignal: AbortSignal
+  readonly isCancelled: boolean
   /** `false`: the lease is lost, stop. Throws NotSaved when the catalog stays away. */
   save(changes: Parameters<Work['save']>[1]): Promise<boolean>
   /** Gives the row back, to be claimed again later each time. */
   tryLater(memory?: JsonObject): Promise<boolean>
   /** Another worker has the row. */
   lose(): void
+  /** Somebody asked for its end. */
+  cancel(): void
   /** Stops renewing. */
   end(): void
 }
@@ -48,6 +53,8 @@ export function holdLease(options: {
   const { row } = lease
   const lost = new AbortController()
   const ended = new AbortController()
+  const cancelled = new AbortController()
+  if (row.cancelTime !== undefined) cancelled.abort()
 
   /** A renewal that fails is tried again until the lease is lost. */
   const renewWhileHeld = async () => {
@@ -93,6 +100,10 @@ export function holdLease(options: {
   return {
     row,
     signal: AbortSignal.any([stopping, lost.signal]),
+    stepSignal: AbortSignal.any([stopping, lost.signal, cancelled.signal]),
+    get isCancelled() {
+      return cancelled.signal.aborted
+    },
     save,
     tryLater: (memory) =>
       save({
@@ -100,6 +111,7 @@ export function holdLease(options: {
         releaseUntil: backoff(row.attempt, clock.now()),
       }),
     lose: () => lost.abort(),
+    cancel: () => cancelled.abort(),
     end: () => ended.abort(),
   }
 }

@@ -24,6 +24,8 @@ import type { Project } from '../domain/project.ts'
 import type { EpochMs } from '../lib/time.ts'
 import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
 import type { Audit } from './audit.ts'
+import type { Backups } from './backups.ts'
+import type { Bases } from './bases.ts'
 import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
@@ -89,7 +91,8 @@ export interface Branches {
   duePurge(now: EpochMs): Promise<readonly Branch[]>
   /** The next moment at which `dueExpiry` or `duePurge` (projects included) has something new. */
   nextDue(): Promise<EpochMs | undefined>
-  everyUid(): Promise<readonly { readonly uid: BranchUid; readonly projectUid: ProjectUid }[]>
+  /** Rows of all projects, deleted ones too: each may have a volume. */
+  every(): Promise<readonly Branch[]>
 }
 
 /** An endpoint with what surrounds it, in one read: what logins and wakes need. */
@@ -166,6 +169,10 @@ export interface WorkRow {
   readonly input: JsonObject
   /** What finished steps want later ones to know. */
   readonly memory: JsonObject
+  /** What clients see of it beside its outcome. */
+  readonly report: JsonObject | undefined
+  /** When somebody asked for its end. */
+  readonly cancelTime: EpochMs | undefined
   readonly state: WorkState
   readonly step: string | undefined
   readonly attempt: number
@@ -200,9 +207,17 @@ export interface Work {
   insertDone(work: NewWork, response: JsonObject): Promise<void>
   byUid(
     uid: OperationUid,
-  ): Promise<(Operation & Pick<WorkRow, 'projectUid' | 'callerUid'>) | undefined>
-  /** Claims due rows whose keys no earlier unfinished row holds. */
-  claim(now: EpochMs, until: EpochMs, limit: number): Promise<readonly WorkLease[]>
+  ): Promise<(Operation & Pick<WorkRow, 'kind' | 'projectUid' | 'callerUid'>) | undefined>
+  /** Asks for the end of what has not ended, once it is committed; `false`: it has. Asked before is success. */
+  cancel(uid: OperationUid, now: EpochMs): Promise<boolean>
+  /**
+   * Claims due rows whose keys no earlier unfinished row holds. Due is also what was put off beyond `latest`,
+   * farther than anybody puts a row off: the clock has been set back since.
+   */
+  claim(
+    now: EpochMs,
+    bounds: { readonly until: EpochMs; readonly latest: EpochMs; readonly limit: number },
+  ): Promise<readonly WorkLease[]>
   /** When the next unclaimed row falls due, after `now`. */
   nextDue(now: EpochMs): Promise<EpochMs | undefined>
   /** `false`: the lease is lost. */
@@ -211,7 +226,7 @@ export interface Work {
   save(
     lease: WorkLease,
     changes: Partial<
-      Pick<WorkRow, 'state' | 'step' | 'memory' | 'attempt' | 'response' | 'fault'>
+      Pick<WorkRow, 'state' | 'step' | 'memory' | 'report' | 'attempt' | 'response' | 'fault'>
     > & {
       /** Gives the row back, to be claimed at this moment. */
       readonly releaseUntil?: EpochMs
@@ -225,9 +240,35 @@ export interface Work {
   /** Forgets operations that ended before this moment. */
   forget(before: EpochMs): Promise<number>
   /** What waits or runs under this key, in the order in which it was accepted. */
-  unfinished(key: string): Promise<readonly Pick<WorkRow, 'kind' | 'input'>[]>
+  unfinished(key: string): Promise<readonly Pick<WorkRow, 'uid' | 'kind' | 'input'>[]>
+  /**
+   * Whether an unfinished row names this, as a key or within its input or memory, or is named in it, as in the
+   * names of its scratch volumes and drafts.
+   */
+  isNamed(uid: string): Promise<boolean>
   /** Whether an unfinished row holds this key. */
   isBusy(key: string): Promise<boolean>
+}
+
+/** Where imports read from, password included, sealed; gone when the import is over. */
+export interface ImportSources {
+  insert(operation: OperationUid, sealed: string): Promise<void>
+  sealed(operation: OperationUid): Promise<string | undefined>
+  /** Absent is success. */
+  remove(operation: OperationUid): Promise<void>
+}
+
+/** Something that is there though no row knows it. */
+export interface Sighting {
+  readonly kind: string
+  readonly id: string
+}
+
+/** Since when strays are seen, across restarts. */
+export interface Sightings {
+  /** Takes these as all that is seen now: new ones begin now, what is not seen any more is forgotten. */
+  replace(seen: readonly Sighting[], now: EpochMs): Promise<void>
+  list(): Promise<readonly (Sighting & { readonly firstTime: EpochMs })[]>
 }
 
 /** Small facts about the installation itself. */
@@ -238,11 +279,13 @@ export interface Notes {
 
 export interface CatalogSession {
   readonly notes: Notes
+  readonly sightings: Sightings
   readonly projects: Projects
   readonly branches: Branches
   readonly endpoints: Endpoints
   readonly snapshots: Snapshots
   readonly snapshotSchedules: SnapshotSchedules
+  readonly bases: Bases
   readonly identities: Identities
   readonly accessTokens: AccessTokens
   readonly clientSecrets: ClientSecrets
@@ -254,6 +297,8 @@ export interface CatalogSession {
   readonly setupLinks: SetupLinks
   readonly signInAttempts: SignInAttempts
   readonly audit: Audit
+  readonly backups: Backups
+  readonly importSources: ImportSources
 }
 
 /** What is told when something commits. */
@@ -261,6 +306,8 @@ export type CatalogEvent =
   /** There is work to claim. */
   | { readonly kind: 'work' }
   | { readonly kind: 'done'; readonly operation: OperationUid }
+  /** Somebody asked for its end. */
+  | { readonly kind: 'cancel'; readonly operation: OperationUid }
   /** An end or purge time was set. */
   | { readonly kind: 'due' }
   /** Somebody may do less than before. */

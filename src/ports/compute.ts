@@ -1,6 +1,7 @@
 /** Computes as the product needs them: one run of stock Postgres per awake endpoint. */
 import type { EndpointUid } from '../domain/names.ts'
 import type { PostgresMajor } from '../domain/project.ts'
+import type { Position } from '../domain/reset-preview.ts'
 import type { EpochMs, Millis } from '../lib/time.ts'
 
 export interface ComputeSpec {
@@ -13,6 +14,8 @@ export interface ComputeSpec {
   readonly settings: Readonly<Record<string, string>>
   /** Makes it a hot standby: it replays what this compute writes, and takes no writes itself. */
   readonly follows?: EndpointUid
+  /** Its WAL is history: Postgres removes none of it, we do. */
+  readonly keepsWal?: boolean
   /**
    * Where clients are expected: the query that proves a start is asked there, when it exists, so that
    * their first session finds in memory what every session of a database needs.
@@ -48,6 +51,13 @@ export interface LogReach {
   readonly oldest: bigint
 }
 
+export interface LogMark {
+  /** Everything acknowledged before this moment is in the log. */
+  readonly time: EpochMs
+  /** Everything written before the mark lies before this position, and is on disk. */
+  readonly end: bigint
+}
+
 export interface ReplayGoal {
   /** Everything before is to be replayed. */
   readonly through: bigint
@@ -70,7 +80,8 @@ export interface ToolchainInfo {
   readonly major: PostgresMajor
   /** Full version, as `17.10`. */
   readonly version: string
-  readonly origin: 'embedded'
+  /** Came with Lakelet, or was named by its directory. */
+  readonly origin: 'embedded' | 'directory'
 }
 
 /** Where a clone of a running source may begin and where it ends. */
@@ -88,6 +99,70 @@ export interface InitializeOptions {
   readonly sync?: boolean
 }
 
+/** Something of a compute that is there: a postmaster, its run directory, its log. */
+export interface ComputeTrace {
+  readonly kind: 'process' | 'run' | 'log'
+  readonly uid: EndpointUid
+}
+
+export interface CheckRelations {
+  /** How many problems are named; all are counted. */
+  readonly most: number
+  /** Called before each relation. */
+  readonly onRelation?: (done: number, total: number) => void
+  /** Asked between two relations. */
+  readonly signal?: AbortSignal
+}
+
+/** Something that Postgres, or its extension amcheck, found wrong. */
+export interface RelationProblem {
+  readonly database: string
+  /** `schema.table` as SQL writes it; `undefined`: the database as a whole. */
+  readonly relation: string | undefined
+  readonly block: number | undefined
+  readonly message: string
+}
+
+export interface DatabaseChecked {
+  readonly database: string
+  readonly oid: number
+  readonly tables: number
+  readonly indexes: number
+  /** What nobody could look into, and why: of no access method that amcheck knows, or refused. */
+  readonly unchecked: readonly { readonly relation: string; readonly why: string }[]
+}
+
+/** A relation by the file that holds it. */
+export interface RelationName {
+  /** 0 for what all databases share. */
+  readonly databaseOid: number
+  readonly filenode: number
+  readonly database: string | undefined
+  readonly relation: string
+}
+
+export interface RelationsChecked {
+  readonly hasChecksums: boolean
+  /** Pages of one file of a relation. */
+  readonly segmentPages: number
+  /** Version of amcheck; `undefined`: the toolchain has none, so no structure was looked at. */
+  readonly amcheck: string | undefined
+  readonly databases: readonly DatabaseChecked[]
+  readonly problemCount: number
+  readonly problems: readonly RelationProblem[]
+  readonly names: readonly RelationName[]
+}
+
+export interface CopyDatabase {
+  /** There in both; empty in the second. */
+  readonly database: string
+  /** An empty directory of the service user's, for the dump. */
+  readonly directory: string
+  /** Called when the schemas are there, before anything that is in them. */
+  readonly betweenSchemasAndRest: () => Promise<void>
+  readonly signal: AbortSignal
+}
+
 export interface Computes {
   /** Installed toolchains, best first. */
   toolchains(): readonly ToolchainInfo[]
@@ -100,10 +175,19 @@ export interface Computes {
    * when the signal aborted first (the start goes on).
    */
   ensureReady(spec: ComputeSpec, signal?: AbortSignal): Promise<void>
+  /**
+   * Makes a running compute follow these settings as far as Postgres can without a restart, after any start
+   * or stop that is under way. One that does not run is left alone.
+   */
+  reload(spec: ComputeSpec): Promise<void>
   /** Resolves when no process is left. Stopped already is success. */
   stop(uid: EndpointUid, mode: StopMode): Promise<void>
   /** Stops it at once and removes what is left of it: sockets, configuration, log. Absent is success. */
   forget(uid: EndpointUid): Promise<void>
+  /** What is there of endpoints' computes, whether or not anybody knows them. */
+  traces(): Promise<readonly ComputeTrace[]>
+  /** Ends the postmaster of an endpoint that nobody knows, in good order. Absent is success. */
+  endUnknown(uid: EndpointUid): Promise<void>
   state(uid: EndpointUid): ComputeState
   /** The same, looked at now: a compute that died a moment ago is not told as ready. */
   look(uid: EndpointUid): Promise<ComputeState>
@@ -117,7 +201,7 @@ export interface Computes {
   /** Asked of Postgres itself; the compute must be ready. */
   activity(uid: EndpointUid): Promise<Activity>
   /**
-   * Holds the source so that clone and WAL recover to one moment: reserves WAL, checkpoints when more
+   * Holds the source so that clone and WAL recover to one moment: checkpoints when more
    * than 56 MB lie after the last one (kind `atomic`) or enters backup mode (kind `backup`), calls the
    * steps, lets go. For `backup` the returned label must be written into the clone as `backup_label`.
    */
@@ -125,13 +209,30 @@ export interface Computes {
     uid: EndpointUid,
     kind: 'atomic' | 'backup',
     steps: BracketSteps,
-  ): Promise<{ readonly backupLabel: string | undefined; readonly time: EpochMs }>
+  ): Promise<LogMark & { readonly backupLabel: string | undefined }>
+  /**
+   * Makes sure that the log on disk holds every commit that was acknowledged before, those of
+   * `synchronous_commit = off` included, and a commit of its own behind them.
+   */
+  markLog(uid: EndpointUid): Promise<LogMark>
+  /** The oldest position that a replication slot asks for; `undefined`: none does. */
+  oldestHeld(uid: EndpointUid): Promise<bigint | undefined>
   /** End of recovery of a compute that has just started on a clone: its branch point. */
   recoveredTo(uid: EndpointUid): Promise<bigint>
+  /** The first transaction id, epoch included, that had not been given out when the compute had just started. */
+  firstXid(uid: EndpointUid): Promise<bigint>
+  /** How far a compute that writes has come. */
+  position(uid: EndpointUid): Promise<Position>
   /** When the running compute was started, whoever started it. */
   startTime(uid: EndpointUid): Promise<EpochMs>
   /** Bytes of all databases, as Postgres counts them. */
   logicalSize(uid: EndpointUid): Promise<number>
+
+  /**
+   * Looks into the structure of every table and B-tree index of every database. The compute must be one
+   * that nobody else uses and whose data is thrown away: it opens closed databases and adds amcheck.
+   */
+  checkRelations(uid: EndpointUid, how: CheckRelations): Promise<RelationsChecked>
 
   /** Of a compute that writes. */
   logReach(uid: EndpointUid): Promise<LogReach>
@@ -139,6 +240,17 @@ export interface Computes {
   awaitReplay(uid: EndpointUid, goal: ReplayGoal): Promise<Replay>
   /** Tells a standby that what it follows may be there again; else it looks every few seconds. */
   followNow(uid: EndpointUid): Promise<void>
+
+  /**
+   * Contents of a database of one running compute into another one's, perhaps of a later major. Throws
+   * UPGRADE_TOOL_MISSING, UPGRADE_FAILED with what Postgres said.
+   */
+  copyDatabase(from: EndpointUid, to: EndpointUid, how: CopyDatabase): Promise<void>
+  /** Which major a data directory is of; `undefined`: of none that runs here. */
+  majorOf(dataDirectory: string): Promise<PostgresMajor | undefined>
+
+  /** Removes copies of Postgres that nobody starts any more and nothing runs from; answers which. */
+  sweepToolchains(): Promise<readonly string[]>
 
   /** How long a start may take before it counts as failed. */
   readonly startPatience: Millis

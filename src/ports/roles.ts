@@ -22,6 +22,12 @@ export interface Narrowing {
   readonly tables: readonly string[] | undefined
 }
 
+export interface CopiedDatabase {
+  readonly name: string
+  /** Whether it lets sessions in. */
+  readonly isOpen: boolean
+}
+
 export interface Roles extends RoleResources {
   /**
    * Makes a fresh cluster ours (or an older one up to date): `databricks_superuser`, the owner role,
@@ -69,4 +75,17 @@ export interface Roles extends RoleResources {
   renewPasswords(socketDirectory: string): Promise<number>
   /** Whether the role exists and may log in as this kind of identity. */
   hasIdentityRole(socketDirectory: string, loginName: string): Promise<boolean>
+
+  /**
+   * What a dump of databases leaves out, from one cluster to a fresh one of a later major: roles, rights,
+   * databases (still empty), labels. Answers which databases there are; those that let nobody in are
+   * opened in both.
+   */
+  copyCluster(from: string, to: string): Promise<readonly CopiedDatabase[]>
+  /** Extensions of a database that the other cluster does not know. */
+  missingExtensions(from: string, to: string, database: string): Promise<readonly string[]>
+  /** Makes them in the other cluster as their owners did. */
+  copyExtensions(from: string, to: string, database: string): Promise<void>
+  /** Counts rows for the planner, and closes the databases that were closed. */
+  finishCopy(socketDirectory: string, databases: readonly CopiedDatabase[]): Promise<void>
 }

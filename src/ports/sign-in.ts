@@ -19,6 +19,8 @@ export interface OAuthRecord {
   /** The record goes when its identity goes. */
   readonly identityUid: IdentityUid | undefined
   readonly clientId: string | undefined
+  /** The client secret that it was given for; the record goes when that goes. */
+  readonly secretId: string | undefined
   readonly expireTime: EpochMs | undefined
 }
 
@@ -33,7 +35,7 @@ export interface TokenHolder {
 }
 
 export interface OAuthRecords {
-  /** Makes or replaces it; `false`: its grant or identity is gone, so nothing was kept. */
+  /** Makes or replaces it; `false`: its grant, identity or secret is gone, so nothing was kept. */
   save(record: OAuthRecord, now: EpochMs): Promise<boolean>
   find(key: string): Promise<StoredRecord | undefined>
   findByAlias(aliasKey: string): Promise<StoredRecord | undefined>

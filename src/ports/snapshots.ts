@@ -30,7 +30,8 @@ export interface Snapshots {
     uid: SnapshotUid,
     bytes: { readonly diffSizeBytes: number | undefined; readonly measureTime: EpochMs },
   ): Promise<void>
-  everyUid(): Promise<readonly { readonly uid: SnapshotUid; readonly projectUid: ProjectUid }[]>
+  /** Rows of all projects, in every state. */
+  every(): Promise<readonly Snapshot[]>
   /** Live branches that are being made from it. */
   branchesInTheMaking(uid: SnapshotUid): Promise<readonly BranchUid[]>
 }

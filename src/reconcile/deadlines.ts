@@ -1,13 +1,34 @@
 /** Ends what has come to its end: branches by expiry, deleted branches and projects by purge. */
-
 import { retireProject } from '../actions/change-project.ts'
 import { retireBranch } from '../actions/delete-branch.ts'
 import type { Services } from '../actions/services.ts'
 import { after, before, days, type EpochMs, epochMs, seconds } from '../lib/time.ts'
 import { auditAct } from './audit-act.ts'
+import { endDueSnapshots } from './snapshot-deadlines.ts'
 
 /** How long an operation stays readable after it ended. */
 const operationRetention = days(30)
+
+/**
+ * At start, before anybody is let in and anything is taken on: all that fell due while nobody looked, however
+ * much it is. What has to be put off (its child is being cloned) is the loop's, and no session gets to it.
+ */
+export async function meetDueFirst(services: Services): Promise<void> {
+  const { catalog, clock, log } = services
+  const met = new Set<string>()
+  for (;;) {
+    const now = clock.now()
+    const due = [
+      ...(await catalog.branches.dueExpiry(now)),
+      ...(await catalog.branches.duePurge(now)),
+    ].filter(({ uid }) => !met.has(uid))
+    if (due.length === 0) break
+    for (const { uid } of due) met.add(uid)
+    await meetDeadlines(services)
+  }
+  await endDueSnapshots(services)
+  if (met.size > 0) log.info({ branches: met.size }, 'met what fell due while the server was down')
+}
 
 /** Returns the next moment at which something falls due. */
 export async function meetDeadlines(services: Services): Promise<EpochMs | undefined> {
@@ -60,9 +81,10 @@ async function retire(services: Services, uid: Parameters<typeof load>[1]): Prom
       branch.deleteTime === undefined && branch.expireTime !== undefined && branch.expireTime <= now
     const isPurgeable = branch.purgeTime !== undefined && branch.purgeTime <= now
     if (!isExpired && !isPurgeable) return
-    // A child that is being cloned from it finishes first; it needs a moment only.
+    // A child that is being cloned from it, or reset to it, finishes first; it needs a moment only.
     const children = await session.branches.children(branch.uid)
-    if (children.some(({ state }) => state === 'INIT')) return
+    if (children.some((child) => child.state === 'INIT' || child.pendingState === 'RESETTING'))
+      return
     if (isExpired) log.info({ branch: branch.branchId, uid }, 'branch has expired')
     const work = await retireBranch(services, session, project, branch, {
       purge: true,

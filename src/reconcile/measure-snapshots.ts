@@ -4,7 +4,7 @@
  * the API, so it is done now and then and written down.
  */
 import type { Services } from '../actions/services.ts'
-import { snapshotVolume } from '../actions/snapshot-volume.ts'
+import { volumeOf } from '../actions/volume-of.ts'
 import { before, type EpochMs, hours } from '../lib/time.ts'
 
 /** So old a count may be. */
@@ -19,7 +19,7 @@ export async function measureSnapshots(
   const old = before(clock.now(), countedEvery)
   for (const snapshot of await catalog.snapshots.toMeasure(old, atOnce)) {
     try {
-      const diffSizeBytes = await storage.exclusiveBytes(snapshotVolume(snapshot))
+      const diffSizeBytes = await storage.exclusiveBytes(volumeOf(snapshot))
       await catalog.snapshots.recordBytes(snapshot.uid, {
         diffSizeBytes,
         measureTime: clock.now(),

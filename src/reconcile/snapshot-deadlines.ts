@@ -3,6 +3,7 @@ import { newSnapshot, reserveSnapshot } from '../actions/create-snapshot.ts'
 import { retireSnapshot } from '../actions/delete-snapshot.ts'
 import type { Services } from '../actions/services.ts'
 import type { Branch } from '../domain/branch.ts'
+import { Fault } from '../domain/faults.ts'
 import { automaticId, type Snapshot } from '../domain/snapshot.ts'
 import { nextMoment, retentionOf } from '../domain/snapshot-cadence.ts'
 import { after, type EpochMs, epochMs, seconds } from '../lib/time.ts'
@@ -10,26 +11,36 @@ import { auditAct } from './audit-act.ts'
 
 /** Returns the next moment at which something falls due. */
 export async function meetSnapshotDeadlines(services: Services): Promise<EpochMs | undefined> {
-  const { catalog, clock, log } = services
+  const { catalog, clock } = services
   const now = clock.now()
-  /** One that cannot be met now keeps nothing else from its moment. */
-  const attempt = async (facts: object, work: () => Promise<void>) => {
-    try {
-      await work()
-    } catch (error) {
-      log.error({ err: error, ...facts }, 'cannot do what snapshots have due')
-    }
-  }
-  for (const { uid } of await catalog.snapshots.dueExpiry(now)) {
-    await attempt({ snapshot: uid }, () => retire(services, uid))
-  }
+  await endDueSnapshots(services)
   for (const branch of await catalog.snapshotSchedules.due(now)) {
-    await attempt({ branch: branch.uid }, () => takeDueSnapshot(services, branch))
+    await attempt(services, { branch: branch.uid }, () => takeDueSnapshot(services, branch))
   }
   const next = await catalog.snapshots.nextDue()
   // What is due still could not be done: a second is soon enough.
   const soonest = after(clock.now(), seconds(1))
   return next === undefined ? undefined : epochMs(next <= now ? soonest : next)
+}
+
+export async function endDueSnapshots(services: Services): Promise<void> {
+  const { catalog, clock } = services
+  for (const { uid } of await catalog.snapshots.dueExpiry(clock.now())) {
+    await attempt(services, { snapshot: uid }, () => retire(services, uid))
+  }
+}
+
+/** One that cannot be met now keeps nothing else from its moment. */
+async function attempt(
+  { log }: Pick<Services, 'log'>,
+  facts: object,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    log.error({ err: error, ...facts }, 'cannot do what snapshots have due')
+  }
 }
 
 /** Looks again under the project's lock. */
@@ -53,9 +64,10 @@ async function retire(services: Services, uid: Snapshot['uid']): Promise<void> {
  * both or neither. What was missed while the server was down is made good by exactly one.
  */
 async function takeDueSnapshot(
-  { catalog, clock, log }: Pick<Services, 'catalog' | 'clock' | 'log'>,
+  { catalog, storage, clock, log }: Pick<Services, 'catalog' | 'storage' | 'clock' | 'log'>,
   { uid, projectUid }: Pick<Branch, 'uid' | 'projectUid'>,
 ): Promise<void> {
+  const noRoom = await refusalOf(() => storage.checkRoom())
   await catalog.transaction(async (session) => {
     const project = await session.projects.lock(projectUid)
     const branch = await session.branches.byUid(uid)
@@ -72,6 +84,11 @@ async function takeDueSnapshot(
     })
     const retention = retentionOf(cadences, since, now)
     if (retention === undefined) return
+    if (noRoom !== undefined) {
+      // The next moment is as good: to try without end would fill the log in place of the pool.
+      log.error({ err: noRoom, branch: branch.branchId }, 'an automatic snapshot is left out')
+      return
+    }
     const snapshot = newSnapshot(branch)
     const usual = automaticId(branch.branchId, now)
     const isTaken = (await session.snapshots.byId(project.uid, usual)) !== undefined
@@ -87,4 +104,15 @@ async function takeDueSnapshot(
     })
     await auditAct(session, 'create-snapshot', work, snapshot.uid, now)
   })
+}
+
+/** Only what the machine lacks is a reason to go on without; everything else is thrown. */
+async function refusalOf(work: () => Promise<void>): Promise<Fault | undefined> {
+  try {
+    await work()
+    return undefined
+  } catch (error) {
+    if (error instanceof Fault && error.reason === 'STORAGE_NEARLY_FULL') return error
+    throw error
+  }
 }

@@ -5,6 +5,8 @@ import type { Clock } from '../lib/time.ts'
 import type { LoginIdentity, Narrowing, PasswordVerifier, Roles } from '../ports/roles.ts'
 import { AdminDoor, type AdminSession, settle } from './admin-session.ts'
 import { adoptionPlan } from './adoption-plan.ts'
+import { copyCluster, finishCopy } from './copy-cluster.ts'
+import { copyExtensions, missingExtensions } from './copy-extensions.ts'
 import { inspect } from './inspect.ts'
 import { managerEndPlan } from './manager-end-plan.ts'
 import { managerPlan } from './manager-plan.ts'
@@ -47,6 +49,10 @@ export function openRoles({ clock, log }: { readonly clock: Clock; readonly log:
 
   return {
     prepareCluster: (socketDirectory) => prepareCluster(door, socketDirectory),
+    copyCluster: (from, to) => copyCluster(door, from, to),
+    finishCopy: (socketDirectory, databases) => finishCopy(door, socketDirectory, databases),
+    missingExtensions: (from, to, database) => missingExtensions(door, from, to, database),
+    copyExtensions: (from, to, database) => copyExtensions(door, from, to, database),
 
     async ensureManager(socketDirectory: string, { loginName, kind }: LoginIdentity) {
       checkLoginName(loginName)

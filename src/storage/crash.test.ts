@@ -42,6 +42,8 @@ if (STEP === 'branch' && !(await storage.hasVolume('project/child'))) {
   await storage.prepareRecovery('operation')
   await storage.publish('operation', 'project/child')
 }
+if (STEP === 'set-aside') await storage.setAside('project/child', systemClock.now())
+if (STEP === 'put-back') await storage.putBack('project/child')
 if (STEP === 'delete') await storage.deleteVolume('project/child')
 await storage.settle()
 console.log('finished')
@@ -125,6 +127,30 @@ for (const driver of ['btrfs', 'copy'] as const) {
       expect(isThere).toBe(failpoint.startsWith('storage.publish:after'))
       if (!isThere) expect(traces()).toEqual([])
       expect(await step(root, driver, 'branch')).toMatchObject({ code: 0, output: 'finished\n' })
+      const said = runSingleUser(17, storage.dataDirectory(child), ['select 1'], owner)
+      expect(said).not.toMatch(/PANIC|ERROR|FATAL/)
+      await storage.deleteVolume(child)
+      await storage.settle()
+      expect(traces()).toEqual([])
+    })
+
+    test.each([
+      ['set-aside', 'storage.set-aside:before'],
+      ['set-aside', 'storage.set-aside:between'],
+      ['set-aside', 'storage.set-aside:after'],
+      ['put-back', 'storage.put-back:between'],
+    ])('of what is %s at %s keeps all of it', async (name, failpoint) => {
+      expect(await step(root, driver, 'branch')).toMatchObject({ code: 0 })
+      if (name === 'put-back') {
+        expect(await step(root, driver, 'set-aside')).toMatchObject({ code: 0 })
+      }
+      expect(await step(root, driver, name, `${failpoint}=kill`)).toMatchObject({
+        signal: 'SIGKILL',
+      })
+      await reopen()
+      expect(await step(root, driver, 'set-aside')).toMatchObject({ code: 0 })
+      expect(await storage.hasVolume(child)).toBe(false)
+      expect(await step(root, driver, 'put-back')).toMatchObject({ code: 0 })
       const said = runSingleUser(17, storage.dataDirectory(child), ['select 1'], owner)
       expect(said).not.toMatch(/PANIC|ERROR|FATAL/)
       await storage.deleteVolume(child)

@@ -2,20 +2,22 @@
  * The live WAL of a volume, on the ordinary file system: its fsyncs cost a third there of what they
  * cost on a copy-on-write pool. A draft's `pg_wal` is a relative link to it.
  */
-import { lchown, lstat, mkdir, readFile, readlink, rm, symlink } from 'node:fs/promises'
+import { lchown, lstat, mkdir, readdir, readFile, readlink, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseBackupLabel } from '../domain/backup-label.ts'
 import { controlFilePath } from '../domain/clone-contents.ts'
 import { type ControlFile, parseControlFile } from '../domain/control-file.ts'
 import type { Layout } from '../domain/layout.ts'
-import { type Lsn, lsn } from '../domain/lsn.ts'
+import { earliest, type Lsn, latest, lsn } from '../domain/lsn.ts'
+import { isSegmentFile, parseSegmentName, segmentName } from '../domain/wal.ts'
 import { syncDirectory } from '../lib/durable-file.ts'
+import { failpoint } from '../lib/failpoint.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
-import type { DraftId, VolumeId } from '../ports/storage.ts'
+import type { DraftId, VolumeId, WalExtent } from '../ports/storage.ts'
 import { giveTo, makePassage } from './ownership.ts'
 import { exists, isAbsent } from './pool-faults.ts'
 import { draftPaths, type VolumePaths, volumePaths, walLink } from './volume-paths.ts'
-import { type CopiedWal, copyWalFiles } from './wal-copy.ts'
+import { type CopiedWal, copyWalFiles, findSegmentSize } from './wal-copy.ts'
 
 export class LiveWal {
   readonly #layout: Layout
@@ -58,12 +60,48 @@ export class LiveWal {
     draft: DraftId,
     to: VolumeId,
     fromLsn: bigint | undefined,
+    untilLsn: bigint | undefined,
   ): Promise<CopiedWal> {
     const { data } = draftPaths(this.#layout, draft)
     const control = await controlFileOf(data)
     const { live } = volumePaths(this.#layout, to)
     const start = fromLsn === undefined ? await labelledStart(data) : lsn(fromLsn)
-    return this.#copyInto(volumePaths(this.#layout, source).live, live, control, start)
+    const until = untilLsn === undefined ? undefined : lsn(untilLsn)
+    return this.#copyInto(volumePaths(this.#layout, source).live, live, control, start, until)
+  }
+
+  /** Where recovery of this data directory begins. */
+  async recoveryStart(data: string): Promise<Lsn> {
+    return (await labelledStart(data)) ?? (await controlFileOf(data)).redo
+  }
+
+  async extent(id: VolumeId): Promise<WalExtent | undefined> {
+    const { live } = volumePaths(this.#layout, id)
+    const names = (await namesIn(live)).filter(isSegmentFile)
+    if (names.length === 0) return undefined
+    const segmentSize = await findSegmentSize(live, names)
+    const [first, ...rest] = names.flatMap(
+      (name) => parseSegmentName(name, segmentSize)?.number ?? [],
+    )
+    if (first === undefined) return undefined
+    const size = BigInt(segmentSize)
+    return { oldest: earliest(first, ...rest) * size, newest: (latest(first, ...rest) + 1n) * size }
+  }
+
+  /** Oldest first, so that a crash in between leaves no gap. Answers how many. */
+  async removeBefore(id: VolumeId, position: bigint): Promise<number> {
+    const { live } = volumePaths(this.#layout, id)
+    const names = (await namesIn(live)).filter(isSegmentFile)
+    if (names.length === 0) return 0
+    const size = await findSegmentSize(live, names)
+    const goes = names
+      .flatMap((name) => parseSegmentName(name, size) ?? [])
+      .filter(({ number }) => (number + 1n) * BigInt(size) <= position)
+      .sort((one, other) => (one.number < other.number ? -1 : 1))
+    if (goes.length > 0) await failpoint('storage.remove-wal:before')
+    for (const file of goes) await rm(join(live, segmentName(file, size)), { force: true })
+    if (goes.length > 0) await failpoint('storage.remove-wal:after')
+    return goes.length
   }
 
   /** The volume whose WAL a draft is linked to, if it is; as path. */
@@ -88,8 +126,10 @@ export class LiveWal {
     to: string,
     control: ControlFile,
     start: Lsn = control.redo,
+    until?: Lsn,
   ): Promise<CopiedWal> {
     return await copyWalFiles({
+      ...(until === undefined ? {} : { until }),
       from,
       to,
       start,
@@ -97,6 +137,15 @@ export class LiveWal {
       timeline: control.timeline,
       owner: this.#owner,
     })
+  }
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    if (isAbsent(error)) return []
+    throw error
   }
 }
 

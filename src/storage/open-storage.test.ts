@@ -185,7 +185,11 @@ describe.skipIf(missing !== undefined)('the image of our own', () => {
     expect(made).toContain('/tmp/')
     fill(join(storage.dataDirectory(big), 'ballast'))
     const full = { reason: 'STORAGE_FULL' }
-    await expect(storage.check()).rejects.toMatchObject(full)
+    await storage.check() // what is there goes on
+    await expect(storage.checkRoom()).rejects.toMatchObject({
+      reason: 'STORAGE_NEARLY_FULL',
+      facts: { place: 'storage pool', reserve: '64 MiB' },
+    })
     await expect(storage.createDraft('next' as DraftId)).rejects.toMatchObject(full)
     await expect(
       storage.cloneToDraft(big, 'next' as DraftId, { kind: 'whole' }),
@@ -194,11 +198,31 @@ describe.skipIf(missing !== undefined)('the image of our own', () => {
     await storage.deleteVolume(big)
     // Space comes back late on btrfs; the next draft waits for it.
     await storage.createDraft('next' as DraftId)
-    await storage.check()
+    await storage.checkRoom()
   })
 })
 
 describe('a pool of plain files', () => {
+  test('begins nothing new below its reserves, and goes on with what has begun', async () => {
+    const nothing = { share: 0, bytes: 0 }
+    const everything = { share: 1, bytes: Number.POSITIVE_INFINITY }
+    const storage = await open({ requested: 'copy', reserves: { pool: everything, disk: nothing } })
+    await expect(storage.checkRoom()).rejects.toMatchObject({
+      reason: 'STORAGE_NEARLY_FULL',
+      facts: { place: 'storage pool', grow: expect.stringContaining('--pool-size') },
+    })
+    await storage.createDraft('begun' as DraftId)
+    const { room } = await storage.status()
+    expect(room.pool).toMatchObject({ isEnough: false, reserveBytes: room.pool.totalBytes })
+    expect(room.disk).toMatchObject({ isEnough: true, reserveBytes: 64 * MiB })
+
+    const other = await open({ reserves: { pool: nothing, disk: everything } })
+    await expect(other.checkRoom()).rejects.toMatchObject({
+      reason: 'STORAGE_NEARLY_FULL',
+      facts: { place: 'disk of WAL and catalog', grow: expect.stringContaining('--disk-reserve') },
+    })
+  })
+
   const copy = { requested: 'copy' } as const
 
   test.skipIf(missing !== undefined)(

@@ -15,6 +15,7 @@ import { withUndo } from '../lib/undo.ts'
 import type { DriverName, Rung, Storage } from '../ports/storage.ts'
 import { btrfsDriver } from './btrfs/driver.ts'
 import {
+  detachStrayDevices,
   discardImage,
   growImage,
   hasImage,
@@ -35,6 +36,7 @@ import { PoolRefused } from './pool-refused.ts'
 import type { Probe } from './probe.ts'
 import { reflinkDriver } from './reflink/driver.ts'
 import { probeReflink } from './reflink/probe.ts'
+import type { Reserves } from './reserve.ts'
 import { VolumeStore } from './volume-store.ts'
 
 export interface OpenStorageOptions {
@@ -44,6 +46,8 @@ export interface OpenStorageOptions {
   readonly requested?: DriverName
   /** Size of the image, if one is made; larger than the present one: it grows. */
   readonly poolBytes?: number
+  /** Room that new volumes leave; default: no more than a draft needs. */
+  readonly reserves?: Reserves
   readonly log: Log
   readonly clock: Clock
 }
@@ -72,7 +76,14 @@ export async function openStorage(options: OpenStorageOptions): Promise<OpenStor
     })
     const record = known === undefined ? await begin(options) : await reopen(options, known)
     const driver = driverFor(record.driver, options)
-    const store = new PoolStore({ layout, record, driver, owner: serviceUser, log })
+    const store = new PoolStore({
+      layout,
+      record,
+      driver,
+      owner: serviceUser,
+      log,
+      ...(options.reserves === undefined ? {} : { reserves: options.reserves }),
+    })
     await store.prepare()
     const took = Math.round(clock.monotonic() - begun)
     log.info({ driver: record.driver, image: record.imageBytes, took }, 'storage is open')
@@ -82,6 +93,7 @@ export async function openStorage(options: OpenStorageOptions): Promise<OpenStor
 
 class PoolStore extends VolumeStore implements OpenStorage {
   readonly #unmount: () => Promise<void>
+  readonly detachStrayDevices: () => Promise<readonly string[]>
 
   constructor(options: ConstructorParameters<typeof VolumeStore>[0]) {
     super(options)
@@ -89,6 +101,8 @@ class PoolStore extends VolumeStore implements OpenStorage {
     this.#unmount = async () => {
       if (record.imageBytes !== undefined) await unmountImage(layout)
     }
+    this.detachStrayDevices = async () =>
+      record.imageBytes === undefined ? [] : await detachStrayDevices(layout)
   }
 
   async close({ unmount }: { readonly unmount: boolean } = { unmount: false }): Promise<void> {
@@ -242,7 +256,7 @@ function assertSameDriver(held: DriverName, requested: DriverName | undefined): 
 
 /** Files that no record and no marker explain are somebody's, and mounting would hide them. */
 async function assertEmpty(layout: Layout): Promise<void> {
-  const ours: ReadonlySet<string> = new Set(['lost+found', 'tmp', 'trash'])
+  const ours: ReadonlySet<string> = new Set(['lost+found', 'tmp', 'trash', 'strays'])
   const found = (await readdir(layout.pool)).filter(
     (name) => !ours.has(name) && !name.startsWith('.probe-') && !name.endsWith('.draft'),
   )

@@ -6,10 +6,11 @@ import { access, constants, statfs } from 'node:fs/promises'
 import { Fault } from '../domain/faults.ts'
 import type { Layout } from '../domain/layout.ts'
 import { readableBytes } from '../lib/byte-size.ts'
+import type { PoolStatus, Room } from '../ports/storage.ts'
 import type { Driver } from './driver.ts'
 import { errorCode, freeBytes, storageFull } from './pool-faults.ts'
 import { readMarker } from './pool-record.ts'
-import { reserveBytes } from './reserve.ts'
+import { type Reserve, type Reserves, reserveBytes, roomOf } from './reserve.ts'
 
 const unavailable = (problem: string, cause?: unknown): Fault =>
   new Fault('STORAGE_UNAVAILABLE', { problem }, { cause })
@@ -18,11 +19,13 @@ export class PoolGuard {
   readonly #layout: Layout
   readonly #pool: string
   readonly #driver: Driver
+  readonly #reserves: Reserves
 
-  constructor(layout: Layout, pool: string, driver: Driver) {
+  constructor(layout: Layout, pool: string, driver: Driver, reserves: Reserves) {
     this.#layout = layout
     this.#pool = pool
     this.#driver = driver
+    this.#reserves = reserves
   }
 
   /** Throws STORAGE_UNAVAILABLE unless this very pool is mounted and can be written. */
@@ -54,6 +57,30 @@ export class PoolGuard {
   }
 
   /**
+   * Throws STORAGE_NEARLY_FULL when something new would take the room of what is there. What deletions are
+   * about to give back is waited for.
+   */
+  async assertRoomForMore(settle: () => Promise<void>): Promise<void> {
+    if (shortage(await this.room()) === undefined) return
+    await settle()
+    await this.#driver.reclaim()
+    const short = shortage(await this.room())
+    if (short !== undefined) throw nearlyFull(...short)
+  }
+
+  async room(): Promise<PoolStatus['room']> {
+    const { layout, reserves } = { layout: this.#layout, reserves: this.#reserves }
+    const [pool, ...disks] = await Promise.all([
+      roomAt(layout.pool, reserves.pool),
+      roomAt(layout.wal, reserves.disk),
+      roomAt(layout.root, reserves.disk),
+    ])
+    const margin = (room: Room) => room.freeBytes - room.reserveBytes
+    const [wal, root] = disks
+    return { pool, disk: margin(wal) < margin(root) ? wal : root }
+  }
+
+  /**
    * A branch needs room in the pool and for its WAL; and an image holds only what the ordinary file
    * system, which is the WAL's, can still give it.
    */
@@ -64,9 +91,31 @@ export class PoolGuard {
     ])
     return Math.min(pool, wal)
   }
-
-  async total(): Promise<number> {
-    const { blocks, bsize } = await statfs(this.#layout.pool)
-    return blocks * bsize
-  }
 }
+
+async function roomAt(path: string, reserve: Reserve): Promise<Room> {
+  const { blocks, bavail, bsize } = await statfs(path)
+  return roomOf(reserve, { total: blocks * bsize, free: bavail * bsize })
+}
+
+type Place = keyof PoolStatus['room']
+
+function shortage(room: PoolStatus['room']): readonly [Place, Room] | undefined {
+  if (!room.pool.isEnough) return ['pool', room.pool]
+  return room.disk.isEnough ? undefined : ['disk', room.disk]
+}
+
+const nearlyFull = (
+  place: Place,
+  { freeBytes: free, totalBytes, reserveBytes: kept }: Room,
+): Fault =>
+  new Fault('STORAGE_NEARLY_FULL', {
+    place: place === 'pool' ? 'storage pool' : 'disk of WAL and catalog',
+    free: readableBytes(free),
+    total: readableBytes(totalBytes),
+    reserve: readableBytes(kept),
+    grow:
+      place === 'pool'
+        ? 'or start the server with a larger --pool-size or a smaller --pool-reserve'
+        : 'make room on the disk of the state directory, or start the server with a smaller --disk-reserve',
+  })

@@ -10,12 +10,17 @@ import { parseControlFile, withFilesSynced } from '../domain/control-file.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
 import { giveTo } from './ownership.ts'
 
-export async function prepareRecovery(data: string, owner: ServiceUser | undefined): Promise<void> {
+export async function prepareRecovery(
+  data: string,
+  owner: ServiceUser | undefined,
+  /** Its WAL goes on behind a shutdown. */
+  goesOn = false,
+): Promise<void> {
   const file = await open(join(data, controlFilePath), 'r+')
   try {
     const control = await file.readFile()
-    if (parseControlFile(control).state === 'shut down') return
-    const changed = withFilesSynced(control)
+    if (parseControlFile(control).state === 'shut down' && !goesOn) return
+    const changed = withFilesSynced(control, goesOn)
     // In place: what changes lies in its first sector, which is written whole or not at all.
     if (changed !== undefined) await file.write(changed, 0, changed.length, 0)
   } finally {

@@ -22,6 +22,8 @@ export class Trash {
   readonly #remove: (path: string) => Promise<void>
   readonly #log: Log
   #queue: Promise<void> = Promise.resolve()
+  /** Waiting or under way. */
+  readonly #queued = new Set<string>()
 
   constructor({ directory, remove, log }: TrashOptions) {
     this.#directory = directory
@@ -44,19 +46,23 @@ export class Trash {
     }
   }
 
-  /** Deletes in the background. Failures are logged; the next start tries again. */
+  /** Deletes in the background. Failures are logged; the next sweep tries again. */
   deleteLater(place: string): void {
+    if (this.#queued.has(place)) return
+    this.#queued.add(place)
     this.#queue = this.#queue.then(async () => {
       try {
         await failpoint('storage.remove:before')
         await this.#remove(place)
       } catch (error) {
         this.#log.error({ err: error, place }, 'failed to delete from the trash')
+      } finally {
+        this.#queued.delete(place)
       }
     })
   }
 
-  /** Everything that an earlier run left here. */
+  /** Everything that an earlier run or a failure left here. */
   async deleteLeftovers(): Promise<void> {
     for (const name of await readdir(this.#directory)) this.deleteLater(join(this.#directory, name))
   }

@@ -9,7 +9,7 @@ import type { DraftId, VolumeId } from '../ports/storage.ts'
 
 const SEGMENT = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/
 /** Names that the pool uses itself beside projects. */
-const reserved: ReadonlySet<string> = new Set(['tmp', 'trash'])
+const reserved: ReadonlySet<string> = new Set(['tmp', 'trash', 'strays'])
 
 export interface VolumePaths {
   /** `<pool>/<project>`. */
@@ -31,6 +31,10 @@ export interface DraftPaths {
 export const draftsDirectory = (layout: Layout): string => join(layout.pool, 'tmp')
 export const poolTrash = (layout: Layout): string => join(layout.pool, 'trash')
 export const walTrash = (layout: Layout): string => join(layout.wal, 'trash')
+
+/** What no record knew, until somebody wants it back or its time is over. */
+export const poolStrays = (layout: Layout): string => join(layout.pool, 'strays')
+export const walStrays = (layout: Layout): string => join(layout.wal, 'strays')
 
 /** `undefined` when the id has another form. */
 export function parseVolumeId(id: string): readonly [group: string, name: string] | undefined {

@@ -8,24 +8,34 @@
  *
  * WAL without a volume is therefore a draft's or a deletion's left-over, and goes with them.
  */
-import { readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { readdir, rename, rm, rmdir, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
+import { slotDirectory } from '../domain/clone-contents.ts'
 import type { Layout } from '../domain/layout.ts'
 import { syncDirectory } from '../lib/durable-file.ts'
 import { failpoint } from '../lib/failpoint.ts'
 import { KeyedMutex } from '../lib/keyed-mutex.ts'
 import type { Log } from '../lib/log.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
+import type { EpochMs } from '../lib/time.ts'
 import { withUndo } from '../lib/undo.ts'
 import type {
   Capabilities,
+  CheckPages,
   CloneMode,
   DraftId,
+  FoundPoint,
+  LastCheckpoint,
+  PagesChecked,
+  PointSearch,
   PoolStatus,
+  SetAside,
   Storage,
   VolumeId,
+  WalExtent,
 } from '../ports/storage.ts'
 import { allocatedBytes } from './allocated-bytes.ts'
+import { checkPages } from './check-pages.ts'
 import type { Driver } from './driver.ts'
 import { controlFileOf, LiveWal } from './live-wal.ts'
 import { giveTo, makePassage } from './ownership.ts'
@@ -33,18 +43,24 @@ import { errorCode, exists, inPool, isAbsent, isFull } from './pool-faults.ts'
 import { PoolGuard } from './pool-guard.ts'
 import type { PoolRecord } from './pool-record.ts'
 import { prepareRecovery } from './prepare-recovery.ts'
+import { prepareReplay } from './prepare-replay.ts'
+import { type Reserves, smallestReserves } from './reserve.ts'
+import { listSetAside, placesOf, putBack, setAside } from './set-aside.ts'
 import { Trash } from './trash.ts'
 import {
   type DraftPaths,
   draftPaths,
   draftsDirectory,
   parseVolumeId,
+  poolStrays,
   poolTrash,
   type VolumePaths,
   volumePaths,
+  walStrays,
   walTrash,
 } from './volume-paths.ts'
 import type { CopiedWal } from './wal-copy.ts'
+import { findPoint, segmentAt } from './wal-search.ts'
 
 export interface VolumeStoreOptions {
   readonly layout: Layout
@@ -52,9 +68,11 @@ export interface VolumeStoreOptions {
   readonly driver: Driver
   readonly owner: ServiceUser | undefined
   readonly log: Log
+  /** Default: no more than a draft needs. */
+  readonly reserves?: Reserves
 }
 
-export class VolumeStore implements Storage {
+export class VolumeStore implements Omit<Storage, 'detachStrayDevices'> {
   readonly #layout: Layout
   readonly #record: PoolRecord
   readonly #driver: Driver
@@ -66,11 +84,12 @@ export class VolumeStore implements Storage {
   /** By project: making a directory and renaming into it must not meet its removal when empty. */
   readonly #names = new KeyedMutex()
 
-  constructor({ layout, record, driver, owner, log }: VolumeStoreOptions) {
+  constructor(options: VolumeStoreOptions) {
+    const { layout, record, driver, owner, log, reserves = smallestReserves } = options
     this.#layout = layout
     this.#record = record
     this.#driver = driver
-    this.#guard = new PoolGuard(layout, record.pool, driver)
+    this.#guard = new PoolGuard(layout, record.pool, driver, reserves)
     this.#wal = new LiveWal(layout, owner)
     this.#owner = owner
     this.#poolTrash = new Trash({ directory: poolTrash(layout), remove: driver.remove, log })
@@ -84,6 +103,8 @@ export class VolumeStore implements Storage {
       draftsDirectory(this.#layout),
       poolTrash(this.#layout),
       walTrash(this.#layout),
+      poolStrays(this.#layout),
+      walStrays(this.#layout),
     ]) {
       await makePassage(directory)
     }
@@ -96,19 +117,25 @@ export class VolumeStore implements Storage {
   async status(): Promise<PoolStatus> {
     await this.#guard.assertPresent()
     const { imageBytes, rungs } = this.#record
+    const room = await this.#guard.room()
     return {
       driver: this.#driver.name,
       can: this.can,
       rungs,
       image: imageBytes === undefined ? undefined : { bytes: imageBytes },
-      totalBytes: await this.#guard.total(),
+      totalBytes: room.pool.totalBytes,
       freeBytes: await this.#guard.free(),
+      room,
     }
   }
 
-  async check(): Promise<void> {
+  check(): Promise<void> {
+    return this.#guard.assertPresent()
+  }
+
+  async checkRoom(): Promise<void> {
     await this.#guard.assertPresent()
-    await this.#guard.makeRoom(() => this.settle())
+    await this.#guard.assertRoomForMore(() => this.settle())
   }
 
   createDraft(draft: DraftId): Promise<string> {
@@ -128,10 +155,18 @@ export class VolumeStore implements Storage {
     })
   }
 
-  async prepareRecovery(draft: DraftId): Promise<void> {
+  async prepareRecovery(draft: DraftId, goesOn = false): Promise<void> {
     const { data } = draftPaths(this.#layout, draft)
-    await inPool(this.#layout.pool, () => prepareRecovery(data, this.#owner))
+    await inPool(this.#layout.pool, () => prepareRecovery(data, this.#owner, goesOn))
     await failpoint('storage.prepare-recovery:after')
+  }
+
+  async prepareReplay(
+    draft: DraftId,
+    consistent: { readonly position: bigint; readonly timeline: number } | undefined,
+  ): Promise<void> {
+    const { data } = draftPaths(this.#layout, draft)
+    await inPool(this.#layout.pool, () => prepareReplay(data, consistent, this.#owner))
   }
 
   async writeBackupLabel(draft: DraftId, label: string): Promise<void> {
@@ -170,11 +205,14 @@ export class VolumeStore implements Storage {
     draft: DraftId,
     to: VolumeId,
     fromLsn?: bigint,
+    untilLsn?: bigint,
   ): Promise<CopiedWal> {
     await this.#guard.assertPresent()
     await this.#assertUnpublished(to)
     await failpoint('storage.copy-wal:before')
-    const copied = await inPool(this.#layout.wal, () => this.#wal.copy(source, draft, to, fromLsn))
+    const copied = await inPool(this.#layout.wal, () =>
+      this.#wal.copy(source, draft, to, fromLsn, untilLsn),
+    )
     await failpoint('storage.copy-wal:after')
     return copied
   }
@@ -274,6 +312,10 @@ export class VolumeStore implements Storage {
     })
   }
 
+  draftDirectory(draft: DraftId): string {
+    return draftPaths(this.#layout, draft).data
+  }
+
   dataDirectory(id: VolumeId): string {
     return volumePaths(this.#layout, id).data
   }
@@ -282,12 +324,48 @@ export class VolumeStore implements Storage {
     return volumePaths(this.#layout, id).live
   }
 
-  async lastCheckpoint(
-    id: VolumeId,
-  ): Promise<{ readonly position: bigint; readonly isShutDown: boolean }> {
+  async lastCheckpoint(id: VolumeId): Promise<LastCheckpoint> {
     await this.#guard.assertPresent()
-    const { checkpoint, state } = await controlFileOf(this.dataDirectory(id))
-    return { position: checkpoint, isShutDown: state === 'shut down' }
+    const { checkpoint, state, nextXid } = await controlFileOf(this.dataDirectory(id))
+    return { position: checkpoint, isShutDown: state === 'shut down', nextXid }
+  }
+
+  async recoveryStart(id: VolumeId): Promise<bigint> {
+    await this.#guard.assertPresent()
+    return await this.#wal.recoveryStart(this.dataDirectory(id))
+  }
+
+  async findPoint(id: VolumeId, search: PointSearch): Promise<FoundPoint> {
+    await this.#guard.assertPresent()
+    return await findPoint(this.walDirectory(id), search)
+  }
+
+  async segmentAt(id: VolumeId, position: bigint): Promise<string> {
+    await this.#guard.assertPresent()
+    return await segmentAt(this.walDirectory(id), position)
+  }
+
+  walExtent(id: VolumeId): Promise<WalExtent | undefined> {
+    return this.#wal.extent(id)
+  }
+
+  async walBytes(id: VolumeId): Promise<number> {
+    return (await allocatedBytes(this.walDirectory(id))) ?? 0
+  }
+
+  async walRoom(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
+    const { bavail, blocks, bsize } = await statfs(this.#layout.wal)
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+  }
+
+  async slotNames(id: VolumeId): Promise<readonly string[]> {
+    await this.#guard.assertPresent()
+    return await readdir(join(this.dataDirectory(id), slotDirectory))
+  }
+
+  async removeWalBefore(id: VolumeId, position: bigint): Promise<number> {
+    await this.#guard.assertPresent()
+    return await this.#wal.removeBefore(id, position)
   }
 
   async hasVolume(id: VolumeId): Promise<boolean> {
@@ -308,15 +386,57 @@ export class VolumeStore implements Storage {
     await this.#guard.assertPresent() // or else all WAL would look like left-overs
     const drafts = draftsDirectory(this.#layout)
     for (const name of await readdir(drafts)) {
+      await this.#deleteUnpublishedWal(name as DraftId, draftPaths(this.#layout, name as DraftId))
       await this.#throwAway(join(drafts, name, 'volume'))
       await rm(join(drafts, name), { recursive: true, force: true })
     }
-    for (const id of await pairsBelow(this.#layout.wal)) {
-      const paths = volumePaths(this.#layout, id)
-      if (!(await exists(paths.data))) await this.#deleteWal(paths)
-    }
+    await this.emptyTrash()
+  }
+
+  async emptyTrash(): Promise<void> {
+    await this.#guard.assertPresent()
     await this.#poolTrash.deleteLeftovers()
     await this.#walTrash.deleteLeftovers()
+  }
+
+  async listWal(): Promise<readonly VolumeId[]> {
+    await this.#guard.assertPresent()
+    return await pairsBelow(this.#layout.wal)
+  }
+
+  async listDrafts(): Promise<readonly DraftId[]> {
+    await this.#guard.assertPresent()
+    return (await readdir(draftsDirectory(this.#layout))) as DraftId[]
+  }
+
+  async setAside(id: VolumeId, now: EpochMs): Promise<void> {
+    await this.#guard.assertPresent()
+    await inPool(this.#layout.pool, async () => {
+      await setAside(this.#layout, id, now)
+      await this.#prune(id, volumePaths(this.#layout, id))
+    })
+  }
+
+  async listSetAside(): Promise<readonly SetAside[]> {
+    await this.#guard.assertPresent()
+    return await listSetAside(this.#layout)
+  }
+
+  async putBack(id: VolumeId): Promise<boolean> {
+    await this.#guard.assertPresent()
+    return await inPool(this.#layout.pool, () =>
+      this.#names.run(groupOf(id), () => putBack(this.#layout, id)),
+    )
+  }
+
+  async deleteSetAside(stray: SetAside): Promise<void> {
+    await this.#guard.assertPresent()
+    const { volume, wal } = await placesOf(this.#layout, stray)
+    await inPool(this.#layout.pool, async () => {
+      await this.#throwAway(volume)
+      const place = await this.#walTrash.take(wal)
+      if (place !== undefined) this.#walTrash.deleteLater(place)
+    })
   }
 
   async exclusiveBytes(id: VolumeId): Promise<number | undefined> {
@@ -333,6 +453,11 @@ export class VolumeStore implements Storage {
     if (data === undefined) throw new Error(`measure ${id}: the volume is not there`)
     const wal = (await allocatedBytes(this.walDirectory(id))) ?? 0
     return { full: data + wal, exclusive: await this.exclusiveBytes(id) }
+  }
+
+  async checkPages(id: VolumeId, how: CheckPages): Promise<PagesChecked> {
+    await this.#guard.assertPresent()
+    return await inPool(this.#layout.pool, () => checkPages(this.dataDirectory(id), how))
   }
 
   async settle(): Promise<void> {

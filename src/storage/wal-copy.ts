@@ -21,6 +21,7 @@ import {
   segmentNumber,
   validLength,
 } from '../domain/wal.ts'
+import { WalDamaged } from '../domain/wal-damage.ts'
 import type { ServiceUser } from '../lib/service-user.ts'
 import { errorCode } from './pool-faults.ts'
 
@@ -33,6 +34,8 @@ export interface WalCopy {
   readonly through: Lsn
   /** Timeline of that checkpoint; a source promoted since has segments of a later one. */
   readonly timeline: number
+  /** Where the copied log is to end, at the end of a record; default: where the source's does. */
+  readonly until?: Lsn
   readonly owner: ServiceUser | undefined
 }
 
@@ -58,15 +61,20 @@ export async function copyWalFiles(copy: WalCopy): Promise<CopiedWal> {
   let segments = 0
   let bytes = 0
   let end = 0n
+  const { until } = copy
   for (;;) {
-    const copied = await copySegment(copy, names, number, size)
+    const address = number * BigInt(size)
+    if (until !== undefined && address >= until) break
+    const limit = until === undefined ? size : Math.min(size, Number(until - address))
+    const copied = await copySegment(copy, names, number, size, limit)
     if (copied === undefined) break
     segments += 1
     bytes += copied.bytes
-    end = number * BigInt(size) + BigInt(copied.until)
+    end = address + BigInt(copied.until)
     if (copied.until < size) break
     number += 1n
   }
+  if (until !== undefined && end < until) throw damageAt(names, lsn(end), size)
   if (end <= copy.through) {
     throw new Error(
       `WAL of the source ends at ${formatLsn(lsn(end))}, before the checkpoint of its clone`,
@@ -75,8 +83,20 @@ export async function copyWalFiles(copy: WalCopy): Promise<CopiedWal> {
   return { segments, bytes }
 }
 
+function damageAt(names: readonly string[], end: Lsn, size: number): WalDamaged {
+  const number = segmentNumber(end, size)
+  const timelines = names.flatMap((name) => parseSegmentName(name, size) ?? [])
+  const here = timelines.filter((file) => file.number === number)
+  const timeline = Math.max(1, ...(here.length > 0 ? here : timelines).map((f) => f.timeline))
+  const name = segmentName({ timeline, number }, size)
+  return new WalDamaged(name, here.length > 0 ? 'damaged' : 'missing', end)
+}
+
 /** The first page of any segment tells the size of all. */
-async function findSegmentSize(directory: string, names: readonly string[]): Promise<number> {
+export async function findSegmentSize(
+  directory: string,
+  names: readonly string[],
+): Promise<number> {
   for (const name of names) {
     if (!isSegmentFile(name)) continue
     const file = await open(join(directory, name), 'r')
@@ -108,6 +128,7 @@ async function copySegment(
   names: readonly string[],
   number: bigint,
   size: number,
+  limit: number,
 ): Promise<CopiedSegment | undefined> {
   const address = number * BigInt(size)
   for (const name of namesOf(copy, names, number, size)) {
@@ -116,8 +137,10 @@ async function copySegment(
       const first = await readFirstPage(source)
       if (first?.address !== address) continue // recycled, and not written since
       const isFinished = await hasBegun(copy, names, number + 1n, size)
-      if (isFinished && (await isLinked(copy, name))) return { bytes: 0, until: size }
-      return await copyPages(copy, source, name, first)
+      if (limit === size && isFinished && (await isLinked(copy, name))) {
+        return { bytes: 0, until: size }
+      }
+      return await copyPages(copy, source, name, first, limit)
     } finally {
       await source.close()
     }
@@ -173,6 +196,7 @@ async function copyPages(
   source: FileHandle,
   name: string,
   { magic, address, segment: { size, pageSize } }: FirstPage,
+  limit: number,
 ): Promise<CopiedSegment> {
   const target = await create(join(to, name))
   try {
@@ -196,10 +220,12 @@ async function copyPages(
     const skipped = start > address ? Number(start - address) : 0
     const firstNeeded = Math.max(pageSize, skipped - (skipped % pageSize))
     await copyRange(0, pageSize)
-    const until = await copyRange(firstNeeded, size)
+    const until = await copyRange(firstNeeded, Math.ceil(limit / pageSize) * pageSize)
+    // A page that was begun is zero behind its end, which is where recovery ends.
+    if (limit < size) await target.truncate(Math.min(limit, until))
     await target.truncate(size) // Postgres expects whole segments; the rest is a hole
     await finish(target, owner)
-    return { bytes, until }
+    return { bytes, until: Math.min(limit, until) }
   } finally {
     await target.close()
   }

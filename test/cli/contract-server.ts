@@ -74,7 +74,7 @@ function usual(method: string, path: string, { searchParams }: URL) {
   }
   if (method === 'GET')
     return ok(/(^|\/)[a-z]+s$/.test(name) ? pages(name, searchParams) : { name })
-  const target = name.replace(/\/undelete$/, '')
+  const target = name.replace(/\/(undelete|reset|restore)$/, '')
   const made = ['project', 'branch', 'endpoint', 'role', 'database', 'snapshot'].map(
     (kind) => searchParams.get(`${kind}_id`) ?? '',
   )

@@ -20,18 +20,20 @@ export interface Run {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
   readonly stdin?: string
+  /** Milliseconds; default: 30 000. */
+  readonly timeout?: number
 }
 
 export function runProgram(
   args: readonly string[],
-  { env = {}, cwd, stdin }: Run = {},
+  { env = {}, cwd, stdin, timeout = 30_000 }: Run = {},
 ): Promise<Ended> {
   return new Promise((done, fail) => {
     const child = execFile(
       process.execPath,
       [program, ...args],
       {
-        timeout: 30_000,
+        timeout,
         ...(cwd === undefined ? {} : { cwd }),
         env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', ...env },
       },

@@ -49,7 +49,12 @@ const post = (id: string) => attempt('POST', `${production}/endpoints?endpoint_i
 
 const entries = (path: string): readonly string[] => {
   const directory = join(server.stateDir, path)
-  return existsSync(directory) ? readdirSync(directory).sort() : []
+  // Bases come and go by themselves.
+  return existsSync(directory)
+    ? readdirSync(directory)
+        .filter((name) => !name.startsWith('ba-'))
+        .sort()
+    : []
 }
 
 async function endpointsOfProduction(): Promise<

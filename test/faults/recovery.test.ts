@@ -45,8 +45,11 @@ const newClient = (host: string, user: string, password: string): pg.Client => {
   client.on('error', () => undefined)
   return client
 }
+/** Those of branches: bases come and go by themselves. */
 const volumes = (): readonly string[] =>
-  readdirSync(join(server.stateDir, 'pool', projectUid)).sort()
+  readdirSync(join(server.stateDir, 'pool', projectUid))
+    .filter((name) => !name.startsWith('ba-'))
+    .sort()
 /** Directories of the project on disk are those of its rows, drafts and trash are gone. */
 async function nothingLeftOver(): Promise<void> {
   await eventually('disk and rows agree', async () => {

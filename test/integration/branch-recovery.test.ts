@@ -81,7 +81,7 @@ for (const driver of ['btrfs', 'copy'] as const) {
       const branch = specOf(name, source.major)
       await placeVolume(
         { storage, computes, volumes, clock },
-        { volume: volume(from), lock: from, compute: source.uid },
+        { volume: () => Promise.resolve(volume(from)), lock: from, compute: source.uid },
         volume(name),
         name as DraftId,
       )

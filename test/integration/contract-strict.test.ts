@@ -73,6 +73,17 @@ test('contract 3.3, strict: branches that end have no children, and parents do n
   )
 })
 
+test('contract 3.7, strict: a branch with children is not reset', async () => {
+  const keeps = (act: string) => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: new RegExp(`^cannot ${act} a branch with child branches: child`),
+  })
+  const from = `${branches}/ends`
+  expectRefusal(await ask(server).post(`${from}/reset`, {}), keeps('reset'))
+  expectRefusal(await ask(server).post(`${from}/restore`, { snapshot: 'any' }), keeps('restore'))
+})
+
 test('contract 3.8: limits are the settings, and what they count is said', async () => {
   const full = (message: RegExp) => ({ status: 400, code: 'QUOTA_EXCEEDED', message })
   const branchesFull = full(

@@ -151,6 +151,21 @@ describe('client credentials', () => {
     expect((await token(request, basic(robot.loginName, secret))).status).toBe(401)
   })
 
+  test('deleted, they end what they gave, and nothing that another one gave', async () => {
+    const { robot } = server
+    const [kept, dropped] = [server.robotSecret, await server.secretOf(robot)]
+    const of = async (secret: string): Promise<string> =>
+      (await token(request, basic(robot.loginName, secret))).body.access_token
+    const [ofKept, ofDropped] = [await of(kept), await of(dropped)]
+    expect((await server.me(ofDropped)).status).toBe(200)
+    const secrets = await server.catalog.clientSecrets.list(robot.uid)
+    const last = secrets.at(-1)?.secretId ?? ''
+    expect(await server.catalog.clientSecrets.remove(robot.uid, last)).toBe(true)
+    expect((await server.me(ofDropped)).status).toBe(401)
+    expect((await server.me(ofKept)).status).toBe(200)
+    expect((await token(request, basic(robot.loginName, dropped))).status).toBe(401)
+  })
+
   test('for another scope than ours give nothing of it', async () => {
     const { body } = await token(
       { ...request, scope: 'offline_access' },

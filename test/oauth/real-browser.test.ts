@@ -105,7 +105,8 @@ describe.skipIf(!isHere)('in chromium', () => {
         code_challenge: challengeOf(newVerifier()),
       }),
     )
-    // The first field has the focus.
+    // The first field has the focus, once the page is drawn.
+    await page.locator('input[name=login]:focus').waitFor()
     await page.keyboard.type('owner@example.com')
     await page.keyboard.press('Tab')
     await page.keyboard.type(ownersPassword)

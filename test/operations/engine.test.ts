@@ -70,7 +70,7 @@ async function outcomeOf(engine: Engine, uid: OperationUid) {
 const kindOf = (
   name: string,
   steps: readonly Step[],
-  more: Partial<Pick<Kind, 'onFailure' | 'finish'>> = {},
+  more: Partial<Pick<Kind, 'onFailure' | 'finish' | 'isCancellable'>> = {},
 ): Kind => ({ name, steps, onFailure: 'undo', finish: async () => ({}), ...more })
 
 /** A step that tells what is done to it. */
@@ -285,7 +285,11 @@ describe('what is finished', () => {
   test('never changes again, not even by the worker that finished it', async () => {
     await insert('make')
     const now = systemClock.now()
-    const [lease] = await catalog.work.claim(now, epochMs(now + 30_000), 16)
+    const [lease] = await catalog.work.claim(now, {
+      until: epochMs(now + 30_000),
+      latest: epochMs(now + 60_000),
+      limit: 16,
+    })
     if (lease === undefined) throw new Error('nothing was claimed')
     expect(await catalog.work.save(lease, { state: 'succeeded', response: {} })).toBe(true)
     // The answer to that save may have been lost; what a confused worker does next changes nothing.
@@ -465,6 +469,41 @@ describe('a machine that slept', () => {
   })
 })
 
+describe('a clock that is set back', () => {
+  test('puts nothing off: what was to be tried again in a moment is, and dead leases are void', async () => {
+    let behind = 0
+    const clock: Clock = { ...systemClock, now: () => epochMs(systemClock.now() - behind) }
+    let tries = 0
+    let tellLeased: () => void = () => undefined
+    const isLeased = new Promise<void>((resolve) => {
+      tellLeased = resolve
+    })
+    const stubborn = kindOf('stubborn', [
+      {
+        name: 'try',
+        run: async () => {
+          tries += 1
+          await isLeased
+          behind = 3_600_000 // from the first try on
+          if (tries < 3) throw new Error('not yet')
+        },
+      },
+    ])
+    const engine = await startEngine([stubborn, kindOf('held', [told([], 'work')])], clock)
+    const put = await insert('stubborn', ['key'])
+    // Behind it, claimed by a worker of this server that could not write down how it ended.
+    const lost = await insert('held', ['key'])
+    await database.sql(
+      `update operations set state = 'running', lease_token = 1,
+         lease_until = to_timestamp(${(systemClock.now() + 30_000) / 1000}) where uid = '${lost}'`,
+    )
+    tellLeased()
+    expect(await outcomeOf(engine, put)).toMatchObject({ kind: 'succeeded' })
+    expect(tries).toBe(3)
+    expect(await outcomeOf(engine, lost)).toMatchObject({ kind: 'succeeded' })
+  })
+})
+
 describe('stopping', () => {
   test('takes no more work and leaves what hangs to the next start', async () => {
     const reached = gate()
@@ -504,4 +543,60 @@ describe('waiting', () => {
     expect((await catalog.work.byUid(uid))?.outcome.kind).toBe('succeeded')
     await engine.wait('unknown' as OperationUid, millis(10))
   })
+})
+
+describe('operations that are cancelled', () => {
+  const waits: Step['run'] = async (_, signal) => {
+    await delay(60_000, undefined, { signal })
+  }
+  const cancellable = { isCancellable: true } as const
+  const ended = { kind: 'failed', fault: { reason: 'OPERATION_CANCELLED', facts: {} } }
+
+  test('end in the middle of a step, and are undone', async () => {
+    const events: string[] = []
+    const steps = [told(events, 'one'), told(events, 'two', waits)]
+    const engine = await startEngine([kindOf('long', steps, cancellable)])
+    const uid = await insert('long')
+    for (let looks = 0; looks < 100 && events.length < 2; looks += 1) await delay(20)
+    expect(await catalog.work.cancel(uid, systemClock.now())).toBe(true)
+    expect(await outcomeOf(engine, uid)).toEqual(ended)
+    expect(events).toEqual(['one', 'two', 'undo two', 'undo one'])
+    expect(await catalog.work.cancel(uid, systemClock.now())).toBe(false)
+  })
+
+  test('before they begin, or while no server is there, never begin again', async () => {
+    const events: string[] = []
+    const uid = await insert('long')
+    expect(await catalog.work.cancel(uid, systemClock.now())).toBe(true)
+    const engine = await startEngine([kindOf('long', [told(events, 'one')], cancellable)])
+    expect(engine.isCancellable('long')).toBe(true)
+    expect(await outcomeOf(engine, uid)).toEqual(ended)
+    expect(events).toEqual(['undo one'])
+  })
+
+  test('of a kind that cannot be go on', async () => {
+    const uid = await insert('short')
+    await catalog.work.cancel(uid, systemClock.now())
+    const engine = await startEngine([kindOf('short', [told([], 'one')])])
+    expect(engine.isCancellable('short')).toBe(false)
+    expect(await outcomeOf(engine, uid)).toMatchObject({ kind: 'succeeded' })
+  })
+})
+
+test('an operation reports, and what it reported is kept for whoever goes on', async () => {
+  const seen: unknown[] = []
+  const step: Step = {
+    name: 'one',
+    async run(context) {
+      seen.push(context.memory.at)
+      context.memory = { at: 'half' }
+      await context.report({ done: 1, of: 2 })
+      if (seen.length === 1) throw new Error('once')
+    },
+  }
+  const engine = await startEngine([kindOf('telling', [step])])
+  const uid = await insert('telling')
+  expect(await outcomeOf(engine, uid)).toMatchObject({ kind: 'succeeded' })
+  expect(seen).toEqual([undefined, 'half'])
+  expect((await catalog.work.byUid(uid))?.report).toEqual({ done: 1, of: 2 })
 })

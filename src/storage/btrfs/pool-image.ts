@@ -148,6 +148,18 @@ export async function unmountImage(layout: Layout): Promise<void> {
   await run('umount', [layout.pool])
 }
 
+/**
+ * Loop devices over the image beside the mounted one, which a crash between attaching and mounting leaves.
+ * One that somebody uses goes when it is let go of.
+ */
+export async function detachStrayDevices(layout: Layout): Promise<readonly string[]> {
+  const mounted = await currentMount(layout)
+  if (mounted === undefined) return []
+  const strays = (await loopDevices(layout)).filter((device) => device !== mounted.source)
+  for (const device of strays) await run('losetup', ['--detach', device])
+  return strays
+}
+
 /** Of a first start that could not mount what it made: nothing is in it. */
 export async function discardImage(layout: Layout): Promise<void> {
   for (const device of await loopDevices(layout)) await run('losetup', ['--detach', device])
