@@ -5,15 +5,21 @@ import { Fault } from '../domain/faults.ts'
 import { type OperationUid, parseBranchName } from '../domain/names.ts'
 import { backupList, backupOperation } from './backup-resource.ts'
 import { base } from './base-path.ts'
-import { flag, line, logPosition, reference, timestamp } from './fields.ts'
+import { flag, lineLike, logPosition, reference, timestamp } from './fields.ts'
 import { ok, type Route, route } from './route.ts'
 
 const branch = `${base}/projects/{project}/branches/{branch}` as const
 
-const place = line(1, 1000)
+const place = lineLike(
+  1000,
+  '^(/|s3://).+$',
+  'it must be an absolute path on the machine of the server, or s3://BUCKET/PREFIX',
+)
   .describe('An absolute path on the machine of the server, or `s3://BUCKET/PREFIX`.')
   .meta({ examples: ['/mnt/backups/app', 's3://backups/app'] })
-const endpointUrl = line(1, 1000).optional().describe('Of a store that speaks S3 and is not AWS.')
+const endpointUrl = lineLike(1000, '^https?://.+$', 'it must be a URL of http or https')
+  .optional()
+  .describe('Of a store that speaks S3 and is not AWS.')
 
 const creation = z
   .object({

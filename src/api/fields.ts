@@ -45,6 +45,16 @@ export const line = (min: number, max: number) =>
     return hasControl(value) ? wrong('it holds a control character') : value
   })
 
+/** A line of a form that a pattern tells; `problem` says it in words. */
+export const lineLike = (max: number, pattern: string, problem: string) => {
+  const form = new RegExp(pattern)
+  return field({ type: 'string', pattern, maxLength: max }, (value) => {
+    if (typeof value !== 'string' || !form.test(value)) return wrong(problem)
+    if (value.length > max) return wrong(`it must have at most ${max} characters`)
+    return hasControl(value) ? wrong('it holds a control character') : value
+  })
+}
+
 export const flag = field({ type: 'boolean' }, (value) =>
   typeof value === 'boolean' ? value : wrong('it must be true or false'),
 )

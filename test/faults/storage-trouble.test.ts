@@ -57,7 +57,8 @@ describe.skipIf(noImages !== undefined)('a full file system under plain copies',
     image = mountImage('ext4', 2048)
     const stateDir = join(image.path, 'state')
     mkdirSync(stateDir)
-    server = await TestServer.start({ storage: 'copy', stateDir })
+    const env = { LAKELET_POOL_RESERVE: '64MB', LAKELET_DISK_RESERVE: '64MB' }
+    server = await TestServer.start({ storage: 'copy', stateDir, env })
     await server.sql(
       production,
       "create table kept as select n, repeat('x', 500) as filler from generate_series(1, 20000) n",

@@ -3,6 +3,9 @@
  * is refused in the contract's form, in a sentence of the registry that the document lists for the
  * operation and that names the field; and nothing has changed.
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { apiDocument } from '../../src/api/create-api.ts'
 import { type ApiDocument, replyOf } from '../../src/api/document.ts'
@@ -31,6 +34,7 @@ const operations = operationsOf(apiDocument('0')).filter(
 )
 const resolve = resolver(apiDocument('0').components.schemas as Readonly<Record<string, Schema>>)
 
+const backups = mkdtempSync(join(tmpdir(), 'lakelet-backups-'))
 let server: TestServer
 let served: ApiDocument
 let places: Places
@@ -44,6 +48,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await server?.dispose()
+  rmSync(backups, { recursive: true, force: true })
 })
 
 /** Compared after each operation, and so read once for each. */
@@ -120,6 +125,12 @@ test('pages: none is negative, and one of any size is at most what there is', as
   }
 })
 
+/** Refused on these resources, once the body has been read. */
+const judgedLater: Readonly<Record<string, RegExp>> = {
+  resetBranch: /has no source branch/,
+  restoreBackup: /already exists/,
+}
+
 test('null is the same as absent, in every field that may be', async () => {
   const before = await everything(server)
   for (const operation of operations) {
@@ -139,8 +150,9 @@ test('null is the same as absent, in every field that may be', async () => {
     const sent = isUpdate ? withoutGood(schema) : nulled
     const reply = await server.api(operation.method, `${path}${query}`, sent)
     const told = `${operation.operationId} ${JSON.stringify(sent)}: ${JSON.stringify(reply.body)}`
-    if (id === undefined) expect(reply.status, told).toBe(200)
-    else expect(reply.body.message, told).toMatch(/already exists/)
+    const refusal = id === undefined ? judgedLater[operation.operationId] : /already exists/
+    if (refusal !== undefined) expect(reply.body.message, told).toMatch(refusal)
+    else expect(reply.status, told).toBe(200)
     if (reply.body.metadata !== undefined) await server.follow(reply.body.name)
   }
   expect(withoutTimes(await everything(server))).toEqual(withoutTimes(before))
@@ -177,7 +189,8 @@ async function inLanes<T, R>(items: readonly T[], run: (item: T) => Promise<R>):
 
 function goodOf(operation: Operation) {
   const found = places(operation)
-  return { places: found, body: goodBody(operation, resolve, localNames(found.role ?? '')) }
+  const local = localNames(found.role ?? '', backups)
+  return { places: found, body: goodBody(operation, resolve, local) }
 }
 
 /** What a create takes and the update of the same resource does not. */

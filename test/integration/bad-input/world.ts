@@ -7,10 +7,13 @@ const postgres = '/api/2.0/postgres'
 const branch = 'projects/store/branches/production'
 
 /** Names of the document's examples, as they are called here. */
-export const localNames = (role: string) => (text: string) =>
+export const localNames = (role: string, backups: string) => (text: string) =>
   text
+    .replaceAll('/mnt/backups/app', backups)
+    .replaceAll('projects/app/branches/again', branch)
     .replaceAll('projects/app/branches/dev', branch)
     .replaceAll('projects/app', 'projects/store')
+    .replaceAll('snapshots/before-release', 'snapshots/kept')
     .replaceAll(`${branch}/roles/jane-doe`, `${branch}/roles/${role}`)
 
 /** Makes the identities that paths of SCIM name. */
