@@ -1,8 +1,7 @@
 /**
- * The server is killed at every failpoint that a create and a delete of a snapshot pass, and between what a
- * schedule does. After a restart the snapshot is whole, or there is no trace of it.
+ * The server is killed while a branch is made from a snapshot that is being deleted, and between what a
+ * schedule does.
  */
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -13,7 +12,6 @@ let server: TestServer
 const store = 'projects/store'
 const production = `${store}/branches/production`
 const snapshots = `${store}/snapshots`
-const trace = () => join(server.stateDir, 'failpoints')
 const spec = { spec: { source_branch: production, no_expiry: true } }
 
 beforeAll(async () => {
@@ -29,17 +27,6 @@ afterEach(({ task }) => {
 afterAll(async () => {
   await server?.dispose()
 })
-
-async function failpointsOf(work: () => Promise<unknown>): Promise<readonly string[]> {
-  await server.stop()
-  await server.launch({ LAKELET_FAILPOINT_TRACE: trace() })
-  const lines = () => (existsSync(trace()) ? readFileSync(trace(), 'utf8').split('\n') : [''])
-  const before = lines().length
-  await work()
-  return lines()
-    .slice(before - 1)
-    .filter(Boolean)
-}
 
 /** A request that a kill may cut off. */
 const attempt = (method: string, path: string, body?: unknown) =>
@@ -78,53 +65,7 @@ async function catalog(text: string) {
   }
 }
 
-/** Branches from it; `false`: there is none. */
-async function isWhole(id: string): Promise<boolean> {
-  const { status, body } = await server.api('GET', `/api/2.0/postgres/${snapshots}/${id}`)
-  if (status === 404) return false
-  expect(body.status.full_size_bytes).toBeGreaterThan(2 ** 20)
-  const branch = await server.write('POST', `${store}/branches?branch_id=of-${id}`, {
-    spec: { ttl: '1h', source_snapshot: body.name },
-  })
-  const { rows } = await server.sql(branch.name, 'select count(*)::int as n from kept')
-  expect(rows[0].n).toBe(1000)
-  await server.write('DELETE', `${branch.name}?purge=true`)
-  return true
-}
-
 describe('the server killed', () => {
-  test('at every failpoint of create and delete of a snapshot, twice', async () => {
-    const create = await failpointsOf(() =>
-      server.write('POST', `${snapshots}?snapshot_id=probe`, spec),
-    )
-    const remove = await failpointsOf(() => server.write('DELETE', `${snapshots}/probe`))
-    // What lies below is the same for branches, and killed there (killed-server.test.ts).
-    const ours =
-      /^(create-snapshot|delete-snapshot|storage\.publish|storage\.delete)|bracket\.cloned/
-    const passed = [...new Set([...create, ...remove])].filter((name) => ours.test(name))
-    expect(passed.filter((name) => name.startsWith('create-snapshot.')).length).toBeGreaterThan(6)
-    expect(passed.filter((name) => name.startsWith('delete-snapshot.')).length).toBeGreaterThan(2)
-    let n = 0
-    for (const name of passed) {
-      await server.kill() // computes and catalog go on and are adopted
-      await server.launch({ LAKELET_FAILPOINTS: `${name}=kill` })
-      n += 1
-      const id = `killed-${n}`
-      const posted = await attempt('POST', `${snapshots}?snapshot_id=${id}`, spec)
-      if (posted !== undefined) expect(posted.body, name).toHaveProperty('name')
-      await eventually(`${name}: killed, or the snapshot taken`, async () => {
-        if (server.isGone) return true
-        return (await attempt('GET', `${snapshots}/${id}`))?.status === 200
-      })
-      if (!server.isGone) await attempt('DELETE', `${snapshots}/${id}`)
-      await eventually(`${name}: killed`, () => server.isGone)
-      await launchTwice(name)
-      await settled(name)
-      if (await isWhole(id)) await server.write('DELETE', `${snapshots}/${id}`)
-      await nothingHalfMade(server)
-    }
-  }, 900_000)
-
   test('while a branch is made from a snapshot whose delete waits', async () => {
     await server.stop()
     await server.launch()
