@@ -296,7 +296,7 @@ async function copyAll(
         return volume
       },
     }
-    const time = await cloneSource(services, seen, target, draft)
+    const { time } = await cloneSource(services, seen, target, draft)
     const until = clock.now()
     await failpoint('create-backup.cloned')
     const directory = storage.draftDirectory(draft)

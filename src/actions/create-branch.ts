@@ -222,8 +222,13 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
         return
       }
       const source = await sourceOf(services, project, branch)
-      const time = toMicros(await placeVolume(services, source, target, draft))
-      context.memory = { ...context.memory, time: String(time) }
+      const { time, end } = await placeVolume(services, source, target, draft)
+      const goal = branch.sourceBranchUid === undefined ? undefined : end
+      context.memory = {
+        ...context.memory,
+        time: String(toMicros(time)),
+        ...(goal === undefined ? {} : { goal: String(goal) }),
+      }
     },
     async undo(context) {
       const { row } = context

@@ -134,7 +134,7 @@ export const createSnapshotKind = (services: Services): Kind => ({
         let time: EpochMs
         if (input.point === undefined) {
           const source = await branchSource(services, branch)
-          time = await placeVolume(services, source, target, draft)
+          time = (await placeVolume(services, source, target, draft)).time
         } else {
           const point = parsePoint(String(input.point))
           time = toMillis((await placeAt(services, branch, point, target, draft)).time)

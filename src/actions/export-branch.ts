@@ -14,6 +14,7 @@ import { findBranch, may } from './access.ts'
 import type { Caller } from './actions.ts'
 import { branchSource } from './branch-origin.ts'
 import { mayCopy } from './limits.ts'
+import { mustReach } from './place-at.ts'
 import { placeVolume } from './place-volume.ts'
 import { discardScratch, type Scratch } from './scratch.ts'
 import type { Services } from './services.ts'
@@ -43,10 +44,12 @@ export async function exportBranch(
   const clone = cloneOf(services, project.pgVersion, randomBytes(6).toString('hex'))
   try {
     const source = await branchSource(services, branch.uid)
-    await placeVolume(services, source, clone.volume, clone.draft)
+    const { end: goal } = await placeVolume(services, source, clone.volume, clone.draft)
     await failpoint('export.placed')
     await computes.ensureReady(clone.spec) // recovers to the end of its WAL
     await failpoint('export.recovered')
+    const reached = await computes.recoveredTo(clone.spec.uid)
+    if (goal !== undefined) await mustReach(services, branch, { goal, reached })
     await computes.stop(clone.spec.uid, 'fast')
   } catch (error) {
     await discardScratch(services, clone)

@@ -16,15 +16,25 @@ export interface Source {
   readonly compute: EndpointUid
 }
 
+export interface Placed {
+  /** Of the clone: every commit acknowledged before it is there. */
+  readonly time: EpochMs
+  /**
+   * Of a running source: recovery of the clone has to come this far, else WAL behind its checkpoint is lost or
+   * damaged (`mustReach`). A stopped one tells nobody where its log ends.
+   */
+  readonly end: bigint | undefined
+}
+
 type Placing = Pick<Services, 'storage' | 'computes' | 'volumes' | 'clock'>
 
-/** Clones `source` into the volume `target`; returns the moment of the clone. */
+/** Clones `source` into the volume `target`. */
 export async function placeVolume(
   services: Placing,
   source: Source,
   target: VolumeId,
   draft: DraftId,
-): Promise<EpochMs> {
+): Promise<Placed> {
   const { storage } = services
   if (await storage.hasVolume(target)) await storage.deleteVolume(target) // a crash cut it short
   return cloneSource(services, source, target, draft, () => storage.publish(draft, target))
@@ -40,17 +50,17 @@ export async function cloneSource(
   target: VolumeId,
   draft: DraftId,
   then: () => Promise<void> = () => Promise.resolve(),
-): Promise<EpochMs> {
+): Promise<Placed> {
   return volumes.run(source.lock, async () => {
     const volume = await source.volume()
     const isRunning = (await computes.look(source.compute)).kind === 'ready'
     // One that crashed may have left backends that still write for a moment.
     if (!isRunning) await computes.stop(source.compute, 'fast')
-    const time = isRunning
+    const placed = isRunning
       ? await cloneRunning({ storage, computes }, source.compute, { volume, target, draft })
       : await cloneStopped({ storage, clock }, { volume, target, draft })
     await then()
-    return time
+    return placed
   })
 }
 
@@ -64,13 +74,13 @@ interface Clone {
 async function cloneStopped(
   { storage, clock }: Pick<Services, 'storage' | 'clock'>,
   { volume, target, draft }: Clone,
-): Promise<EpochMs> {
+): Promise<Placed> {
   const time = epochMs(clock.now())
   await storage.cloneToDraft(volume, draft, { kind: 'whole' })
   await storage.linkWal(draft, target)
   await storage.copyWal(volume, draft, target)
   await storage.prepareRecovery(draft)
-  return time
+  return { time, end: undefined }
 }
 
 /**
@@ -81,9 +91,9 @@ async function cloneRunning(
   { storage, computes }: Pick<Services, 'storage' | 'computes'>,
   compute: EndpointUid,
   { volume, target, draft }: Clone,
-): Promise<EpochMs> {
+): Promise<Placed> {
   const kind = storage.can.atomicClone ? 'atomic' : 'backup'
-  const { time, backupLabel } = await computes.bracket(compute, kind, {
+  const { time, end, backupLabel } = await computes.bracket(compute, kind, {
     async clone() {
       await storage.cloneToDraft(volume, draft, {
         kind: kind === 'atomic' ? 'whole' : 'backup',
@@ -96,5 +106,5 @@ async function cloneRunning(
   })
   if (backupLabel !== undefined) await storage.writeBackupLabel(draft, backupLabel)
   await storage.prepareRecovery(draft)
-  return time
+  return { time, end }
 }

@@ -8,6 +8,8 @@
  * have written to it. In between (the compute does not start on it) the lock of the volume is still held, and the
  * exchange is taken back.
  */
+import type { Branch } from '../domain/branch.ts'
+import { Fault } from '../domain/faults.ts'
 import type { BranchUid, EndpointUid, SnapshotUid } from '../domain/names.ts'
 import { parsePoint } from '../domain/point.ts'
 import type { Project } from '../domain/project.ts'
@@ -51,8 +53,10 @@ const replaceVolume = (services: Services, name: string): Kind => ({
           context.memory = { ...context.memory, goal: String(placed.lsn) }
           return
         }
-        const time = await placeVolume(services, await sourceOf(services, from), target, draft)
-        context.memory = { ...context.memory, time }
+        const source = await sourceOf(services, from)
+        const { time, end } = await placeVolume(services, source, target, draft)
+        const goal = end === undefined ? {} : { goal: String(end) }
+        context.memory = { ...context.memory, time, ...goal }
       },
       async undo(context) {
         const { storage } = services
@@ -100,6 +104,12 @@ async function sourceOf(services: Services, from: JsonObject): Promise<Source> {
   return branchSource(services, from.branch as BranchUid)
 }
 
+async function branchIn({ catalog }: Services, from: JsonObject): Promise<Branch> {
+  const branch = await catalog.branches.byUid(from.branch as BranchUid)
+  if (branch === undefined) throw new Fault('BRANCH_NOT_FOUND') // deleted since it was cloned
+  return branch
+}
+
 const placeOf = (
   { storage }: Pick<Services, 'storage'>,
   context: StepContext,
@@ -121,7 +131,11 @@ async function prove(services: Services, context: StepContext): Promise<void> {
   await failpoint('replace-volume.verify:started')
   const reached = await computes.recoveredTo(spec.uid)
   const { goal } = context.memory
-  if (goal !== undefined) await mustReach(services, branch, { goal: BigInt(String(goal)), reached })
+  if (goal !== undefined) {
+    const from = context.row.input.from as JsonObject
+    const source = from.kind === 'source' ? await branchIn(services, from) : branch
+    await mustReach(services, source, { goal: BigInt(String(goal)), reached })
+  }
   const socket = computes.socketDirectory(spec.uid)
   if (context.row.input.renewPasswords === true) await roles.renewPasswords(socket)
   const logicalSize = await computes.logicalSize(spec.uid)

@@ -153,7 +153,7 @@ async function copy(services: Services, context: StepContext, signal: AbortSigna
   const sides = sidesOf(services, context)
   context.show({ doing: 'cloning the branch', done: 0, total: 1 })
   const source = await branchSource({ catalog }, row.input.source as BranchUid)
-  const time = await placeVolume(services, source, sides.old.volume, sides.old.draft)
+  const { time } = await placeVolume(services, source, sides.old.volume, sides.old.draft)
   const template = await templateSource(services, sides.new.spec.major)
   await placeVolume(services, template, sides.new.volume, sides.new.draft)
   const [from, to] = [sides.old.spec.uid, sides.new.spec.uid]

@@ -17,6 +17,7 @@ import type { Caller } from './actions.ts'
 import { branchSource, findSource } from './branch-origin.ts'
 import { mayCopy } from './limits.ts'
 import { newOperationUid } from './new-uid.ts'
+import { mustReach } from './place-at.ts'
 import { placeVolume } from './place-volume.ts'
 import { discardScratch, endScratch, type Scratch, scratchOf } from './scratch.ts'
 import type { Services } from './services.ts'
@@ -60,8 +61,9 @@ export const verifyBranchKind = (services: Services): Kind => ({
         await discardScratch(services, scratch) // of a run that a crash cut short
         const branch = row.input.branch as BranchUid
         const source = await branchSource(services, branch)
-        const time = await placeVolume(services, source, scratch.volume, scratch.draft)
-        context.memory = { ...context.memory, time }
+        const { time, end } = await placeVolume(services, source, scratch.volume, scratch.draft)
+        const goal = end === undefined ? {} : { goal: String(end) }
+        context.memory = { ...context.memory, time, ...goal }
       },
       undo: (context) => discardScratch(services, scratchFor(services, context)),
     },
@@ -111,6 +113,7 @@ async function look(
   try {
     context.show({ doing: 'starting Postgres on a clone', done: 0, total: 1 })
     await computes.ensureReady(scratch.spec)
+    await mustBeWhole(services, context, await computes.recoveredTo(uid))
     const relations = await computes.checkRelations(uid, {
       most: mostProblems,
       onRelation: (done, total) =>
@@ -121,12 +124,25 @@ async function look(
     return { startProblem: undefined, relations }
   } catch (error) {
     signal.throwIfAborted()
-    if (!(error instanceof Fault && error.reason === 'COMPUTE_FAILED')) throw error
+    if (!(error instanceof Fault) || !findings.has(error.reason)) throw error
     return { startProblem: error.text, relations: undefined } // its pages are looked at all the same
   } finally {
     signal.removeEventListener('abort', cancel)
     await computes.forget(uid)
   }
+}
+
+/** Of a clone that cannot start, or that lacks the end of its log. */
+const findings = new Set<string>(['COMPUTE_FAILED', 'HISTORY_DAMAGED'])
+
+async function mustBeWhole(
+  services: Services,
+  { memory: { goal }, row }: StepContext,
+  reached: bigint,
+): Promise<void> {
+  const branch = await services.catalog.branches.byUid(row.input.branch as BranchUid)
+  if (goal === undefined || branch === undefined) return
+  await mustReach(services, branch, { goal: BigInt(String(goal)), reached })
 }
 
 async function readPages(

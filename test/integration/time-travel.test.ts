@@ -268,6 +268,8 @@ describe('a point is refused', () => {
     writeFileSync(path, broken)
     const wrong = new RegExp(`WAL segment ${victim} is damaged.*can still be reached: from`)
     await expect(at('never', late.lsn)).rejects.toThrow(wrong)
+    // Nor is the head of it a branch that is silently shorter than its source.
+    await expect(branch('never', { source_branch: source.name })).rejects.toThrow(wrong)
     rmSync(path)
     await expect(at('never', late.lsn)).rejects.toThrow(`WAL segment ${victim} is missing`)
     const made = await at('still', good.lsn)
