@@ -215,6 +215,7 @@ export class Toolchains {
       // Renamed first: half a copy must not be taken for a whole one when its version comes back.
       const doomed = isOld ? join(this.#directory, `${dropped}${name}`) : home
       if (isOld) await rename(home, doomed)
+      await failpoint('compute.toolchain.dropped')
       await rm(doomed, { recursive: true, force: true })
       removed.push(name)
     }

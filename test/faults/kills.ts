@@ -1,6 +1,7 @@
 /**
  * The server killed at each failpoint that an operation passes, and once more where it resumes, if it
- * comes by there again. Afterwards the operation has come to exactly one of its two ends.
+ * comes by there again; and the gateway, the catalog and the source's postmaster killed while the operation
+ * waits there. Afterwards it has come to exactly one of its two ends.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -10,7 +11,7 @@ import type { Prepared } from '../../src/actions/fleet.ts'
 import type { Services } from '../../src/actions/services.ts'
 import { eventually } from '../fixtures/server.ts'
 import { nameOf, type Operation } from './operations.ts'
-import type { World } from './world.ts'
+import { type Victim, victims, type World } from './world.ts'
 
 /** Steps are described without anything that they work with. */
 const nothing = new Proxy({}, { get: () => undefined })
@@ -73,6 +74,7 @@ export async function killAtEach(world: World, operation: Operation): Promise<re
   const isWhole = operation.covers === undefined || operation.onlyThese !== true
   const all = [...(isWhole ? forward : []), ...shared]
   for (const point of chosen(all)) await killAt(world, operation, point, `${point}=kill`)
+  for (const [point, victim] of others(all)) await killOther(world, operation, point, victim)
   for (const point of chosen(isWhole ? back : [])) {
     const failing = `${operation.kind}.${lastStep}:before=error`
     await killAt(world, operation, point, `${failing},${point}=kill`)
@@ -89,6 +91,42 @@ function chosen(points: readonly string[]): readonly string[] {
   const rest = [...points]
   while (rest.length > shortForm) rest.splice(Math.floor(Math.random() * rest.length), 1)
   return rest
+}
+
+/** Each of the others at each point; in the short form one at one. */
+function others(points: readonly string[]): readonly (readonly [string, Victim])[] {
+  const all = points.flatMap((point) =>
+    victims.filter((victim) => victim !== 'server').map((victim) => [point, victim] as const),
+  )
+  if (process.env.LAKELET_TEST_FAULTS === 'long') return all
+  return all.slice(Math.floor(Math.random() * all.length)).slice(0, 1)
+}
+
+/** How long an operation waits at a failpoint for somebody else to be killed, in ms. */
+const pause = 300
+
+async function killOther(
+  world: World,
+  operation: Operation,
+  point: string,
+  victim: Victim,
+): Promise<void> {
+  const what = `${nameOf(operation)}, ${victim} killed at ${point}`
+  const id = newId()
+  await world.commit()
+  await operation.before?.(world, id)
+  const since = await world.lastSequence()
+  const pid = await world.pidOf(victim)
+  let asked: Promise<unknown> = Promise.resolve()
+  await world.comesTo(point, `${point}=sleep:${pause}`, () => {
+    asked = world.attempt(operation.ask(id))
+  })
+  process.kill(pid, 'SIGKILL')
+  await asked
+  world.arm('')
+  await world.settled(what)
+  await world.takesLogins(what)
+  await world.endedInOneWay(operation, id, { since, what })
 }
 
 async function killAt(

@@ -8,6 +8,10 @@ import { nothingIsLeft } from '../fixtures/nothing-left.ts'
 import { eventually, type Reply, type ServerOptions, TestServer } from '../fixtures/server.ts'
 import { type Operation, production, type Request } from './operations.ts'
 
+/** Processes that may be killed; `compute`: the postmaster of production. */
+export const victims = ['server', 'gateway', 'catalog', 'compute'] as const
+export type Victim = (typeof victims)[number]
+
 export class World {
   readonly server: TestServer
   /** Rows of production's table `kept` whose commits were acknowledged. */
@@ -76,10 +80,44 @@ export class World {
   /** Resolves when a failpoint is passed that `work` is to come to; it waits there when it is armed so. */
   async comesTo(point: string, armed: string, work: () => void): Promise<void> {
     const lines = () => (existsSync(this.#trace) ? readFileSync(this.#trace, 'utf8') : '')
-    this.arm(armed)
+    this.#armings += 1
+    this.arm(`${armed},traced-${this.#armings}=sleep:0`) // another list is another trace
     const before = lines().length
     work()
     await eventually(`${point} is passed`, () => lines().slice(before).split('\n').includes(point))
+  }
+
+  /** Looked up before an operation begins: it may have no answer later. */
+  async pidOf(victim: Victim): Promise<number> {
+    const { server } = this
+    switch (victim) {
+      case 'server':
+        return server.pid
+      case 'gateway':
+        return (await server.api('GET', '/api/lakelet/v1/status')).body.gateway.pid
+      case 'catalog':
+        return this.#postmasterOf('catalog')
+      case 'compute': {
+        const { body: branch } = await server.api('GET', `/api/2.0/postgres/${production}`)
+        const { body: project } = await server.api('GET', '/api/2.0/postgres/projects/store')
+        return this.#postmasterOf(`pool/${project.uid}/${branch.uid}/volume`)
+      }
+    }
+  }
+
+  #postmasterOf(directory: string): number {
+    const file = join(this.server.stateDir, directory, 'postmaster.pid')
+    return Number(readFileSync(file, 'utf8').split('\n')[0])
+  }
+
+  /** Whoever was killed may still be being started again. */
+  async takesLogins(what: string): Promise<void> {
+    await eventually(`${what}: logins work`, () =>
+      this.sql('select 1').then(
+        () => true,
+        () => false,
+      ),
+    )
   }
 
   send({ method, path, body }: Request): Promise<Reply> {
