@@ -21,6 +21,7 @@ const columnsOf = async (table: string): Promise<readonly string[]> => {
 }
 /** SQL for the uid of a project. */
 const uidOf = (text: string): string => `md5((${text})::text)::uuid::text`
+const branchUid = `'br-made-many-' || lpad(to_hex(p * 100 + b), 8, '0')`
 /** Copies one row many times; `changes` are SQL expressions over `p` and `b`. */
 async function multiply(
   table: string,
@@ -50,7 +51,8 @@ beforeAll(async () => {
     default_branch_uid: 'null',
   })
   await multiply('branches', 'source_branch_uid is null', {
-    uid: `'br-made-many-' || lpad(to_hex(p * 100 + b), 8, '0')`,
+    uid: branchUid,
+    volume_uid: branchUid,
     project_uid: uidOf('p'),
     branch_id: `'branch-' || b`,
   })
