@@ -1,5 +1,11 @@
-/** `lakelet status`: what the server says of itself, as a table for people or as JSON. */
+/**
+ * `lakelet status`: what the server says of itself, and the branches that the caller may see with the window and
+ * the cost of their history; as a table for people or as JSON.
+ */
 import { ConnectionFailed } from '../client/api-error.ts'
+import type { LakeletClient } from '../client/lakelet-client.ts'
+import { apiRoot } from '../client/resource-collection.ts'
+import { readableBytes } from '../lib/byte-size.ts'
 import { type FillCommand, sharedOptions } from './command-context.ts'
 import { clientFor, connect } from './connection.ts'
 import { howToStart } from './local-server.ts'
@@ -10,7 +16,8 @@ export const fillStatus: FillCommand = (command, { io }) => {
   command.action(async () => {
     const options = sharedOptions(command)
     const connection = await connect(options, io)
-    const status = await clientFor(connection, options, io)
+    const client = clientFor(connection, options, io)
+    const status = await client
       .send({ method: 'GET', path: '/api/lakelet/v1/status', attempts: 1 })
       .catch((error: unknown) => {
         if (!(error instanceof ConnectionFailed)) throw error
@@ -19,12 +26,61 @@ export const fillStatus: FillCommand = (command, { io }) => {
           error.hint ?? howToStart,
         )
       })
-    if (options.output === 'json') return printJson(status.json ?? {}, io)
+    const { branches, isAll } = await readBranches(client)
+    const seen = { ...asRecord(status.json), branches }
+    if (options.output === 'json') return printJson(seen, io)
     const { bold } = coloursFor(io.stdout, io)
-    for (const line of tableOf({ server: connection.host, ...asRecord(status.json) }, bold)) {
-      io.stdout.write(`${line}\n`)
-    }
+    const rows = branches.map(({ history_bytes: bytes, ...row }) => ({
+      ...row,
+      history: bytes === undefined ? undefined : readableBytes(bytes),
+    }))
+    const shown = { server: connection.host, ...seen, branches: rows }
+    for (const line of tableOf(shown, bold)) io.stdout.write(`${line}\n`)
+    if (!isAll) io.stdout.write('  … and more: lakelet postgres list-branches projects/PROJECT\n')
   })
+}
+
+interface BranchSeen {
+  readonly branch: string
+  readonly state: string
+  /** The oldest time that another branch can begin at; absent: nothing yet. */
+  readonly history_since?: string
+  readonly history_bytes?: number
+}
+
+/** A status is looked at: what fills more than a screen or two is listed elsewhere. */
+const most = 100
+
+async function readBranches(
+  client: LakeletClient,
+): Promise<{ readonly branches: readonly BranchSeen[]; readonly isAll: boolean }> {
+  const page = async (path: string, key: string) => {
+    const { json } = await client.send({ method: 'GET', path, query: { page_size: String(most) } })
+    const { next_page_token: next, [key]: items } = asRecord(json)
+    const records = Array.isArray(items) ? items.map(asRecord) : []
+    return { records, isAll: next === undefined || next === '' }
+  }
+  const projects = await page(`${apiRoot}/projects`, 'projects')
+  const branches: BranchSeen[] = []
+  let { isAll } = projects
+  for (const { name } of projects.records) {
+    if (branches.length >= most) return { branches, isAll: false }
+    const found = await page(`${apiRoot}/${name}/branches`, 'branches')
+    isAll &&= found.isAll
+    branches.push(...found.records.map(rowOf))
+  }
+  return { branches, isAll }
+}
+
+function rowOf({ name, status }: Readonly<Record<string, unknown>>): BranchSeen {
+  const { current_state: state, history } = asRecord(status)
+  const { window_start_time: since, size_bytes: bytes } = asRecord(history)
+  return {
+    branch: String(name),
+    state: String(state),
+    ...(since === undefined ? {} : { history_since: String(since) }),
+    ...(bytes === undefined ? {} : { history_bytes: Number(bytes) }),
+  }
 }
 
 /**

@@ -82,13 +82,41 @@ describe('lakelet env', () => {
 describe('lakelet status', () => {
   const body = { version: '1.0.0', storage: { driver: 'btrfs' } }
 
-  test('is a table, or JSON', async () => {
-    server.answers.set('GET /api/lakelet/v1/status', { status: 200, body })
+  test('is a table with the branches and their history, or JSON', async () => {
+    const api = 'GET /api/2.0/postgres'
+    const history = { window_start_time: '2026-11-20T10:00:00Z', size_bytes: '4194304' }
+    const main = { name: 'projects/app/branches/main', status: { current_state: 'READY', history } }
+    const young = { name: 'projects/app/branches/young', status: { current_state: 'INIT' } }
+    const answer = (line: string, given: object) =>
+      server.answers.set(line, { status: 200, body: given })
+    answer('GET /api/lakelet/v1/status', body)
+    answer(`${api}/projects`, { projects: [{ name: 'projects/app' }] })
+    answer(`${api}/projects/app/branches`, { branches: [main, young], next_page_token: 'more' })
     await writeState(await startStandIn())
-    expect((await lakelet(['status'])).stdout).toBe(
-      `server   ${server.host}\nversion  1.0.0\nstorage\n  driver  btrfs\n`,
-    )
-    expect(JSON.parse((await lakelet(['status', '-o', 'json'])).stdout)).toEqual(body)
+    expect((await lakelet(['status'])).stdout.split('\n')).toEqual([
+      `server   ${server.host}`,
+      'version  1.0.0',
+      'storage',
+      '  driver  btrfs',
+      'branches',
+      '  branch                       state  history since         history',
+      '  projects/app/branches/main   READY  2026-11-20T10:00:00Z  4 MiB',
+      '  projects/app/branches/young  INIT   -                     -',
+      '  … and more: lakelet postgres list-branches projects/PROJECT',
+      '',
+    ])
+    expect(JSON.parse((await lakelet(['status', '-o', 'json'])).stdout)).toEqual({
+      ...body,
+      branches: [
+        {
+          branch: main.name,
+          state: 'READY',
+          history_since: history.window_start_time,
+          history_bytes: 4_194_304,
+        },
+        { branch: young.name, state: 'INIT' },
+      ],
+    })
   })
 
   test('of a server that is down says how to start it', async () => {
