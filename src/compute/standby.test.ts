@@ -86,7 +86,13 @@ describe.each(postgresMajors)('a standby on Postgres %i', (major) => {
   })
 
   test('goes on while its source sleeps, and follows it again when told', async () => {
-    await caughtUp(source, standby) // so that it is connected
+    await eventually(
+      async () =>
+        (await ask(
+          source,
+          "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'",
+        )) === '1',
+    )
     await ask(source, 'INSERT INTO kept VALUES (1001)')
     await room.computes.stop(source.uid, 'fast') // hands out what it has before it ends
     await eventually(async () => (await ask(standby, 'SELECT count(*) FROM kept')) === '1001')

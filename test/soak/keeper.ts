@@ -25,8 +25,8 @@ export class Keeper {
   #owner: string | undefined
   /** Ends of the server that nobody asked for. */
   readonly surprises: string[] = []
-  /** Says that the server may end by itself at any moment. */
-  #isMined = false
+  /** Until then (a time in ms) the server may end by itself. */
+  #minedUntil = 0
   #isArmed = false
   #launching: Promise<void> | undefined
   #hurts = 0
@@ -65,7 +65,7 @@ export class Keeper {
   /** At its next passage but so many, the server ends there or the work fails. */
   arm(failpoint: string, act: 'kill' | 'error', passage: number): void {
     this.#isArmed = true
-    this.#isMined ||= act === 'kill'
+    if (act === 'kill') this.#minedUntil = Number.POSITIVE_INFINITY
     writeFileSync(this.#armed, `${failpoint}=${act}@${passage}`)
   }
 
@@ -73,7 +73,7 @@ export class Keeper {
     while (!this.#isOver) {
       await delay(50)
       if (this.#isOver || this.#launching !== undefined || !this.server.isGone) continue
-      if (!this.#isMined)
+      if (Date.now() > this.#minedUntil)
         this.surprises.push(`the server ended: ${this.server.output.slice(-2000)}`)
       await this.#launch().catch(() => undefined) // said there
     }
@@ -105,7 +105,8 @@ export class Keeper {
 
   #disarm(): void {
     writeFileSync(this.#armed, '')
-    this.#isMined = false
+    // Whoever has read it just before is on the way to its end.
+    this.#minedUntil = Math.min(this.#minedUntil, Date.now() + 2000)
     this.#isArmed = false
   }
 

@@ -48,7 +48,7 @@ const created = await finished(
   branch,
 )
 if (created === undefined || !('status' in created)) throw new Error('no branch was made')
-const state: 'INIT' | 'READY' | 'RESETTING' | 'DELETED' = created.status.current_state
+const state: 'INIT' | 'IMPORTING' | 'READY' | 'RESETTING' | 'DELETED' = created.status.current_state
 if (state !== 'READY') throw new Error(`the branch is ${state}`)
 
 const { branches } = good(
