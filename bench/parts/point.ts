@@ -11,6 +11,9 @@ const project = 'projects/store'
 /** Of WAL, a second. */
 const loadBytes = 50 * 1024 ** 2
 
+/** Two looks of the keeper of history, at which it sees that nobody writes. */
+const restFor = 25_000
+
 interface Mark {
   readonly time: string
   /** The last row that was committed before. */
@@ -25,6 +28,7 @@ export const point: Part = {
     const { server, sources } = await bench.main()
     const source = await sources.ofSize(bench.options.source)
     await wake(server, source.name)
+    await delay(restFor) // it was filled a moment ago; an idle source is one that rests
     const idle = await measureIdle(bench, server, source.name)
     bench.say(`writing 50 MB of WAL a second for ${bench.options.pointSeconds} s`)
     const loaded = await measureLoaded(bench, server, source.name)
@@ -43,7 +47,7 @@ export const point: Part = {
         },
       ],
       explain: [
-        'Every branch is asked for the last row that was committed before its point, and for none after it. Idle: a row, the point, a second later another row; then branches at that point, one after the other.',
+        'Every branch is asked for the last row that was committed before its point, and for none after it. Idle: 25 s after the source was filled a row, the point, a second later another row; then branches at that point, one after the other.',
         `Under load: 2 KB rows are written over, ${readable(loaded.rate / 1024 ** 2)} MB of WAL a second were reached of the 50 that it is held to, and it goes on while the branches are made; their points are spread over all of the time since it began. Asked for is up to 5 minutes back: \`--point-seconds 300\`.`,
       ],
     }

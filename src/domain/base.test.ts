@@ -36,6 +36,9 @@ describe('a base is due', () => {
   const old = { ...young, time: ago(hours(1)) }
   test.each([
     ['where there is none', undefined, 0n, 0, true],
+    ['not of a source that rests after next to nothing', young, 16n * MiB - 1n, 'at rest', false],
+    ['of a source that rests after what is worth it', young, 16n * MiB, 'at rest', true],
+    ['not of one that does not rest yet', young, 16n * MiB, 0, false],
     ['not after a little', young, 255n * MiB, 0, false],
     ['after much WAL', young, 256n * MiB, 0, true],
     ['after five minutes that are worth it', settled, 16n * MiB, 0, true],
@@ -46,7 +49,9 @@ describe('a base is due', () => {
     ['not hourly where it would copy more than was written', old, 300n * MiB, 2 ** 30, false],
     ['after as much as it copies', young, 1024n * MiB, 2 ** 30, true],
   ] as const)('%s', (_, newest, written, copied, isDue) => {
-    expect(isBaseDue(newest, { end: 1000n + written, now, copied })).toBe(isDue)
+    const isAtRest = copied === 'at rest'
+    const found = { end: 1000n + written, now, isAtRest, copied: isAtRest ? 0 : copied }
+    expect(isBaseDue(newest, found)).toBe(isDue)
   })
 })
 

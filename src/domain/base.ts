@@ -90,7 +90,9 @@ function stretchOf(time: EpochMicros, now: EpochMicros): string | undefined {
 
 /** A point after a base is worth so much redo at most, where taking a base costs next to nothing. */
 export const baseAfterBytes = 256n * 1024n * 1024n
-/** After so long, a base that spares so much redo is taken as well: sources that went idle are quick. */
+/** A source that rests is quick: a base that spares so much redo is taken as soon as nobody writes to it. */
+const atRestAfterBytes = 16n * 1024n * 1024n
+/** After so long, a base that spares so much redo is taken as well. */
 const sooner: readonly { readonly after: Millis; readonly bytes: bigint }[] = [
   { after: minutes(5), bytes: 16n * 1024n * 1024n },
   { after: hours(1), bytes: 1024n * 1024n },
@@ -102,11 +104,14 @@ export function isBaseDue(
   {
     end,
     now,
+    isAtRest,
     copied,
   }: {
     /** Of the log. */
     readonly end: bigint
     readonly now: EpochMicros
+    /** Asleep, or not written to for a while. */
+    readonly isAtRest: boolean
     /** Bytes that one base costs; 0 where it shares them. */
     readonly copied: number
   },
@@ -115,6 +120,7 @@ export function isBaseDue(
   const written = end - newest.consistent
   const enough = BigInt(copied)
   if (written >= (enough > baseAfterBytes ? enough : baseAfterBytes)) return true
+  if (isAtRest && written >= atRestAfterBytes && written >= enough) return true
   const age = now - newest.time
   return sooner.some(
     ({ after, bytes }) => age >= micros(after) && written >= bytes && written >= enough,

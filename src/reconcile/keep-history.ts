@@ -44,6 +44,8 @@ interface Looked {
   readonly volume: VolumeUid
   at: EpochMs
   countAt: EpochMs
+  /** Of its log, when it was looked at. */
+  end: bigint
 }
 
 export function historyKeeper(
@@ -81,10 +83,12 @@ export function historyKeeper(
       volume: branch.volumeUid,
       at: after(clock.now(), isAwake ? awakeEvery : asleepEvery),
       countAt: known?.countAt ?? epochMs(0),
+      end: 0n,
     }
     looked.set(branch.uid, next)
     try {
-      await takeIfDue(branch)
+      next.end = (await storage.walExtent(volumeOf(branch)))?.newest ?? 0n
+      await takeIfDue(branch, next.end, !isAwake || known?.end === next.end)
       const retention = millis(Math.min(project.historyRetention, longest ?? Infinity))
       const kept = await collectHistory(services, branch.uid, retention)
       await show(branch, kept, next)
@@ -94,13 +98,11 @@ export function historyKeeper(
     }
   }
 
-  const takeIfDue = async (branch: Branch): Promise<void> => {
+  const takeIfDue = async (branch: Branch, end: bigint, isAtRest: boolean): Promise<void> => {
     const newest = (await basesOf(catalog.bases, branch)).at(-1)
-    const extent = await storage.walExtent(volumeOf(branch))
-    const end = extent?.newest ?? 0n
     const now = toMicros(clock.now())
     const copied = storage.can.instantClone ? 0 : branch.logicalSizeBytes
-    if (!isBaseDue(newest, { end, now, copied })) return
+    if (!isBaseDue(newest, { end, now, isAtRest, copied })) return
     const began = clock.monotonic()
     const base = await takeBase(services, branch)
     const ms = Math.round(clock.monotonic() - began)
@@ -187,7 +189,8 @@ export function historyKeeper(
       const now = clock.now()
       const known = lookedAt(context.branch)
       if (known === undefined && after(stateChangeTime, firstAfter) > now) {
-        looked.set(uid, { volume, at: after(stateChangeTime, firstAfter), countAt: epochMs(0) })
+        const at = after(stateChangeTime, firstAfter)
+        looked.set(uid, { volume, at, countAt: epochMs(0), end: 0n })
       } else if (known === undefined || !isAhead(known.at, asleepEvery)) await look(context)
     }
     const times = [...looked.values()].map(({ at }) => at)
