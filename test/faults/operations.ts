@@ -6,7 +6,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect } from 'vitest'
+import { afterAll, expect } from 'vitest'
 import { catalogRows, type Row } from '../fixtures/catalog-rows.ts'
 import type { World } from './world.ts'
 
@@ -156,7 +156,7 @@ const not = (work: Promise<boolean>): Promise<boolean> => work.then((is) => !is)
 
 /** Of backups, one place for each: outside of the state directory, as they should be. */
 const places = mkdtempSync(join(tmpdir(), 'lakelet-places-'))
-process.on('exit', () => rmSync(places, { recursive: true, force: true }))
+afterAll(() => rmSync(places, { recursive: true, force: true }))
 const place = (id: string) => join(places, id)
 const backUp = (id: string) => post(`${production}/backups`, { to: place(id) })
 
