@@ -44,7 +44,8 @@ const status = z.strictObject({
       window_start_time: moment.meta({ description: 'The oldest time to branch from.' }),
       window_start_lsn: position.meta({ description: 'The oldest log position to branch from.' }),
       size_bytes: int64.meta({
-        description: 'What the history takes on disk, as counted at most ten minutes ago.',
+        description:
+          'What the history takes on disk, as counted last: every ten minutes while it is written to, less often where that takes the file system long.',
       }),
     })
     .optional()

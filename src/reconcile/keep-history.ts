@@ -16,6 +16,7 @@ import type { BranchUid, VolumeUid } from '../domain/names.ts'
 import { inFailpointScope } from '../lib/failpoint.ts'
 import {
   after,
+  days,
   type EpochMs,
   epochMs,
   type Millis,
@@ -28,7 +29,11 @@ import type { EndpointContext } from '../ports/catalog.ts'
 
 const awakeEvery = seconds(10)
 const asleepEvery = minutes(10)
+/** What a history takes, of a branch that was written to since, and of others: what they share may change owners. */
 const countedEvery = minutes(10)
+const countedAtRestEvery = days(1)
+/** To ask a file system costs a second for a base that a thousand others share: so much rest for each count. */
+const restPerCount = 20
 /** A branch that has just become READY is somebody's who wants to connect. */
 const firstAfter = seconds(1)
 const afterFailure = minutes(1)
@@ -43,9 +48,10 @@ interface Looked {
   /** A reset or restore gives the branch another, whose history is yet to begin. */
   readonly volume: VolumeUid
   at: EpochMs
-  countAt: EpochMs
   /** Of its log, when it was looked at. */
   end: bigint
+  /** When it was counted last, and the end of the log then. */
+  counted: { readonly at: EpochMs; readonly end: bigint } | undefined
 }
 
 export function historyKeeper(
@@ -57,6 +63,7 @@ export function historyKeeper(
   const gaveWay = new Map<BranchUid, EpochMs>()
   let isSettled = false
   let notBefore = epochMs(0)
+  let countNotBefore = 0 // of the clock that is never set
 
   /** Still to come; farther than it can have been put off, the clock has been set back since. */
   const isAhead = (moment: EpochMs, most: Millis): boolean =>
@@ -82,8 +89,8 @@ export function historyKeeper(
     const next: Looked = {
       volume: branch.volumeUid,
       at: after(clock.now(), isAwake ? awakeEvery : asleepEvery),
-      countAt: known?.countAt ?? epochMs(0),
       end: 0n,
+      counted: known?.counted,
     }
     looked.set(branch.uid, next)
     try {
@@ -110,8 +117,8 @@ export function historyKeeper(
   }
 
   const show = async (branch: Branch, kept: readonly ReadyBase[], next: Looked): Promise<void> => {
-    const isCounted = clock.now() >= next.countAt
-    if (isCounted) next.countAt = after(clock.now(), countedEvery)
+    const isCounted = isCountDue(next)
+    if (isCounted) next.counted = { at: clock.now(), end: next.end }
     const historyBytes = isCounted ? await count(branch, kept) : branch.historyBytes
     const first = kept[0]
     const windowStart = first && { time: first.time, lsn: first.consistent }
@@ -120,13 +127,23 @@ export function historyKeeper(
     if (!isSame) await catalog.branches.update(branch.uid, { windowStart, historyBytes })
   }
 
+  const isCountDue = ({ counted, end }: Looked): boolean => {
+    if (clock.monotonic() < countNotBefore) return false
+    if (counted === undefined) return true
+    const every = counted.end === end ? countedAtRestEvery : countedEvery
+    return !isAhead(after(counted.at, every), every)
+  }
+
   const count = async (branch: Branch, kept: readonly ReadyBase[]): Promise<number> => {
+    const began = clock.monotonic()
     let bytes = await storage.walBytes(volumeOf(branch))
     for (const base of kept) {
       const exclusive = await storage.exclusiveBytes(baseVolume(base))
       await catalog.bases.recordBytes(base.uid, exclusive)
       bytes += exclusive ?? 0
     }
+    const now = clock.monotonic()
+    countNotBefore = now + (now - began) * restPerCount
     return bytes
   }
 
@@ -190,7 +207,7 @@ export function historyKeeper(
       const known = lookedAt(context.branch)
       if (known === undefined && after(stateChangeTime, firstAfter) > now) {
         const at = after(stateChangeTime, firstAfter)
-        looked.set(uid, { volume, at, countAt: epochMs(0), end: 0n })
+        looked.set(uid, { volume, at, end: 0n, counted: undefined })
       } else if (known === undefined || !isAhead(known.at, asleepEvery)) await look(context)
     }
     const times = [...looked.values()].map(({ at }) => at)
