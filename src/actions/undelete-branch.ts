@@ -29,12 +29,11 @@ export async function undeleteBranch(
     }
     if (live !== undefined) throw new Fault('BRANCH_EXISTS')
     await mayAddBranch(session, project, policy)
-    if (branch.sourceSnapshotUid !== undefined || branch.isImported)
-      await mayAddRoot(session, project, policy)
+    if (branch.sourceBranchUid === undefined) await mayAddRoot(session, project, policy)
     const now = clock.now()
     // Deleted while it was made: nobody may use it before it is, so it is not READY yet.
     const waiting = await session.work.unfinished(branch.uid)
-    const isMade = !waiting.some(({ kind }) => kind === 'create-branch' || kind === 'import-branch')
+    const isMade = !waiting.some(({ kind }) => makesBranch.has(kind))
     await session.branches.update(branch.uid, {
       state: isMade ? 'READY' : 'INIT',
       pendingState: isMade ? undefined : 'READY',
@@ -59,6 +58,14 @@ export async function undeleteBranch(
     return renderOperation({ ...work, outcome: { kind: 'pending' } })
   })
 }
+
+const makesBranch: ReadonlySet<string> = new Set([
+  'create-project',
+  'create-branch',
+  'import-branch',
+  'restore-backup',
+  'upgrade-branch',
+])
 
 const attemptsToWake = 4
 

@@ -1,4 +1,7 @@
 /** Many at once: of one id one wins and the others hear why; of many writes on a branch none is lost. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Reply, TestServer } from '../fixtures/server.ts'
@@ -17,6 +20,8 @@ import { send } from './model/send.ts'
 
 let server: TestServer
 let owner: string
+const place = mkdtempSync(join(tmpdir(), 'lakelet-backups-'))
+const noEnd = { spec: { no_expiry: true } }
 
 beforeAll(async () => {
   server = await TestServer.start()
@@ -24,6 +29,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await server?.dispose()
+  rmSync(place, { recursive: true, force: true })
 })
 
 const exists = (message: string): Refusal => ({ status: 409, code: 'ALREADY_EXISTS', message })
@@ -152,21 +158,28 @@ describe('on one branch', () => {
   })
 })
 
-test('a branch deleted and undeleted while it is made is READY when it answers', async () => {
+test.each([
+  ['made', async (name: string) => [`${store}/branches?branch_id=${name}`, noEnd] as const],
+  [
+    'restored from a backup',
+    async (name: string) => {
+      await server.write('POST', `${production}/backups`, { to: place })
+      return ['backups/restore', { from: place, into: `${store}/branches/${name}` }] as const
+    },
+  ],
+])('a branch deleted and undeleted while it is %s is READY when it answers', async (how, make) => {
   const { post, get, remove, read } = ask(server)
-  const name = `${store}/branches/wavering`
-  const started = [
-    await post(`${store}/branches?branch_id=wavering`, { spec: { no_expiry: true } }),
-    await remove(name),
-    await post(`${name}/undelete`),
-  ]
+  const id = `wavering-${how.length}`
+  const name = `${store}/branches/${id}`
+  const [path, body] = await make(id)
+  const started = [await post(path, body), await remove(name), await post(`${name}/undelete`)]
   expect(started.map(({ status }) => status)).toEqual([200, 200, 200])
   for (let { status } = await read(name); status.current_state !== 'READY'; ) {
     expect(status).toMatchObject({ current_state: 'INIT', pending_state: 'READY' })
     status = (await read(name)).status
   }
   expect((await get(`${name}/roles`)).status).toBe(200)
-  for (const { body } of started) await over(body.name)
+  for (const reply of started) await over(reply.body.name)
   expect((await read(name)).status).toMatchObject({ current_state: 'READY' })
   expect((await server.sql(name, 'select 1 as one')).rows).toEqual([{ one: 1 }])
   await server.write('DELETE', `${name}?purge=true`)
