@@ -68,6 +68,12 @@ describe('nothing is found', () => {
     const unknown = transaction(1, appendTo(1), { outcome: 'unknown' })
     expect(kinds([unknown, transaction(2, [['read', 1, first(1)]])])).toEqual([])
     expect(kinds([unknown, transaction(2, [['read', 1]])])).toEqual([])
+    // What it saw of itself binds nobody: it may never have been.
+    const sawItself = transaction(1, [...appendTo(1), ['read', 1, first(1)]], {
+      outcome: 'unknown',
+    })
+    const other = transaction(2, [...appendTo(1), ['read', 1, first(2)]])
+    expect(kinds([sawItself, other])).toEqual([])
   })
 
   test('in what a line inherited', () => {
