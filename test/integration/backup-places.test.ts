@@ -79,7 +79,9 @@ describe('a request', () => {
     async (to) => {
       const { status, text } = await refuse(`${production}/backups`, { to })
       expect(status).toBe(400)
-      expect(text).toMatch(/Field 'to'.*absolute path|cannot be where backups are kept.*absolute path/)
+      expect(text).toMatch(
+        /Field 'to'.*absolute path|cannot be where backups are kept.*absolute path/,
+      )
     },
   )
 

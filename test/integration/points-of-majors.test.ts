@@ -82,7 +82,10 @@ for (const { driver, majors, missing } of grounds) {
                   (select sum(balance)::int from account) as sum, pg_is_in_recovery() as reads_only`,
           )
           expect(rows[0]).toEqual({ noted: n, last: n, sum: 5000, reads_only: false })
-          expect(branch.status.source_branch_time <= time).toBe(true)
+          // A position was noted after its time, so a commit between them may be in it.
+          if ('source_branch_time' in point) {
+            expect(sortable(branch.status.source_branch_time) <= sortable(time)).toBe(true)
+          }
           await server.sql(branch.name, 'insert into noted values (100000)')
           await server.write('DELETE', `${branch.name}?purge=true`)
         }
@@ -99,6 +102,12 @@ async function where(client: pg.Client): Promise<Omit<Noted, 'n'>> {
             pg_current_wal_insert_lsn()::text as lsn`,
   )
   return rows[0]
+}
+
+/** With all six digits of the microseconds, of which the API leaves zeros at the end out. */
+const sortable = (time: string): string => {
+  const [whole = '', fraction = ''] = time.replace('Z', '').split('.')
+  return `${whole}.${fraction.padEnd(6, '0')}`
 }
 
 async function pay(client: pg.Client, isOver: () => boolean): Promise<void> {

@@ -132,13 +132,13 @@ finish 'DeleteProject, purge' Project "$empty" DELETE "$base/projects/rest-2?pur
 branches=$base/projects/$project/branches
 dev=$branches/dev
 branch_keys='["branch_id","create_time","name","parent","status","uid","update_time"]'
-root_status='["branch_id","current_state","default","is_protected","logical_size_bytes","state_change_time"]'
-made_status='["branch_id","current_state","default","expire_time","is_protected","logical_size_bytes","source_branch","source_branch_lsn","source_branch_time","state_change_time"]'
+root_status='["branch_id","current_state","default","durability","is_protected","logical_size_bytes","state_change_time"]'
+made_status='["branch_id","current_state","default","durability","expire_time","is_protected","logical_size_bytes","source_branch","source_branch_lsn","source_branch_time","state_change_time"]'
 expect 'GetBranch, the root: explicit false and 0, no source_*' 200 \
-  "$(only "$branch_keys") and (.status | $(only "$root_status")) and .status.default == true and .status.is_protected == false and (.uid | test(\"^br-\"))" \
+  "$(only "$branch_keys") and (.status | del(.history) | $(only "$root_status")) and .status.default == true and .status.is_protected == false and (.uid | test(\"^br-\"))" \
   GET $branches/production
 finish 'CreateBranch, ttl' Branch \
-  "$(only "$branch_keys") and (.status | $(only "$made_status")) and .status.default == false and .status.is_protected == false and (.status.source_branch_lsn | test(\"^[0-9A-F]+/[0-9A-F]+$\"))" \
+  "$(only "$branch_keys") and (.status | del(.history) | $(only "$made_status")) and .status.default == false and .status.is_protected == false and (.status.source_branch_lsn | test(\"^[0-9A-F]+/[0-9A-F]+$\"))" \
   POST "$branches?branch_id=dev" '{"spec":{"ttl":"21600s"}}'
 finish 'CreateBranch, replace_existing' Branch '.status | has("expire_time") | not' \
   POST "$branches?branch_id=dev&replace_existing=true" '{"spec":{"no_expiry":true}}'
