@@ -83,7 +83,7 @@ export async function killAtEach(world: World, operation: Operation): Promise<re
 }
 
 /** How many of an operation's failpoints the short form takes, on its way forward and on its way back. */
-const shortForm = 4
+const shortForm = 2
 
 /** All of them in the long form; in the short form some, others in each run. */
 function chosen(points: readonly string[]): readonly string[] {
