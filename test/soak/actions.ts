@@ -162,11 +162,11 @@ const purge = claimedBranch(
   (world) => world.leaves(),
   async (world, branch) => {
     await world.lastLook(branch)
-    world.branches.delete(branch.name)
     const ended = await world.keeper.insist(
       'DELETE',
       `${branch.name}?purge=true&allow_missing=true`,
     )
+    world.branches.delete(branch.name) // until now its source has a child
     if (ended.kind !== 'done') world.problem(`${branch.name} is not purged: ${say(ended)}`)
     return 'done'
   },
@@ -178,13 +178,13 @@ const undelete = claimedBranch(
   (world) => world.leaves(),
   async (world, branch) => {
     const before = await world.lastLook(branch)
-    world.branches.delete(branch.name)
     const gone = await world.keeper.insist('DELETE', `${branch.name}?allow_missing=true`)
     if (gone.kind !== 'done') world.problem(`${branch.name} is not deleted: ${say(gone)}`)
     const back = await world.keeper.insist('POST', `${branch.name}/undelete`, {})
     const isBack = back.kind === 'done' || (await world.keeper.postgres(branch.name)).status === 200
     if (!isBack) {
       world.problem(`${branch.name} does not come back: ${say(back)}`)
+      world.branches.delete(branch.name)
       return 'lost'
     }
     world.problemsOf(branch.name, differences(before, await world.contentsOf(branch.name)))
