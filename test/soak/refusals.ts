@@ -19,6 +19,7 @@ export async function isBeforeHistory(
 ): Promise<boolean> {
   if (ended.kind !== 'refused') return false
   if (!['INVALID_PARAMETER_VALUE', 'INVALID_STATE'].includes(ended.code)) return false
-  const { window_start_time: start } = (await world.keeper.postgres(branch)).body.status
+  const { history } = (await world.keeper.postgres(branch)).body.status
+  const start: string | undefined = history?.window_start_time
   return start === undefined || Date.parse(start) + 1 >= Date.parse(time)
 }
