@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { nothingHalfMade } from '../fixtures/left-overs.ts'
 import { type LoopImage, mountImage, whyNoImages } from '../fixtures/loop-image.ts'
-import { TestServer } from '../fixtures/server.ts'
+import { eventually, TestServer } from '../fixtures/server.ts'
 
 const store = 'projects/store'
 const production = `${store}/branches/production`
@@ -63,6 +63,11 @@ describe.skipIf(noImages !== undefined)('a full file system under plain copies',
       production,
       "create table kept as select n, repeat('x', 500) as filler from generate_series(1, 20000) n",
     )
+    // Its first base, a full copy here, takes room of which the tests want to know how much there is.
+    await eventually('history has begun', async () => {
+      const { body } = await server.api('GET', `/api/2.0/postgres/${production}`)
+      return body.status.history !== undefined
+    })
   })
   afterAll(async () => {
     await server?.dispose()
