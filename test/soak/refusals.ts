@@ -5,9 +5,13 @@ import type { World } from './world.ts'
 
 type Refused = Extract<Ended, { kind: 'refused' }>
 
-/** While servers and computes are killed work may end so; a log that cannot be read is never expected. */
+/**
+ * While servers and computes are killed work may end so, and where an error was armed in the start of a compute;
+ * a log that cannot be read is never expected.
+ */
 export const isExpected = ({ code, message }: Refused): boolean =>
-  ['TEMPORARILY_UNAVAILABLE', 'ABORTED', 'INTERNAL_ERROR'].includes(code) &&
+  (['TEMPORARILY_UNAVAILABLE', 'ABORTED', 'INTERNAL_ERROR'].includes(code) ||
+    /cannot start: its server could not run it/.test(message)) &&
   !/WAL segment/.test(message)
 
 /** The window of the branch began after the mark, or has not begun. */
