@@ -74,7 +74,8 @@ async function errors() {
 }
 
 async function settings() {
-  const { environmentName, settingsTable } = await load('lib/settings.js')
+  const { environmentName } = await load('lib/settings.js')
+  const { settingsTable } = await load('lib/settings-table.js')
   const rows = Object.values(settingsTable).map(({ name, value, say, otherwise }) => [
     `\`--${name} ${value}\``,
     `\`${environmentName(name)}\``,
@@ -85,7 +86,7 @@ async function settings() {
   return [
     '# Settings',
     '',
-    `${generated} Source: \`src/lib/settings.ts\`.`,
+    `${generated} Source: \`src/lib/settings-table.ts\`.`,
     '',
     'A flag of `lakelet up` wins over the environment, and that over the settings file. The file is TOML: `--config FILE`,',
     'or `LAKELET_CONFIG`, or `lakelet.toml` in the state directory when it is there. An empty variable counts as not set.',

@@ -3,7 +3,7 @@
  * reads its flags with `readUpFlags`; what is here for `runCli` is the help.
  */
 import { Command } from 'commander'
-import { settingsTable } from '../lib/settings.ts'
+import { settingsTable } from '../lib/settings-table.ts'
 import type { FillCommand } from './command-context.ts'
 
 const details = `

@@ -5,7 +5,8 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseSettings, type Settings, SettingsInvalid, type Surroundings } from './settings.ts'
+import { parseSettings, SettingsInvalid } from './settings.ts'
+import type { Settings, Surroundings } from './settings-table.ts'
 
 export interface GivenSettings {
   /** By setting name without dashes in front; `config` names the file. */

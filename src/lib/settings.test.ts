@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { environmentName, parseSettings, SettingsInvalid, type Surroundings } from './settings.ts'
+import { environmentName, parseSettings, SettingsInvalid } from './settings.ts'
+import type { Surroundings } from './settings-table.ts'
 
 const user: Surroundings = { cwd: '/srv', home: '/home/jane', isRoot: false }
 

@@ -11,7 +11,7 @@ import { createSignIn, issueSetupLink, sweepSignIn } from '../actions/sign-in.ts
 import { baseUrl, type OwnAddress } from '../domain/base-url.ts'
 import type { Identity } from '../domain/identity.ts'
 import type { Layout } from '../domain/layout.ts'
-import type { Settings } from '../lib/settings.ts'
+import type { Settings } from '../lib/settings-table.ts'
 import { after, hours, minutes } from '../lib/time.ts'
 import { createIssuer, type Issuer } from '../oauth/issuer.ts'
 import { readTrustedIssuers, type TrustedIssuer } from '../oauth/trusted-issuers.ts'
