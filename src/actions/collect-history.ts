@@ -10,43 +10,46 @@ import { earliest } from '../domain/lsn.ts'
 import type { BranchUid } from '../domain/names.ts'
 import { before, type Millis, toMicros } from '../lib/time.ts'
 import { branchSource } from './branch-origin.ts'
-import { basesOf } from './history-volumes.ts'
+import { isOfVolume } from './history-volumes.ts'
 import type { Services } from './services.ts'
 import { eraseBase } from './take-base.ts'
 import { volumeOf } from './volume-of.ts'
 
 type Needs = Pick<Services, 'catalog' | 'storage' | 'computes' | 'volumes' | 'clock' | 'log'>
 
-/** Drops bases that are not kept; `atLeast`: the oldest so many in any case. Answers what stays. */
+export interface Kept {
+  readonly bases: readonly ReadyBase[]
+  /** Of the log; 0: there is none. */
+  readonly end: bigint
+}
+
+/**
+ * Drops bases that are not kept; `atLeast`: the oldest so many in any case. Answers what stays;
+ * `undefined`: the branch is not READY any more.
+ */
 export async function collectHistory(
   services: Needs,
   uid: BranchUid,
   retention: Millis,
   atLeast = 0,
-): Promise<readonly ReadyBase[]> {
+): Promise<Kept | undefined> {
   const { catalog, clock, volumes, storage } = services
-  const { bases } = catalog
   return volumes.run(uid, async () => {
     const branch = await catalog.branches.byUid(uid)
-    if (branch?.state !== 'READY') return []
-    const present = await basesOf(bases, branch)
+    if (branch?.state !== 'READY') return undefined
+    const ready = await catalog.bases.readyOf(uid)
+    const present = ready.filter((base) => isOfVolume(base, branch))
     const extent = await storage.walExtent(volumeOf(branch))
-    const goes = new Set([
-      ...present.slice(0, atLeast),
-      ...basesToDrop(present, toMicros(clock.now()), retention),
+    const kept = new Set(present.slice(atLeast))
+    for (const base of basesToDrop(present, toMicros(clock.now()), retention)) kept.delete(base)
+    for (const base of kept) {
       // Somebody removed WAL that it needs.
-      ...present.filter(({ redo }) => extent === undefined || redo < extent.oldest),
-    ])
-    const isOurs = new Set(present.map(({ uid }) => uid))
-    for (const base of await bases.readyOf(branch.uid)) {
-      const isReplaced = !isOurs.has(base.uid) // of a volume that the branch has no more
-      if (isReplaced || goes.has(present.find(({ uid }) => uid === base.uid) ?? base)) {
-        await eraseBase(services, base)
-      }
+      if (extent === undefined || base.redo < extent.oldest) kept.delete(base)
     }
-    const kept = present.filter((base) => !goes.has(base))
-    await removeWal(services, branch, kept[0], atLeast > 0)
-    return kept
+    for (const base of ready) if (!kept.has(base)) await eraseBase(services, base)
+    const bases = [...kept]
+    await removeWal(services, branch, bases[0], atLeast > 0)
+    return { bases, end: extent?.newest ?? 0n }
   })
 }
 

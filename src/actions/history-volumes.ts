@@ -7,10 +7,16 @@ import type { VolumeId } from '../ports/storage.ts'
 export const baseVolume = ({ projectUid, uid }: Pick<Base, 'projectUid' | 'uid'>): VolumeId =>
   `${projectUid}/${uid}` as VolumeId
 
-/** Oldest first. A window belongs to a volume: what was taken of an earlier one is no history of this. */
+/** A window belongs to a volume: what was taken of an earlier one is no history of this. */
+export const isOfVolume = (
+  base: Pick<Base, 'volumeUid'>,
+  branch: Pick<Branch, 'volumeUid'>,
+): boolean => base.volumeUid === branch.volumeUid
+
+/** Oldest first. */
 export async function basesOf(
   bases: Pick<Bases, 'readyOf'>,
   branch: Pick<Branch, 'uid' | 'volumeUid'>,
 ): Promise<readonly ReadyBase[]> {
-  return (await bases.readyOf(branch.uid)).filter(({ volumeUid }) => volumeUid === branch.volumeUid)
+  return (await bases.readyOf(branch.uid)).filter((base) => isOfVolume(base, branch))
 }

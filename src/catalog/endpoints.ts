@@ -1,6 +1,6 @@
 /** Endpoints, their addresses, and the password verifiers of their branches. */
 import { type Insertable, type Kysely, sql } from 'kysely'
-import type { BranchPath, EndpointUid, ProjectUid } from '../domain/names.ts'
+import type { BranchPath, BranchUid, EndpointUid, ProjectUid, VolumeUid } from '../domain/names.ts'
 import type { EndpointContext, Endpoints } from '../ports/catalog.ts'
 import { readBranch, readEndpoint, readProject, toMoment, writeEndpoint } from './rows.ts'
 import type { EndpointsTable, Schema } from './schema.ts'
@@ -62,6 +62,35 @@ export const endpointsIn = (db: Kysely<Schema>): Endpoints => ({
   },
   everyContext: () => contexts(db, sql`true`),
   contextsOf: (project) => contexts(db, sql`p.uid = ${project}`),
+  async readyWriters() {
+    const rows = await db
+      .selectFrom('endpoints as e')
+      .innerJoin('branches as b', 'b.uid', 'e.branch_uid')
+      .innerJoin('projects as p', 'p.uid', 'b.project_uid')
+      .select([
+        'e.uid as endpoint',
+        'b.uid',
+        'b.project_uid',
+        'b.volume_uid',
+        'b.state_change_time',
+      ])
+      .where('e.type', '=', 'ENDPOINT_TYPE_READ_WRITE')
+      .where('e.life', '<>', 'DELETED')
+      .where('b.state', '=', 'READY')
+      .where('b.delete_time', 'is', null)
+      .where('p.delete_time', 'is', null)
+      .orderBy('e.uid')
+      .execute()
+    return rows.map((row) => ({
+      uid: row.endpoint as EndpointUid,
+      branch: {
+        uid: row.uid as BranchUid,
+        projectUid: row.project_uid as ProjectUid,
+        volumeUid: row.volume_uid as VolumeUid,
+        stateChangeTime: toMoment(row.state_change_time),
+      },
+    }))
+  },
   async everyReader() {
     const rows = await db
       .selectFrom('endpoints')

@@ -102,6 +102,10 @@ export interface EndpointContext {
   readonly project: Project
 }
 
+export interface ReadyWriter extends Pick<Endpoint, 'uid'> {
+  readonly branch: Pick<Branch, 'uid' | 'projectUid' | 'volumeUid' | 'stateChangeTime'>
+}
+
 export interface Endpoints {
   insert(endpoint: Endpoint): Promise<void>
   /** The live endpoint of this id. */
@@ -121,6 +125,8 @@ export interface Endpoints {
   /** Of deleted branches too: their computes may still run. */
   everyContext(): Promise<readonly EndpointContext[]>
   contextsOf(project: ProjectUid): Promise<readonly EndpointContext[]>
+  /** The read-write endpoints of live branches that are READY: little of each, as it is read each second. */
+  readyWriters(): Promise<readonly ReadyWriter[]>
   /** Read-only endpoints, deleted ones too: each may have a volume of its own. */
   everyReader(): Promise<readonly { readonly uid: EndpointUid; readonly projectUid: ProjectUid }[]>
   /** The latest activity of any endpoint of the project. */

@@ -3,14 +3,13 @@
  * of WAL and age), lets go of what is too old, counts what it costs, and makes history give way when
  * the disk that WAL is on runs short. One branch after the other, so that it stands in nobody's way.
  */
-import { collectHistory } from '../actions/collect-history.ts'
+import { collectHistory, type Kept } from '../actions/collect-history.ts'
 import { basesOf, baseVolume } from '../actions/history-volumes.ts'
 import type { Services } from '../actions/services.ts'
 import { eraseBase, takeBase } from '../actions/take-base.ts'
 import { volumeOf } from '../actions/volume-of.ts'
 import { isBaseDue, type ReadyBase } from '../domain/base.ts'
-import { type Branch, isLive } from '../domain/branch.ts'
-import { isReader } from '../domain/endpoint.ts'
+import type { Branch } from '../domain/branch.ts'
 import { Fault } from '../domain/faults.ts'
 import type { BranchUid, VolumeUid } from '../domain/names.ts'
 import { inFailpointScope } from '../lib/failpoint.ts'
@@ -25,7 +24,7 @@ import {
   seconds,
   toMicros,
 } from '../lib/time.ts'
-import type { EndpointContext } from '../ports/catalog.ts'
+import type { ReadyWriter } from '../ports/catalog.ts'
 
 const awakeEvery = seconds(10)
 const asleepEvery = minutes(10)
@@ -34,6 +33,10 @@ const countedEvery = minutes(10)
 const countedAtRestEvery = days(1)
 /** To ask a file system costs a second for a base that a thousand others share: so much rest for each count. */
 const restPerCount = 20
+/** After a look at a branch that is asleep, in times of what it took. */
+const restPerLook = 2
+/** Those that are awake are looked at first, and again after so long. */
+const longestRun = seconds(5)
 /** A branch that has just become READY is somebody's who wants to connect. */
 const firstAfter = seconds(1)
 const afterFailure = minutes(1)
@@ -77,43 +80,53 @@ export function historyKeeper(
     isSettled = true
   }
 
-  const lookedAt = ({ uid, volumeUid }: Branch): Looked | undefined => {
+  const lookedAt = ({ uid, volumeUid }: ReadyWriter['branch']): Looked | undefined => {
     const known = looked.get(uid)
     return known?.volume === volumeUid ? known : undefined
   }
 
-  const look = async (context: EndpointContext): Promise<void> => {
-    const { branch, project, endpoint } = context
-    const isAwake = computes.state(endpoint.uid).kind === 'ready'
-    const known = lookedAt(branch)
+  const look = async (writer: ReadyWriter): Promise<void> => {
+    const { uid, volumeUid: volume } = writer.branch
+    const known = lookedAt(writer.branch)
     const next: Looked = {
-      volume: branch.volumeUid,
-      at: after(clock.now(), isAwake ? awakeEvery : asleepEvery),
+      volume,
+      at: after(clock.now(), isAwake(writer) ? awakeEvery : asleepEvery),
       end: 0n,
       counted: known?.counted,
     }
-    looked.set(branch.uid, next)
+    looked.set(uid, next)
     try {
-      next.end = (await storage.walExtent(volumeOf(branch)))?.newest ?? 0n
-      await takeIfDue(branch, next.end, !isAwake || known?.end === next.end)
+      const context = await catalog.endpoints.context(writer.uid)
+      if (context === undefined) return
+      const { branch, project } = context
       const retention = millis(Math.min(project.historyRetention, longest ?? Infinity))
-      const kept = await collectHistory(services, branch.uid, retention)
-      await show(branch, kept, next)
+      const kept = await collectHistory(services, uid, retention)
+      if (kept === undefined) return
+      next.end = kept.end
+      const isAtRest = !isAwake(writer) || known?.end === next.end
+      const taken = await takeIfDue(branch, kept, isAtRest)
+      await show(branch, taken === undefined ? kept.bases : [...kept.bases, taken], next)
     } catch (error) {
       next.at = after(clock.now(), afterFailure)
-      log.warn({ err: error, branch: branch.uid }, 'cannot keep the history of a branch')
+      log.warn({ err: error, branch: uid }, 'cannot keep the history of a branch')
     }
   }
 
-  const takeIfDue = async (branch: Branch, end: bigint, isAtRest: boolean): Promise<void> => {
-    const newest = (await basesOf(catalog.bases, branch)).at(-1)
+  const isAwake = ({ uid }: ReadyWriter): boolean => computes.state(uid).kind === 'ready'
+
+  const takeIfDue = async (
+    branch: Branch,
+    { bases, end }: Kept,
+    isAtRest: boolean,
+  ): Promise<ReadyBase | undefined> => {
     const now = toMicros(clock.now())
     const copied = storage.can.instantClone ? 0 : branch.logicalSizeBytes
-    if (!isBaseDue(newest, { end, now, isAtRest, copied })) return
+    if (!isBaseDue(bases.at(-1), { end, now, isAtRest, copied })) return undefined
     const began = clock.monotonic()
     const base = await takeBase(services, branch)
     const ms = Math.round(clock.monotonic() - began)
     if (base !== undefined) log.info({ branch: branch.uid, base: base.uid, ms }, 'base taken')
+    return base
   }
 
   const show = async (branch: Branch, kept: readonly ReadyBase[], next: Looked): Promise<void> => {
@@ -148,8 +161,8 @@ export function historyKeeper(
   }
 
   /** Oldest first, where most is to be had; a new base sets the WAL of an only one free. */
-  const giveWay = async (contexts: readonly EndpointContext[]): Promise<void> => {
-    for (const { branch } of await byWal(contexts)) {
+  const giveWay = async (writers: readonly ReadyWriter[]): Promise<void> => {
+    for (const { branch } of await byWal(writers)) {
       if (!(await isShort())) return
       gaveWay.set(branch.uid, clock.now())
       log.warn({ branch: branch.uid }, 'history gives way: the disk with the WAL runs short')
@@ -163,7 +176,7 @@ export function historyKeeper(
   }
 
   /** `false`: there is no room for another base either. */
-  const isReplaced = async (branch: Branch): Promise<boolean> => {
+  const isReplaced = async (branch: Pick<Branch, 'uid'>): Promise<boolean> => {
     if (!storage.can.instantClone) return false
     try {
       return (await takeBase(services, branch, true)) !== undefined
@@ -178,9 +191,9 @@ export function historyKeeper(
     return freeBytes < Math.min(shortBelow, totalBytes * shortShare)
   }
 
-  const byWal = async (contexts: readonly EndpointContext[]) => {
+  const byWal = async (writers: readonly ReadyWriter[]) => {
     const sized = await Promise.all(
-      contexts.map(async ({ branch }) => {
+      writers.map(async ({ branch }) => {
         const extent = await storage.walExtent(volumeOf(branch))
         return { branch, bytes: extent === undefined ? 0n : extent.newest - extent.oldest }
       }),
@@ -188,27 +201,39 @@ export function historyKeeper(
     return sized.sort((one, other) => (one.bytes > other.bytes ? -1 : 1))
   }
 
+  const awakeFirst = (one: ReadyWriter, other: ReadyWriter): number =>
+    Number(isAwake(other)) - Number(isAwake(one))
+
+  const isDue = ({ branch }: ReadyWriter): boolean => {
+    const { uid, volumeUid: volume, stateChangeTime } = branch
+    const known = lookedAt(branch)
+    const first = after(stateChangeTime, firstAfter)
+    if (known !== undefined || first <= clock.now()) {
+      return known === undefined || !isAhead(known.at, asleepEvery)
+    }
+    looked.set(uid, { volume, at: first, end: 0n, counted: undefined })
+    return false
+  }
+
   const run = async (): Promise<EpochMs | undefined> => {
     // Every operation that ends pokes us, and a look at all branches costs more than most of them.
     if (isAhead(notBefore, firstAfter)) return notBefore
     notBefore = after(clock.now(), firstAfter)
     if (!isSettled) await settle()
-    const contexts = (await catalog.endpoints.everyContext()).filter(
-      (context) =>
-        isLive(context) && context.branch.state === 'READY' && !isReader(context.endpoint),
-    )
-    if (await isShort()) await giveWay(contexts)
-    const present = new Set(contexts.map(({ branch }) => branch.uid))
+    const writers = await catalog.endpoints.readyWriters()
+    if (await isShort()) await giveWay(writers)
+    const present = new Set(writers.map(({ branch }) => branch.uid))
     for (const uid of looked.keys()) if (!present.has(uid)) looked.delete(uid)
-    for (const context of contexts) {
+    const until = clock.monotonic() + longestRun
+    for (const writer of writers.filter(isDue).sort(awakeFirst)) {
       if (stopping.aborted) return undefined
-      const { uid, volumeUid: volume, stateChangeTime } = context.branch
-      const now = clock.now()
-      const known = lookedAt(context.branch)
-      if (known === undefined && after(stateChangeTime, firstAfter) > now) {
-        const at = after(stateChangeTime, firstAfter)
-        looked.set(uid, { volume, at, end: 0n, counted: undefined })
-      } else if (known === undefined || !isAhead(known.at, asleepEvery)) await look(context)
+      const began = clock.monotonic()
+      await look(writer)
+      const now = clock.monotonic()
+      if (now > until) return notBefore // somebody may have come awake
+      // Nobody writes to one that is asleep, so this has time; those who wait for an answer have not.
+      const rest = isAwake(writer) ? 0 : (now - began) * restPerLook
+      await clock.sleep(millis(rest), stopping).catch(() => undefined)
     }
     const times = [...looked.values()].map(({ at }) => at)
     return times.length === 0 ? undefined : epochMs(Math.min(...times))
