@@ -209,9 +209,7 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
   {
     name: 'clone',
     async run(context) {
-      const { project, branch, endpoint } = await rowsOf(services, context)
-      // Meanwhile, and again in the next step: the gateway makes the address's certificate ready.
-      services.door.listen([endpoint.address]).catch(() => undefined)
+      const { project, branch } = await rowsOf(services, context)
       const target = volumeOf(branch)
       const draft = context.row.uid as string as DraftId
       if (branch.sourcePoint !== undefined) {
@@ -241,14 +239,17 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
     name: 'start',
     async run(context) {
       const { project, branch, endpoint } = await rowsOf(services, context)
-      const failed = await services.door.listen([endpoint.address])
+      const [failed, reached] = await Promise.all([
+        // While Postgres starts, the gateway makes the address's certificate ready.
+        services.door.listen([endpoint.address]),
+        services.volumes.run(branch.uid, async () => {
+          await services.computes.ensureReady(computeSpec(services, project, branch, endpoint))
+          return beginningOf(services, endpoint.uid)
+        }),
+      ])
       for (const { address, problem } of failed) {
         services.log.warn({ address, problem }, 'cannot listen on an endpoint address')
       }
-      const reached = await services.volumes.run(branch.uid, async () => {
-        await services.computes.ensureReady(computeSpec(services, project, branch, endpoint))
-        return beginningOf(services, endpoint.uid)
-      })
       const { goal } = context.memory
       if (goal !== undefined) {
         const source = await sourceBranchOf(services, branch)

@@ -112,13 +112,14 @@ export class LiveWal {
 
   /** Names on the way to a volume's WAL; its segments were synced one by one. */
   async syncNames({ live, walHome, walGroup }: VolumePaths): Promise<void> {
-    for (const directory of [live, walHome, walGroup, this.#layout.wal]) {
+    const sync = async (directory: string) => {
       try {
         await syncDirectory(directory)
       } catch (error) {
         if (!isAbsent(error)) throw error // a volume whose WAL was never linked out
       }
     }
+    await Promise.all([live, walHome, walGroup, this.#layout.wal].map(sync))
   }
 
   async #copyInto(

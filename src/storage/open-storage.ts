@@ -67,7 +67,7 @@ export async function openStorage(options: OpenStorageOptions): Promise<OpenStor
   await assertReachable(layout, serviceUser)
   await makePassage(layout.pool)
   await makePassage(layout.wal)
-  const known = await readRecord(layout)
+  const known = readRecord(layout)
   return await withUndo(async (onFailure) => {
     // A start that is refused leaves no mount behind; one that was there before is not ours to take.
     const wasMounted = await isMounted(layout)
@@ -126,7 +126,7 @@ function driverFor(name: DriverName, { layout, serviceUser }: OpenStorageOptions
 async function begin(options: OpenStorageOptions): Promise<PoolRecord> {
   const { layout, requested } = options
   if (await hasImage(layout)) await mountImage(layout)
-  const marker = await readMarker(layout)
+  const marker = readMarker(layout)
   if (marker !== undefined) {
     // Only the record was missing. Its rungs cannot be told again with the pool in place.
     assertSameDriver(marker.driver, requested)
@@ -209,7 +209,7 @@ async function reopen(options: OpenStorageOptions, record: PoolRecord): Promise<
   const { layout, requested, poolBytes, log } = options
   assertSameDriver(record.driver, requested)
   if (record.imageBytes !== undefined) await mountImage(layout)
-  const marker = await readMarker(layout)
+  const marker = readMarker(layout)
   if (marker?.pool !== record.pool) {
     throw new PoolRefused(
       marker === undefined

@@ -2,7 +2,8 @@
  * Whether the pool is there, is ours and has room. Asked before every change: an unmounted pool looks
  * like an empty directory, and what is written there would be neither a branch nor found again.
  */
-import { access, constants, statfs } from 'node:fs/promises'
+import { accessSync, constants } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import { Fault } from '../domain/faults.ts'
 import type { Layout } from '../domain/layout.ts'
 import { readableBytes } from '../lib/byte-size.ts'
@@ -30,10 +31,10 @@ export class PoolGuard {
 
   /** Throws STORAGE_UNAVAILABLE unless this very pool is mounted and can be written. */
   async assertPresent(): Promise<void> {
-    let marker: Awaited<ReturnType<typeof readMarker>>
+    let marker: ReturnType<typeof readMarker>
     try {
-      marker = await readMarker(this.#layout)
-      if (marker !== undefined) await access(this.#layout.pool, constants.W_OK)
+      marker = readMarker(this.#layout)
+      if (marker !== undefined) accessSync(this.#layout.pool, constants.W_OK)
     } catch (error) {
       if (errorCode(error) === 'EROFS') throw unavailable('its file system is read-only', error)
       throw unavailable('its marker cannot be read', error)

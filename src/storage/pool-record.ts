@@ -3,7 +3,7 @@
  * and as marker inside the pool. Only together are they the pool; the bare mount point of an unmounted
  * pool has no marker, so nothing is ever written beside the branches.
  */
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Layout } from '../domain/layout.ts'
@@ -26,10 +26,10 @@ export type PoolRecord = Readonly<z.infer<typeof recordSchema>>
 
 export const markerFile = (layout: Layout): string => join(layout.pool, '.lakelet-pool')
 
-export const readRecord = (layout: Layout): Promise<PoolRecord | undefined> =>
+export const readRecord = (layout: Layout): PoolRecord | undefined =>
   readJson(layout.storageFile, recordSchema)
 
-export const readMarker = (layout: Layout): Promise<PoolMarker | undefined> =>
+export const readMarker = (layout: Layout): PoolMarker | undefined =>
   readJson(markerFile(layout), markerSchema)
 
 export const writeRecord = (layout: Layout, record: PoolRecord): Promise<void> =>
@@ -38,11 +38,15 @@ export const writeRecord = (layout: Layout, record: PoolRecord): Promise<void> =
 export const writeMarker = (layout: Layout, marker: PoolMarker): Promise<void> =>
   writeDurableFile(markerFile(layout), `${JSON.stringify(marker)}\n`)
 
-/** `undefined` when the file is absent; refuses a file that is not ours to understand. */
-async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+/**
+ * `undefined` when the file is absent; refuses a file that is not ours to understand. Synchronous on
+ * purpose: the marker is asked for a dozen times on the way to a branch, some microseconds each, which as
+ * turns through the thread pool would be five milliseconds.
+ */
+function readJson<T>(path: string, schema: z.ZodType<T>): T | undefined {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = readFileSync(path, 'utf8')
   } catch (error) {
     if (isAbsent(error)) return undefined
     throw error

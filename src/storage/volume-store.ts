@@ -243,7 +243,7 @@ export class VolumeStore implements Omit<Storage, 'detachStrayDevices'> {
   }
 
   async #syncNames({ home, group }: VolumePaths): Promise<void> {
-    for (const directory of [home, group, this.#layout.pool]) await syncDirectory(directory)
+    await Promise.all([home, group, this.#layout.pool].map(syncDirectory))
   }
 
   /** Never over a volume that is there: its WAL may hold what was acknowledged to a client. */

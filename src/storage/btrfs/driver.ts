@@ -36,8 +36,7 @@ export function btrfsDriver(pool: string, owner: ServiceUser | undefined): Drive
       await giveTo(path, 0o700, owner)
     },
     clone: async (from, to) => {
-      await assertAbsent(to)
-      await assertNoTablespaces(from)
+      await Promise.all([assertAbsent(to), assertNoTablespaces(from)])
       await run('btrfs', ['subvolume', 'snapshot', from, to])
       await Promise.all([
         ...leftOut.map((name) => rm(join(to, name), { recursive: true, force: true })),
