@@ -3,7 +3,8 @@
  * start is. It outlives a crash, so it proves nothing by itself: the process it names must be a
  * postgres on this very directory.
  */
-import { readFile, realpath } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ProcessFacts, ProcessTable } from './process-table.ts'
 
@@ -28,11 +29,13 @@ export function parsePostmasterFile(text: string): PostmasterFile | undefined {
   }
 }
 
-export async function readPostmasterFile(
-  dataDirectory: string,
-): Promise<PostmasterFile | undefined> {
-  const text = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : parsePostmasterFile(text)
+/** Synchronous on purpose: some microseconds, asked for every other millisecond of a start. */
+export function readPostmasterFile(dataDirectory: string): PostmasterFile | undefined {
+  try {
+    return parsePostmasterFile(readFileSync(join(dataDirectory, 'postmaster.pid'), 'utf8'))
+  } catch {
+    return undefined // not there, or it went while we read
+  }
 }
 
 /**
@@ -45,7 +48,7 @@ export async function findPostmaster(
   processes: ProcessTable,
   dataDirectory: string,
 ): Promise<(ProcessFacts & { readonly status: PostmasterFile['status'] }) | undefined> {
-  const file = await readPostmasterFile(dataDirectory)
+  const file = readPostmasterFile(dataDirectory)
   if (file === undefined) return undefined
   const facts = await processes.find(file.pid)
   if (facts === undefined || !isPostgresOn(facts.command, dataDirectory)) return undefined

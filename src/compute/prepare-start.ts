@@ -87,7 +87,7 @@ export async function clearLeftovers(
   clock: Clock,
 ): Promise<void> {
   await endStray(places, processes, clock)
-  const file = await readPostmasterFile(places.dataDirectory)
+  const file = readPostmasterFile(places.dataDirectory)
   if (file !== undefined) {
     await endOrphans(places.dataDirectory, processes, clock)
     const named = await processes.find(file.pid)

@@ -327,7 +327,7 @@ export class Supervisor {
     const { clock } = this.#room
     const began = clock.monotonic()
     const isPromoted = awaitsPromotion(spec)
-    for (let wait = 2; ; wait = Math.min(50, wait * 1.05)) {
+    for (let wait = 1; ; wait = Math.min(50, wait * 1.05)) {
       await postmaster.check()
       if (postmaster.hasExited()) throw await this.#startFault(await postmaster.exited, logBegin)
       this.#refuseIfCancelled(cancelled)
@@ -337,7 +337,7 @@ export class Supervisor {
           problem: `it was not ready after ${startPatience / 1000} s`,
         })
       }
-      const file = await readPostmasterFile(spec.dataDirectory)
+      const file = readPostmasterFile(spec.dataDirectory)
       if (file?.pid === postmaster.pid && file.status === 'ready') {
         const answer = await this.#ask(spec)
         if (answer !== undefined) {

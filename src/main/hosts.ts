@@ -63,3 +63,15 @@ export function certificateNames(
   if (style.kind !== 'domain' || style.domain === 'localhost') return names
   return serverName === undefined ? names : [...names, style.domain, `*.${style.domain}`]
 }
+
+/** So many endpoints share a certificate: to make one takes longer than to log in. */
+const addressesPerCertificate = 32
+
+/** The address that was dialled, and those beside it, which the next branches will have. */
+export function certificateAddresses(localAddress: string): readonly string[] {
+  const [block, last] = /^(127\.88\.\d+)\.(\d+)$/.exec(localAddress)?.slice(1) ?? []
+  if (block === undefined) return [...new Set(['127.0.0.1', '::1', localAddress])]
+  const first = Number(last) - (Number(last) % addressesPerCertificate)
+  const beside = Array.from({ length: addressesPerCertificate }, (_, n) => `${block}.${first + n}`)
+  return ['127.0.0.1', '::1', ...beside]
+}

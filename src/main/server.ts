@@ -44,7 +44,14 @@ import { openTransfers } from '../transfer/open-transfers.ts'
 import { ensureFirstProject, ensureOwner } from './first-start.ts'
 import { createGatewayHost } from './gateway-host.ts'
 import { choosePort, freePort, type PortChoice } from './gateway-port.ts'
-import { certificateNames, findHostStyle, type HostStyle, hostOf, sayHostStyle } from './hosts.ts'
+import {
+  certificateAddresses,
+  certificateNames,
+  findHostStyle,
+  type HostStyle,
+  hostOf,
+  sayHostStyle,
+} from './hosts.ts'
 import { sameCatalog, startCatalog } from './server-catalog.ts'
 import { ownersLink, startIssuer } from './sign-in.ts'
 import { holdStateDirectory } from './start-lock.ts'
@@ -237,9 +244,7 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
       return answer
     },
     certificate: (serverName, localAddress) =>
-      authority.leaf(certificateNames(hostStyle, serverName), [
-        ...new Set(['127.0.0.1', '::1', localAddress]),
-      ]),
+      authority.leaf(certificateNames(hostStyle, serverName), certificateAddresses(localAddress)),
     refused: (asked, reason) => void tellFailedProof(services, asked, reason),
     closed: (endpoint) => noter.touched(endpoint, 'closed'),
   }
