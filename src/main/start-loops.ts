@@ -1,7 +1,7 @@
 /** What the server does without being asked: its loops, how often each looks, and what wakes it sooner. */
 import type { Prepared } from '../actions/fleet.ts'
 import type { Services } from '../actions/services.ts'
-import { hours, type Millis, minutes, seconds } from '../lib/time.ts'
+import { hours, type Millis, millis, minutes, seconds } from '../lib/time.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
 import { accessGuard } from '../reconcile/end-sessions.ts'
 import type { HistoryKeeper } from '../reconcile/keep-history.ts'
@@ -32,10 +32,12 @@ export function startLoops(
   onStop: (ending: () => Promise<void>) => void,
 ): void {
   const { catalog, clock, log } = services
+  const giveWay = millis(100)
   const deadlines = startLoop({
     name: 'deadlines',
     run: () => meetDeadlines(services),
     slowest: seconds(60),
+    giveWay,
     clock,
     log,
   })
@@ -43,6 +45,7 @@ export function startLoops(
     name: 'snapshots',
     run: () => meetSnapshotDeadlines(services),
     slowest: seconds(60),
+    giveWay,
     clock,
     log,
   })
@@ -57,6 +60,7 @@ export function startLoops(
     name: 'suspend-idle',
     run: idleSuspender(services),
     slowest: seconds(30),
+    giveWay,
     clock,
     log,
   })
@@ -79,6 +83,7 @@ export function startLoops(
     name: 'keep-readers',
     run: readerKeeper(services),
     slowest: seconds(30),
+    giveWay,
     clock,
     log,
   })
@@ -107,6 +112,7 @@ export function startLoops(
     name: 'keep-history',
     run: () => historian.run(),
     slowest: seconds(10),
+    giveWay,
     clock,
     log,
   })

@@ -16,14 +16,17 @@ export function startLoop(options: {
   /** Returns when it wants to run next; `undefined`: at the slow tick. */
   readonly run: () => Promise<EpochMs | undefined>
   readonly slowest: Millis
+  /** A run follows a poke after so long: what poked is somebody's request, which comes first. Default: at once. */
+  readonly giveWay?: Millis
   readonly clock: Clock
   readonly log: Log
 }): Loop {
-  const { name, run, slowest, clock, log } = options
+  const { name, run, slowest, giveWay, clock, log } = options
   let isStopped = false
   let isPoked = false
   let current: Promise<void> | undefined
   let next: { cancel(): void } | undefined
+  let poked: { cancel(): void } | undefined
 
   const begin = () => {
     if (isStopped) return
@@ -51,12 +54,21 @@ export function startLoop(options: {
     next = timer(millis(Math.min(length, slowest)), begin)
   }
 
+  const poke = () => {
+    if (giveWay === undefined) return begin()
+    poked ??= timer(giveWay, () => {
+      poked = undefined
+      begin()
+    })
+  }
+
   begin()
   return {
-    poke: begin,
+    poke,
     async stop() {
       isStopped = true
       next?.cancel()
+      poked?.cancel()
       await current
     },
   }
