@@ -265,6 +265,7 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
   },
   {
     name: 'prepare',
+    isUnsaved: true,
     async run(context) {
       const { project, branch, endpoint } = await rowsOf(services, context)
       const { computes, roles, catalog, log } = services

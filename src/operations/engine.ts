@@ -195,6 +195,7 @@ export function createEngine(options: {
         await failpoint(`${kind.name}.${step.name}:after`)
         const ms = Math.round(clock.monotonic() - began)
         log.debug({ operation: row.uid, kind: kind.name, step: step.name, ms }, 'step done')
+        if (step.isUnsaved) continue
         if (!(await held.save({ step: step.name, memory: context.memory }))) return
       }
     } catch (error) {

@@ -23,6 +23,8 @@ export interface Step {
    * when the operation was accepted, and the step is there for its undo.
    */
   run?(context: StepContext, signal: AbortSignal): Promise<void>
+  /** After a crash it simply runs again: to save that it is done costs more. Never the last one. */
+  readonly isUnsaved?: true
   /** Undoes a finished or half-finished `run`. Absent is success. */
   undo?(context: StepContext): Promise<void>
 }

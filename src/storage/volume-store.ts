@@ -326,7 +326,7 @@ export class VolumeStore implements Omit<Storage, 'detachStrayDevices'> {
 
   async lastCheckpoint(id: VolumeId): Promise<LastCheckpoint> {
     await this.#guard.assertPresent()
-    const { checkpoint, state, nextXid } = await controlFileOf(this.dataDirectory(id))
+    const { checkpoint, state, nextXid } = controlFileOf(this.dataDirectory(id))
     return { position: checkpoint, isShutDown: state === 'shut down', nextXid }
   }
 

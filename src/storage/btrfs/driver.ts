@@ -8,7 +8,7 @@
  * subvolume. Only contents of files written since must be fsynced before, and those lie at the top
  * of the data directory, unless Postgres ran there: then `syncfs`.
  */
-import { lstat, readdir, rm } from 'node:fs/promises'
+import { lstat, readdir, rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { leftOut, slotDirectory } from '../../domain/clone-contents.ts'
 import type { ServiceUser } from '../../lib/service-user.ts'
@@ -39,7 +39,7 @@ export function btrfsDriver(pool: string, owner: ServiceUser | undefined): Drive
       await Promise.all([assertAbsent(to), assertNoTablespaces(from)])
       await run('btrfs', ['subvolume', 'snapshot', from, to])
       await Promise.all([
-        ...leftOut.map((name) => rm(join(to, name), { recursive: true, force: true })),
+        ...leftOut.map((name) => removeEntry(join(to, name))),
         emptyDirectory(join(to, slotDirectory)),
       ])
       snapshots.add(to)
@@ -85,6 +85,15 @@ async function assertNoTablespaces(path: string): Promise<void> {
     if (link !== undefined) throw new Error(`a data directory has a tablespace: ${link.name}`)
   } catch (error) {
     if (!isAbsent(error)) throw error
+  }
+}
+
+/** One turn through the thread pool for each name that is not there or no directory: nearly all. */
+async function removeEntry(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if (!isAbsent(error)) await rm(path, { recursive: true, force: true })
   }
 }
 
