@@ -17,10 +17,11 @@ export async function exclusiveBytes(driver: Driver, directory: string): Promise
   return exclusive
 }
 
+/** Of files that have no other name: a finished segment of WAL is the source's own, by another link. */
 export function allocatedBytes(directory: string): number {
   return filesBelow(directory)
-    .map((file) => statSync(file, { throwIfNoEntry: false })?.blocks ?? 0)
-    .reduce((sum, blocks) => sum + blocks * 512, 0)
+    .flatMap((file) => statSync(file, { throwIfNoEntry: false }) ?? [])
+    .reduce((sum, { blocks, nlink }) => sum + (nlink === 1 ? blocks * 512 : 0), 0)
 }
 
 /** Where a piece of a file lies on the disk, in blocks of 1 KiB; `end` is not part of it. */

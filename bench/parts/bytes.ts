@@ -25,7 +25,7 @@ export const bytes: Part = {
     return {
       tables: [{ columns: bytesColumns, rows }],
       explain: [
-        `Data: bytes that no other branch shares (\`btrfs filesystem du\` after a sync). WAL: bytes allocated in its directory; one segment is ${readableBytes(segment)}. A create starts the branch’s Postgres before it is done, so “fresh” includes that first start. “Used once”: a client connected, read a row and left; then the endpoint was suspended.`,
+        `Data: bytes that no other branch shares (\`btrfs filesystem du\` after a sync). WAL: bytes allocated in its directory, without segments that it shares with its source by a link; one segment is ${readableBytes(segment)}. A create starts the branch’s Postgres before it is done, so “fresh” includes that first start. “Used once”: a client connected, read a row and left; then the endpoint was suspended.`,
       ],
     }
   },

@@ -140,6 +140,8 @@ const draftOf = ({ row }: StepContext) => row.uid as string as DraftId
 /** Both clusters with their computes, and the dump. Absent is success. */
 async function discardWork(services: Services, context: StepContext): Promise<void> {
   const sides = sidesOf(services, context)
+  const directories = [sides.old, sides.new].map(({ spec }) => spec.dataDirectory)
+  await services.computes.endUpgrade(directories)
   await discardScratch(services, sides.new)
   await discardScratch(services, sides.old)
   await services.storage.deleteDraft(sides.dump)
@@ -154,17 +156,17 @@ async function copy(services: Services, context: StepContext, signal: AbortSigna
   context.show({ doing: 'cloning the branch', done: 0, total: 1 })
   const source = await branchSource({ catalog }, row.input.source as BranchUid)
   const { time } = await placeVolume(services, source, sides.old.volume, sides.old.draft)
-  const template = await templateSource(services, sides.new.spec.major)
-  await placeVolume(services, template, sides.new.volume, sides.new.draft)
   const [from, to] = [sides.old.spec.uid, sides.new.spec.uid]
   const cancel = () => {
     for (const uid of [from, to]) computes.stop(uid, 'immediate').catch(() => undefined)
   }
   signal.addEventListener('abort', cancel, { once: true })
   try {
-    await Promise.all([sides.old, sides.new].map(({ spec }) => computes.ensureReady(spec)))
+    await computes.ensureReady(sides.old.spec)
     const reached = await computes.recoveredTo(from)
-    await copyContents(services, context, sides, signal)
+    const isComplete = await computes.canUpgradeCluster(sides.old.spec.major, sides.new.spec.major)
+    if (isComplete) await upgradeFiles(services, context, sides, signal)
+    else await copyContents(services, context, sides, signal)
     const branch = await catalog.branches.byUid(row.input.branch as BranchUid)
     if (branch === undefined) throw new Error('the row of a branch in the making is gone')
     const { volume } = sides.new
@@ -186,13 +188,46 @@ async function copy(services: Services, context: StepContext, signal: AbortSigna
   }
 }
 
-async function copyContents(
+/** By `pg_upgrade`, into a cluster that nobody has started: ours are all of a template that has. */
+async function upgradeFiles(
   { computes, roles, storage }: Services,
+  context: StepContext,
+  { old, new: fresh, dump }: Sides,
+  signal: AbortSignal,
+): Promise<void> {
+  context.show({ doing: 'upgrading its files', done: 0, total: 1 })
+  const cluster = await roles.beginUpgrade(computes.socketDirectory(old.spec.uid))
+  await computes.stop(old.spec.uid, 'fast')
+  await computes.initialize(fresh.spec.major, await storage.createDraft(fresh.draft))
+  await storage.linkWal(fresh.draft, fresh.volume)
+  await storage.publish(fresh.draft, fresh.volume)
+  await computes.upgradeCluster({
+    from: old.spec,
+    to: fresh.spec,
+    directory: await storage.createDraft(dump),
+    socketDirectory: computes.socketDirectory(old.spec.uid),
+    sharing: storage.can.instantClone ? 'clone' : 'link',
+    signal,
+  })
+  await failpoint('upgrade-branch.upgraded-files')
+  await computes.ensureReady(fresh.spec)
+  const socket = computes.socketDirectory(fresh.spec.uid)
+  await roles.finishUpgrade(socket, cluster)
+  await roles.prepareCluster(socket)
+}
+
+/** By dump and restore, a database after another, into a clone of the template. */
+async function copyContents(
+  services: Services,
   context: StepContext,
   sides: Sides,
   signal: AbortSignal,
 ): Promise<void> {
+  const { computes, roles, storage } = services
   const [from, to] = [sides.old.spec.uid, sides.new.spec.uid]
+  const template = await templateSource(services, sides.new.spec.major)
+  await placeVolume(services, template, sides.new.volume, sides.new.draft)
+  await computes.ensureReady(sides.new.spec)
   const [old, fresh] = [computes.socketDirectory(from), computes.socketDirectory(to)]
   const databases = await roles.copyCluster(old, fresh)
   for (const { name: database } of databases) {

@@ -13,6 +13,7 @@ import type { ComputeState, Computes, StopMode } from '../ports/compute.ts'
 import { bracketSource, markLog } from './bracket.ts'
 import { checkRelations } from './check-relations.ts'
 import { majorOf } from './cluster-major.ts'
+import { canUpgradeCluster, endUpgrade, upgradeCluster } from './cluster-upgrade.ts'
 import { boundComputeLog, forgetComputeLog } from './compute-log.ts'
 import type { ConnectTo } from './connection.ts'
 import { copyDatabase } from './database-copy.ts'
@@ -82,6 +83,7 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
     },
   }
 
+  const upgradeRoom = { toolchains, serviceUser, processes: processTable, clock }
   const socketDirectory = (uid: EndpointUid): string => join(layout.run, uid)
   const supervisorOf = (uid: EndpointUid): Supervisor => {
     if (closing.signal.aborted) throw new Error('the compute room is closed')
@@ -162,6 +164,9 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
       const directories = toolchains.programDirectories()
       return copyDatabase({ serviceUser, directories }, runningAt(from), runningAt(to), how)
     },
+    canUpgradeCluster: (from, to) => canUpgradeCluster({ toolchains }, from, to),
+    upgradeCluster: (job) => upgradeCluster(upgradeRoom, job),
+    endUpgrade: (dataDirectories) => endUpgrade(upgradeRoom, dataDirectories),
     majorOf,
     sweepToolchains: () => toolchains.sweep(processTable),
     checkRelations: async (uid, how) => checkRelations(runningAt(uid), how),

@@ -22,4 +22,9 @@ export const upgradeReasons = {
     say: "The database '{database}' cannot be copied to Postgres {to}: {problem}",
     next: 'Change what stands against it on a branch of the branch, and upgrade that one. Nothing was changed.',
   },
+  UPGRADE_REFUSED: {
+    code: 'INVALID_STATE',
+    say: 'pg_upgrade to Postgres {to} refuses: {problem}',
+    next: 'Change what stands against it on a branch of the branch, and upgrade that one. Nothing was changed.',
+  },
 } as const satisfies Record<string, ReasonSpec>

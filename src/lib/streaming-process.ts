@@ -58,7 +58,9 @@ export async function runLong(
     })
     signal.throwIfAborted()
     if (code !== 0) {
-      throw new CommandFailed(command, code ?? undefined, kept.join('\n'))
+      // Some programs tell their errors to standard output.
+      const said = kept.length > 0 ? kept : lines(Buffer.concat(output)).slice(-keptLines)
+      throw new CommandFailed(command, code ?? undefined, said.join('\n'))
     }
     return Buffer.concat(output).toString('utf8')
   } finally {
@@ -66,3 +68,5 @@ export async function runLong(
     signal.removeEventListener('abort', end)
   }
 }
+
+const lines = (output: Buffer): readonly string[] => output.toString('utf8').trimEnd().split('\n')

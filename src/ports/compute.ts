@@ -163,6 +163,24 @@ export interface CopyDatabase {
   readonly signal: AbortSignal
 }
 
+export interface UpgradeCluster {
+  /** Shut down, and thrown away afterwards. */
+  readonly from: DataDirectory
+  /** Fresh from `initialize`, never started. */
+  readonly to: DataDirectory
+  /** Empty and the service user's, for what it writes; another one, with a short path, for sockets. */
+  readonly directory: string
+  readonly socketDirectory: string
+  /** Of files of tables: `clone` where the file system shares extents, else `link`. */
+  readonly sharing: 'clone' | 'link'
+  readonly signal: AbortSignal
+}
+
+export interface DataDirectory {
+  readonly major: PostgresMajor
+  readonly dataDirectory: string
+}
+
 export interface Computes {
   /** Installed toolchains, best first. */
   toolchains(): readonly ToolchainInfo[]
@@ -246,6 +264,12 @@ export interface Computes {
    * UPGRADE_TOOL_MISSING, UPGRADE_FAILED with what Postgres said.
    */
   copyDatabase(from: EndpointUid, to: EndpointUid, how: CopyDatabase): Promise<void>
+  /** Whether both installations hold all that `pg_upgrade` needs. */
+  canUpgradeCluster(from: PostgresMajor, to: PostgresMajor): Promise<boolean>
+  /** `pg_upgrade`. Throws UPGRADE_REFUSED with what it said. */
+  upgradeCluster(job: UpgradeCluster): Promise<void>
+  /** Ends what an upgrade of these data directories left running that was cut short. */
+  endUpgrade(dataDirectories: readonly string[]): Promise<void>
   /** Which major a data directory is of; `undefined`: of none that runs here. */
   majorOf(dataDirectory: string): Promise<PostgresMajor | undefined>
 

@@ -28,6 +28,19 @@ export interface CopiedDatabase {
   readonly isOpen: boolean
 }
 
+/** A label of ours on a role or database; of both the names, since oids are a cluster's own. */
+export interface LabelRow {
+  readonly provider: string
+  readonly label: string
+  readonly name: string | null
+  readonly owner: string | null
+}
+
+export interface ClusterToUpgrade {
+  readonly databases: readonly CopiedDatabase[]
+  readonly labels: readonly LabelRow[]
+}
+
 export interface Roles extends RoleResources {
   /**
    * Makes a fresh cluster ours (or an older one up to date): `databricks_superuser`, the owner role,
@@ -86,6 +99,10 @@ export interface Roles extends RoleResources {
   missingExtensions(from: string, to: string, database: string): Promise<readonly string[]>
   /** Makes them in the other cluster as their owners did. */
   copyExtensions(from: string, to: string, database: string): Promise<void>
+  /** Opens databases that let nobody in, and reads what `pg_upgrade` leaves behind. */
+  beginUpgrade(socketDirectory: string): Promise<ClusterToUpgrade>
+  /** After it, in the later major: labels, later versions of extensions, and as `finishCopy`. */
+  finishUpgrade(socketDirectory: string, cluster: ClusterToUpgrade): Promise<void>
   /** Counts rows for the planner, and closes the databases that were closed. */
   finishCopy(socketDirectory: string, databases: readonly CopiedDatabase[]): Promise<void>
 }

@@ -6,7 +6,7 @@
  */
 import { defaultDatabase } from '../domain/branch.ts'
 import { hours } from '../lib/time.ts'
-import type { CopiedDatabase } from '../ports/roles.ts'
+import type { ClusterToUpgrade, CopiedDatabase, LabelRow } from '../ports/roles.ts'
 import type { AdminDoor, AdminSession } from './admin-session.ts'
 import { labelClass, providers } from './resource-label.ts'
 import { adminDatabase, markers, narrowedMarker, superuser } from './role-names.ts'
@@ -115,13 +115,6 @@ FROM pg_shseclabel l
   LEFT JOIN pg_authid o ON l.provider = '${providers.database}' AND o.oid = (l.label::jsonb->>'owner')::oid
 WHERE l.classoid = ${labelClass} AND l.provider IN ('${providers.role}', '${providers.database}')`
 
-interface LabelRow {
-  readonly provider: string
-  readonly label: string
-  readonly name: string | null
-  readonly owner: string | null
-}
-
 /** Before the databases are filled: answers which there are. May run again on what an earlier run left. */
 export async function copyCluster(
   door: AdminDoor,
@@ -156,6 +149,44 @@ export async function copyCluster(
   const closed = source.databases.filter(({ isOpen }) => !isOpen)
   await door.visit(from, (session) => allowSessions(session, closed, true))
   return source.databases.map(({ name, isOpen }) => ({ name, isOpen }))
+}
+
+/** Before `pg_upgrade`, which wants to enter each database and does not see our labels. */
+export async function beginUpgrade(door: AdminDoor, from: string): Promise<ClusterToUpgrade> {
+  return door.visit(from, async (session) => {
+    const found = await session.rows<Database>(databases)
+    await allowSessions(
+      session,
+      found.filter(({ isOpen }) => !isOpen),
+      true,
+    )
+    return {
+      databases: found.map(({ name, isOpen }) => ({ name, isOpen })),
+      labels: await session.rows<LabelRow>(labels),
+    }
+  })
+}
+
+/** After `pg_upgrade`, in the later major. */
+export async function finishUpgrade(
+  door: AdminDoor,
+  socketDirectory: string,
+  { databases, labels }: ClusterToUpgrade,
+): Promise<void> {
+  for (const database of databases) {
+    await door.visit(socketDirectory, updateExtensions, database.name, hours(6))
+  }
+  await door.visit(socketDirectory, (session) => writeLabels(session, labels))
+  await finishCopy(door, socketDirectory, databases)
+}
+
+/** Scripts of a later version of what is there already, where the installation has one. */
+async function updateExtensions(session: AdminSession): Promise<void> {
+  const outdated = await session.rows<{ name: string }>(
+    'SELECT name FROM pg_available_extensions WHERE installed_version <> default_version',
+  )
+  for (const extension of outdated)
+    await session.run(`ALTER EXTENSION ${name(extension.name)} UPDATE`)
 }
 
 /** After the databases are filled. */

@@ -5,7 +5,7 @@ import type { Clock } from '../lib/time.ts'
 import type { LoginIdentity, Narrowing, PasswordVerifier, Roles } from '../ports/roles.ts'
 import { AdminDoor, type AdminSession, settle } from './admin-session.ts'
 import { adoptionPlan } from './adoption-plan.ts'
-import { copyCluster, finishCopy } from './copy-cluster.ts'
+import { beginUpgrade, copyCluster, finishCopy, finishUpgrade } from './copy-cluster.ts'
 import { copyExtensions, missingExtensions } from './copy-extensions.ts'
 import { inspect } from './inspect.ts'
 import { managerEndPlan } from './manager-end-plan.ts'
@@ -50,6 +50,8 @@ export function openRoles({ clock, log }: { readonly clock: Clock; readonly log:
   return {
     prepareCluster: (socketDirectory) => prepareCluster(door, socketDirectory),
     copyCluster: (from, to) => copyCluster(door, from, to),
+    beginUpgrade: (socketDirectory) => beginUpgrade(door, socketDirectory),
+    finishUpgrade: (socketDirectory, cluster) => finishUpgrade(door, socketDirectory, cluster),
     finishCopy: (socketDirectory, databases) => finishCopy(door, socketDirectory, databases),
     missingExtensions: (from, to, database) => missingExtensions(door, from, to, database),
     copyExtensions: (from, to, database) => copyExtensions(door, from, to, database),
