@@ -24,7 +24,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   oauth: ['lib', 'domain', 'actions'],
   gateway: ['lib', 'wire', 'domain', 'actions'],
   client: ['lib'],
-  cli: ['lib', 'client'],
+  worktree: ['lib'],
+  cli: ['lib', 'client', 'worktree'],
 }
 
 /** Of `lib`, the domain sees only what cannot do I/O. */

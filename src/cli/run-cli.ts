@@ -42,6 +42,11 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./env-command.ts')).fillEnv,
   },
   {
+    name: 'dev',
+    describe: 'Give this git worktree a branch of its own.',
+    load: async () => (await import('./dev-command.ts')).fillDev,
+  },
+  {
     name: 'psql',
     describe: 'Open psql on a branch.',
     load: async () => (await import('./psql-command.ts')).fillPsql,

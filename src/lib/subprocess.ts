@@ -1,4 +1,5 @@
 /** One-shot commands: an argv array, never a shell, fixed locale, bounded in time. */
+import { execFile } from 'node:child_process'
 import { x } from 'tinyexec'
 import { type Millis, minutes } from './time.ts'
 
@@ -42,4 +43,29 @@ export async function run(
     throw new CommandFailed(`${command} ${args[0] ?? ''}`.trim(), result.exitCode, result.stderr)
   }
   return result.stdout
+}
+
+/** As `run`, for output whose every byte counts. Rejects with ENOENT where there is no such program. */
+export function runForBytes(
+  command: string,
+  args: readonly string[],
+  { env = {}, cwd, patience = minutes(2) }: Pick<Command, 'env' | 'cwd' | 'patience'> = {},
+): Promise<Buffer> {
+  const options = {
+    encoding: 'buffer' as const,
+    timeout: patience,
+    maxBuffer: 64 * 2 ** 20,
+    env: { ...process.env, LC_ALL: 'C', ...env },
+    ...(cwd === undefined ? {} : { cwd }),
+  }
+  return new Promise((resolve, reject) => {
+    execFile(command, [...args], options, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout)
+      else if (error.code === 'ENOENT') reject(error)
+      else {
+        const code = typeof error.code === 'number' ? error.code : undefined
+        reject(new CommandFailed(`${command} ${args[0] ?? ''}`, code, stderr.toString('utf8')))
+      }
+    })
+  })
 }

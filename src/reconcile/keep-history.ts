@@ -34,7 +34,7 @@ const countedAtRestEvery = days(1)
 /** To ask a file system costs a second for a base that a thousand others share: so much rest for each count. */
 const restPerCount = 20
 /** After a look at a branch that is asleep, in times of what it took. */
-const restPerLook = 2
+const restPerLook = 9
 /** Those that are awake are looked at first, and again after so long. */
 const longestRun = seconds(5)
 /** A branch that has just become READY is somebody's who wants to connect. */

@@ -1,0 +1,184 @@
+/**
+ * `lakelet dev`: in a git worktree, the one command between a checkout and a database of its own: finds or makes the
+ * branch that belongs to it, writes the env file, runs the migrations.
+ */
+import { spawn } from 'node:child_process'
+import { relative } from 'node:path'
+import type { Command } from 'commander'
+import type { Branch } from '../client/resources.ts'
+import { humanDurationForms, parseHumanDuration, toWireDuration } from '../lib/human-duration.ts'
+import { branchIdFor } from '../worktree/branch-id.ts'
+import { isSafeFromAdd, openEnvFile, writeEnvFile } from '../worktree/env-file.ts'
+import { findWorktree, labelOf, type Worktree } from '../worktree/git-worktree.ts'
+import { findProjectFile, type ProjectFile } from '../worktree/project-file.ts'
+import { type CommandContext, type FillCommand, sharedOptions } from './command-context.ts'
+import { clientFor, connect } from './connection.ts'
+import { findProject } from './psql-target.ts'
+import { Refusal } from './refusal.ts'
+import { type CliIo, coloursFor, printable, printJson } from './terminal.ts'
+import { accessTo, type Found, findOrMakeBranch, variablesOf } from './worktree-branch.ts'
+
+const details = `
+The branch is named for your login and for the git branch of this worktree (a detached worktree's
+own name), and made when it is not there yet: of the branch of the git branch that this one was made
+from, else of the project's default branch. lakelet.toml at the top of the worktree says more:
+
+  project = "store"                  # else the only one
+  source = "parent"                  # or the id of a branch
+  env_file = ".env"
+  migrate = "alembic upgrade head"
+  [[ttl]]
+  match = "release/*"                # git branches; the first that fits
+  ttl = "none"
+  [[ttl]]
+  ttl = "6h"
+  [env]                              # names of your own
+  DATABASE_URL = "url"               # url host port database user password sslmode sslrootcert
+                                     # branch branch_expire_time endpoint credential_expire_time`
+
+interface DevFlags {
+  readonly project?: string
+  readonly source?: string
+  readonly ttl?: string
+  readonly migrate: boolean
+  readonly printName?: boolean
+}
+
+export const fillDev: FillCommand = (command, context) => {
+  command
+    .option('--project <id>', 'id of the project')
+    .option('--source <branch>', 'id of the branch to make it from, when it is new')
+    .option('--ttl <time>', 'how long it lives, when it is new: 6h, 7d or none')
+    .option('--no-migrate', 'do not run migrations')
+    .option('--print-name', 'print the id of the branch and do nothing')
+    .addHelpText('after', details)
+    .action(async (flags: DevFlags) => {
+      const { io } = context
+      const worktree = await findWorktree(io.cwd)
+      const file = await findProjectFile(io.cwd, worktree.root)
+      await serve(command, context, worktree, file, flags)
+    })
+}
+
+async function serve(
+  command: Command,
+  context: CommandContext,
+  worktree: Worktree,
+  file: ProjectFile,
+  flags: DevFlags,
+): Promise<void> {
+  const { io } = context
+  const options = sharedOptions(command)
+  const expiry = expiryOf(flags.ttl)
+  const connection = await connect(options, io)
+  const client = clientFor(connection, options, io)
+  if (flags.printName) {
+    io.stdout.write(`${branchIdFor((await client.me()).userName, labelOf(worktree))}\n`)
+    return
+  }
+  const env = await openEnvFile(worktree, file) // refused before anything is made
+  const [{ userName: login }, project] = await Promise.all([
+    client.me(),
+    findProject(client, flags.project ?? file.project),
+  ])
+  const wanted = { project, source: flags.source, expiry }
+  const found = await findOrMakeBranch(client, worktree, file, login, wanted, io)
+  const access = await accessTo(client, connection, found.branch, file, login, io)
+  const variables = variablesOf(file, access)
+  await writeEnvFile(env, worktree, variables)
+  const isMigrated = flags.migrate && file.migrate !== undefined
+  const shown = {
+    branch: found.branch.name,
+    is_new: found.isNew,
+    source_branch: found.branch.status?.source_branch,
+    expire_time: found.branch.status?.expire_time,
+    endpoint: access.endpoint,
+    host: access.host,
+    port: Number(access.port),
+    database: access.database,
+    user: access.user,
+    env_file: env.path,
+    ...(isMigrated ? { migrated: file.migrate } : {}),
+  }
+  if (isMigrated)
+    await migrate(file.migrate ?? '', file, { ...io.env, ...variables }, options.output === 'json')
+  if (options.output === 'json') return printJson(shown, io)
+  show(found, { ...shown, envFile: relative(io.cwd, env.path) || env.path }, io)
+  if (!(await isSafeFromAdd(worktree, env))) {
+    const { yellow } = coloursFor(io.stderr, io)
+    io.stderr.write(
+      `${yellow('Note:')} git does not ignore ${relative(worktree.root, env.path)}, which holds a password. Add it to .gitignore.\n`,
+    )
+  }
+}
+
+function expiryOf(ttl: string | undefined) {
+  if (ttl === undefined) return undefined
+  if (ttl === 'none') return { no_expiry: true } as const
+  const length = parseHumanDuration(ttl)
+  if (length === undefined || length <= 0) {
+    throw new Refusal(
+      `--ttl: ${JSON.stringify(ttl)} is no length of time`,
+      `Give none, or ${humanDurationForms}.`,
+    )
+  }
+  return { ttl: toWireDuration(length) }
+}
+
+/** In a shell, as the project file writes it, where the project file lies. */
+function migrate(
+  line: string,
+  { directory }: Pick<ProjectFile, 'directory'>,
+  env: CliIo['env'],
+  isQuiet: boolean,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('sh', ['-c', line], {
+      cwd: directory,
+      env,
+      // Standard output is for the answer alone.
+      stdio: ['inherit', isQuiet ? 2 : 'inherit', 'inherit'],
+    })
+    child.once('error', reject)
+    child.once('exit', (code, signal) => {
+      if (code === 0) return resolve()
+      reject(
+        new Refusal(
+          `migrations ended with ${signal ?? code}: ${line}`,
+          'The branch is there and the env file is written: mend them and run lakelet dev again.',
+        ),
+      )
+    })
+  })
+}
+
+interface Shown {
+  readonly branch: string
+  readonly host: string
+  readonly port: number
+  readonly database: string
+  readonly user: string
+  readonly envFile: string
+  readonly migrated?: string | undefined
+}
+
+function show({ branch, isNew }: Found, shown: Shown, io: CliIo): void {
+  const id = shown.branch.slice(shown.branch.lastIndexOf('/') + 1)
+  const rows: readonly (readonly [string, string])[] = [
+    ['Branch', `${id} (${isNew ? made(branch) : 'was there'}, ${ends(branch)})`],
+    ['Postgres', `${shown.host}:${shown.port}, database ${shown.database}, as ${shown.user}`],
+    ['Wrote', shown.envFile],
+    ...(shown.migrated === undefined ? [] : [['Migrated', shown.migrated] as const]),
+    ['Next', `lakelet psql ${shown.branch.split('/')[1]}/${id}`],
+  ]
+  const { bold } = coloursFor(io.stdout, io)
+  for (const [what, text] of rows) io.stdout.write(`${bold(what.padEnd(9))} ${printable(text)}\n`)
+}
+
+const made = ({ status }: Branch): string => {
+  const source = status?.source_branch
+  return source === undefined ? 'new' : `new, of ${source.slice(source.lastIndexOf('/') + 1)}`
+}
+
+const ends = ({ status }: Branch): string =>
+  status?.expire_time === undefined ? 'never ends' : `ends ${status.expire_time}`

@@ -1,0 +1,152 @@
+/**
+ * The branch that belongs to a worktree: found by its name or made, with what programs need to get in. Whatever was asked
+ * for twice is made once.
+ */
+import { ApiError } from '../client/api-error.ts'
+import type { LakeletClient } from '../client/lakelet-client.ts'
+import type { Branch } from '../client/resources.ts'
+import { systemClock } from '../lib/time.ts'
+import { branchIdFor } from '../worktree/branch-id.ts'
+import { branchLabel, labelOf, parentBranch, type Worktree } from '../worktree/git-worktree.ts'
+import type { EnvField, ProjectFile } from '../worktree/project-file.ts'
+import { expiryFor } from '../worktree/project-file.ts'
+import type { Connection } from './connection.ts'
+import { awaitOperation } from './operation-output.ts'
+import { hostOf } from './psql-command.ts'
+import { findEndpoint } from './psql-target.ts'
+import { Refusal } from './refusal.ts'
+import type { CliIo } from './terminal.ts'
+
+export interface Wanted {
+  /** Full name. */
+  readonly project: string
+  /** Id of another source than the worktree's own. */
+  readonly source: string | undefined
+  /** What `spec` says of its end; else the project file's rules do. */
+  readonly expiry: { readonly ttl: string } | { readonly no_expiry: true } | undefined
+}
+
+export interface Found {
+  readonly branch: Branch
+  readonly isNew: boolean
+}
+
+/** How often a branch that somebody else is making is looked at. */
+const lookAgain = 200
+const mostLooks = 300
+
+export async function findOrMakeBranch(
+  client: LakeletClient,
+  worktree: Worktree,
+  file: ProjectFile,
+  login: string,
+  { project, source, expiry }: Wanted,
+  io: CliIo,
+): Promise<Found> {
+  const label = labelOf(worktree)
+  const id = branchIdFor(login, label)
+  const name = `${project}/branches/${id}`
+  const there = await getIfThere(client, name)
+  if (there !== undefined) return { branch: await untilReady(client, there), isNew: false }
+  const from = source ?? (await sourceOf(client, worktree, file, login, project))
+  if (from === id) throw new Refusal(`a branch cannot be its own source: ${id}`)
+  const spec = {
+    ...(from === undefined ? {} : { source_branch: `${project}/branches/${from}` }),
+    ...(expiry ?? expiryFor(file, label.text)),
+  }
+  try {
+    const operation = await client.branches.create(project, id, { spec })
+    await awaitOperation(client, operation, {}, `Creating ${id}`, io)
+    return { branch: await client.branches.get(name), isNew: true }
+  } catch (error) {
+    // Another run was faster; its branch is ours as well.
+    if (!(error instanceof ApiError && error.status === 409)) throw error
+    return { branch: await untilReady(client, await client.branches.get(name)), isNew: false }
+  }
+}
+
+/** Id of the source; `undefined`: the project's default branch. */
+async function sourceOf(
+  client: LakeletClient,
+  worktree: Worktree,
+  { source }: ProjectFile,
+  login: string,
+  project: string,
+): Promise<string | undefined> {
+  if (source !== 'parent') return source
+  const parent = await parentBranch(worktree)
+  if (parent === undefined) return undefined
+  const id = branchIdFor(login, branchLabel(parent))
+  return (await getIfThere(client, `${project}/branches/${id}`)) === undefined ? undefined : id
+}
+
+async function getIfThere(client: LakeletClient, name: string): Promise<Branch | undefined> {
+  try {
+    return await client.branches.get(name)
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined
+    throw error
+  }
+}
+
+/** Somebody else may be making it at this moment. */
+async function untilReady(client: LakeletClient, branch: Branch): Promise<Branch> {
+  let seen = branch
+  for (let looks = 0; looks < mostLooks; looks += 1) {
+    const state = seen.status?.current_state
+    if (state === undefined || state === 'READY') return seen
+    await systemClock.sleep(lookAgain as Parameters<typeof systemClock.sleep>[0])
+    seen = await client.branches.get(branch.name)
+  }
+  throw new Refusal(
+    `${branch.name} is ${seen.status?.current_state} and does not become READY`,
+    'See its operation: lakelet postgres get-branch',
+  )
+}
+
+/** Everything that a program needs to get in, by the names of the project file. */
+export async function accessTo(
+  client: LakeletClient,
+  { local }: Pick<Connection, 'local'>,
+  branch: Branch,
+  { database }: Pick<ProjectFile, 'database'>,
+  login: string,
+  io: CliIo,
+): Promise<Readonly<Record<EnvField, string>>> {
+  const [, project = '', , id = ''] = branch.name.split('/')
+  const endpoint = await findEndpoint(client, { project, branch: id })
+  const host = hostOf(endpoint.name, endpoint.status, io)
+  const { token, expire_time = '' } = await client.generateDatabaseCredential({
+    endpoint: endpoint.name,
+  })
+  const port = String(local?.pgPort ?? (io.env.PGPORT || 5432))
+  const sslrootcert = local?.caFile ?? io.env.PGSSLROOTCERT ?? ''
+  const [user, password, name] = [login, token, database].map(encodeURIComponent)
+  const query = new URLSearchParams({
+    sslmode: 'require',
+    ...(sslrootcert === '' ? {} : { sslrootcert }),
+  })
+  return {
+    url: `postgresql://${user}:${password}@${host}:${port}/${name}?${query}`,
+    host,
+    port,
+    database,
+    user: login,
+    password: token,
+    sslmode: 'require',
+    sslrootcert,
+    branch: branch.name,
+    branch_expire_time: branch.status?.expire_time ?? '',
+    endpoint: endpoint.name,
+    credential_expire_time: String(expire_time),
+  }
+}
+
+/** As the project file names them; what is empty is left out. */
+export function variablesOf(
+  { env }: Pick<ProjectFile, 'env'>,
+  access: Readonly<Record<EnvField, string>>,
+): Readonly<Record<string, string>> {
+  const pairs = Object.entries(env).map(([name, field]) => [name, access[field]] as const)
+  return Object.fromEntries(pairs.filter(([, value]) => value !== ''))
+}

@@ -1,0 +1,143 @@
+/**
+ * `lakelet.toml`: what everybody who works on a repository agrees on. Committed, so no secrets. It lies in the worktree's top
+ * directory or, for one project of several in a repository, in the directory of the project.
+ */
+import { readFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { z } from 'zod'
+import { humanDurationForms, parseHumanDuration, toWireDuration } from '../lib/human-duration.ts'
+import { WorktreeProblem } from './worktree-problem.ts'
+
+export const projectFileName = 'lakelet.toml'
+
+/** What an env variable can hold. */
+export const envFields = [
+  'url',
+  'host',
+  'port',
+  'database',
+  'user',
+  'password',
+  'sslmode',
+  'sslrootcert',
+  'branch',
+  'branch_expire_time',
+  'endpoint',
+  'credential_expire_time',
+] as const
+export type EnvField = (typeof envFields)[number]
+
+/** The names that Postgres's own clients and the store example read. */
+const usualEnv: Readonly<Record<string, EnvField>> = {
+  LAKEBASE_BRANCH: 'branch',
+  LAKEBASE_BRANCH_EXPIRE_TIME: 'branch_expire_time',
+  LAKEBASE_ENDPOINT: 'endpoint',
+  LAKEBASE_CREDENTIAL_EXPIRE_TIME: 'credential_expire_time',
+  PGHOST: 'host',
+  PGPORT: 'port',
+  PGDATABASE: 'database',
+  PGUSER: 'user',
+  PGPASSWORD: 'password',
+  PGSSLMODE: 'sslmode',
+  PGSSLROOTCERT: 'sslrootcert',
+  DATABASE_URL: 'url',
+}
+
+const id = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'is no id: a-z, 0-9 and hyphens, at most 63')
+const ttl = z.string().refine((text) => text === 'none' || (parseHumanDuration(text) ?? 0) > 0, {
+  error: `is neither "none" nor ${humanDurationForms}`,
+})
+const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is no name of a variable')
+const insideOf = z
+  .string()
+  .min(1)
+  .refine((path) => !path.startsWith('/') && !path.split(/[\\/]/).includes('..'), {
+    error: 'must lie below the directory of lakelet.toml',
+  })
+
+const schema = z.strictObject({
+  project: id.optional(),
+  source: z.union([z.literal('parent'), id]).default('parent'),
+  database: z.string().min(1).max(63).default('databricks_postgres'),
+  env_file: insideOf.default('.env'),
+  env: z.record(variable, z.enum(envFields)).default(usualEnv),
+  migrate: z.string().min(1).optional(),
+  ttl: z
+    .array(z.strictObject({ match: z.string().min(1).default('*'), ttl }))
+    .default([{ match: '*', ttl: '6h' }]),
+})
+
+export interface ProjectFile extends z.output<typeof schema> {
+  /** Where it lies, or the top of the worktree when there is none. */
+  readonly directory: string
+  /** `undefined`: there is none. */
+  readonly path: string | undefined
+}
+
+/** The nearest one from `directory` up to `root`; without one, what holds anyway. Throws WorktreeProblem. */
+export async function findProjectFile(directory: string, root: string): Promise<ProjectFile> {
+  for (let at = directory; isInside(root, at); at = dirname(at)) {
+    const path = join(at, projectFileName)
+    const text = await readIfPresent(path)
+    if (text !== undefined) return { ...(await parseProjectFile(text, path)), directory: at, path }
+    if (at === dirname(at)) break
+  }
+  return { ...schema.parse({}), directory: root, path: undefined }
+}
+
+/** Throws WorktreeProblem with the first thing that is wrong, by its name in the file. */
+export async function parseProjectFile(
+  text: string,
+  path: string,
+): Promise<z.output<typeof schema>> {
+  const { parseTOML } = await import('confbox/toml') // only when there is a file: it costs start time
+  let content: unknown
+  try {
+    content = parseTOML(text)
+  } catch (error) {
+    const said = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
+    throw new WorktreeProblem(`${path} is not TOML: ${said}`, 'Mend it, or remove it.')
+  }
+  const read = schema.safeParse(content)
+  if (read.success) return read.data
+  const [issue] = read.error.issues
+  const field = issue?.path.join('.') ?? ''
+  const what = issue?.code === 'unrecognized_keys' ? issue.keys.join(', ') : field
+  const says =
+    issue?.code === 'unrecognized_keys' ? 'is nothing that it knows' : (issue?.message ?? '')
+  throw new WorktreeProblem(
+    `${path}: ${what || 'it'}: ${says}`,
+    `It knows: ${Object.keys(schema.shape).join(', ')}.`,
+  )
+}
+
+/** `spec` of a branch: when it ends. The first rule whose pattern fits the git branch's name counts. */
+export function expiryFor(
+  { ttl: rules }: Pick<ProjectFile, 'ttl'>,
+  label: string,
+): { readonly ttl: string } | { readonly no_expiry: true } {
+  const rule = rules.find(({ match }) => fits(match, label))
+  const length = parseHumanDuration(rule?.ttl ?? '6h')
+  return rule?.ttl === 'none' || length === undefined
+    ? { no_expiry: true }
+    : { ttl: toWireDuration(length) }
+}
+
+/** `*` is any text, `?` any character. */
+function fits(pattern: string, text: string): boolean {
+  const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&')
+  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's').test(text)
+}
+
+const isInside = (root: string, path: string): boolean =>
+  !relative(root, path).split(/[\\/]/).includes('..')
+
+async function readIfPresent(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOENT') return undefined
+    throw new WorktreeProblem(`${path} cannot be read (${String(code)})`)
+  }
+}
