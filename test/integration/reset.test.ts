@@ -272,6 +272,9 @@ describe('a reset', () => {
     })
     const early = await refusal(server, 'POST', `${made.name}/restore`, { time: one.time })
     expect(early.text).toContain('past')
+    // A position of the log as it was before the restore, on a timeline that is another one now.
+    const other = await refusal(server, 'POST', `${made.name}/restore`, { lsn: one.lsn })
+    expect(other.text).toContain((await history()).window_start_lsn)
     await mark('four')
     const four = await mark('five')
     await mark('six')
