@@ -3,9 +3,11 @@
  * nothing reaches outside of the pool. Drafts lie as deep as volumes: the relative `pg_wal` link of a
  * draft is right before its rename and after.
  */
+import { readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { Layout } from '../domain/layout.ts'
 import type { DraftId, VolumeId } from '../ports/storage.ts'
+import { isAbsent } from './pool-faults.ts'
 
 const SEGMENT = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/
 /** Names that the pool uses itself beside projects. */
@@ -68,4 +70,23 @@ export function draftPaths(layout: Layout, id: DraftId): DraftPaths {
 export function walLink(layout: Layout, id: VolumeId): string {
   const { data, live } = volumePaths(layout, id)
   return relative(data, live)
+}
+
+/** Every `<a>/<b>` below a directory that can be a volume's id. */
+export async function pairsBelow(directory: string): Promise<readonly VolumeId[]> {
+  const found: VolumeId[] = []
+  for (const group of await readdir(directory, { withFileTypes: true })) {
+    if (!group.isDirectory() || parseVolumeId(`${group.name}/x`) === undefined) continue
+    let names: readonly string[] = []
+    try {
+      names = await readdir(join(directory, group.name))
+    } catch (error) {
+      if (!isAbsent(error)) throw error // pruned meanwhile
+    }
+    for (const name of names) {
+      const id = `${group.name}/${name}`
+      if (parseVolumeId(id) !== undefined) found.push(id as VolumeId)
+    }
+  }
+  return found
 }

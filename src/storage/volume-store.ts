@@ -51,6 +51,7 @@ import {
   type DraftPaths,
   draftPaths,
   draftsDirectory,
+  pairsBelow,
   parseVolumeId,
   poolStrays,
   poolTrash,
@@ -484,22 +485,3 @@ const removeTree = (path: string): Promise<void> => rm(path, { recursive: true, 
 
 /** The first segment; a volume id was parsed before. */
 const groupOf = (id: VolumeId): string => parseVolumeId(id)?.[0] ?? ''
-
-/** Every `<a>/<b>` below a directory that can be a volume's id. */
-async function pairsBelow(directory: string): Promise<readonly VolumeId[]> {
-  const found: VolumeId[] = []
-  for (const group of await readdir(directory, { withFileTypes: true })) {
-    if (!group.isDirectory() || parseVolumeId(`${group.name}/x`) === undefined) continue
-    let names: readonly string[] = []
-    try {
-      names = await readdir(join(directory, group.name))
-    } catch (error) {
-      if (!isAbsent(error)) throw error // pruned meanwhile
-    }
-    for (const name of names) {
-      const id = `${group.name}/${name}`
-      if (parseVolumeId(id) !== undefined) found.push(id as VolumeId)
-    }
-  }
-  return found
-}
