@@ -1,10 +1,12 @@
 /** `lakelet branch VERB`: what can be done with a branch beside the verbs of the API's own grammar. */
 import type { FillCommand } from './command-context.ts'
+import { fillUse } from './dev-command.ts'
 import { fillReset, fillRestore } from './reset-command.ts'
 import { fillUpgrade } from './upgrade-command.ts'
 import { fillVerify } from './verify-command.ts'
 
 export const fillBranch: FillCommand = (group, context) => {
+  fillUse(group.command('use').description('Use a branch in this git worktree.'), context)
   fillReset(
     group.command('reset').description('Give a branch what its source branch holds now.'),
     context,

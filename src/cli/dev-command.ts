@@ -9,14 +9,22 @@ import type { Branch } from '../client/resources.ts'
 import { humanDurationForms, parseHumanDuration, toWireDuration } from '../lib/human-duration.ts'
 import { branchIdFor } from '../worktree/branch-id.ts'
 import { isSafeFromAdd, openEnvFile, writeEnvFile } from '../worktree/env-file.ts'
-import { findWorktree, labelOf, type Worktree } from '../worktree/git-worktree.ts'
-import { findProjectFile, type ProjectFile } from '../worktree/project-file.ts'
+import { labelOf } from '../worktree/git-worktree.ts'
+import type { ProjectFile } from '../worktree/project-file.ts'
 import { type CommandContext, type FillCommand, sharedOptions } from './command-context.ts'
-import { clientFor, connect } from './connection.ts'
-import { findProject } from './psql-target.ts'
+import { branchArgument, findBranch, findProject, readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import { type CliIo, coloursFor, printable, printJson } from './terminal.ts'
-import { accessTo, type Found, findOrMakeBranch, variablesOf } from './worktree-branch.ts'
+import {
+  accessTo,
+  type Found,
+  findOrMakeBranch,
+  findPlace,
+  type Place,
+  type Reached,
+  reach,
+  variablesOf,
+} from './worktree-branch.ts'
 
 const details = `
 The branch is named for your login and for the git branch of this worktree (a detached worktree's
@@ -54,39 +62,65 @@ export const fillDev: FillCommand = (command, context) => {
     .addHelpText('after', details)
     .action(async (flags: DevFlags) => {
       const { io } = context
-      const worktree = await findWorktree(io.cwd)
-      const file = await findProjectFile(io.cwd, worktree.root)
-      await serve(command, context, worktree, file, flags)
+      const expiry = expiryOf(flags.ttl)
+      const place = await findPlace(io)
+      const { worktree, file } = place
+      const server = await reach(command, context)
+      if (flags.printName) {
+        const { userName } = await server.client.me()
+        io.stdout.write(`${branchIdFor(userName, labelOf(worktree))}\n`)
+        return
+      }
+      await serve(command, context, { place, server, isMigrated: flags.migrate }, async (login) => {
+        const project = await findProject(server.client, flags.project ?? file.project)
+        const wanted = { project, source: flags.source, expiry }
+        return findOrMakeBranch(server.client, worktree, file, login, wanted, io)
+      })
     })
+}
+
+/** `lakelet branch use`: a branch that is there already, in place of the worktree's own. */
+export const fillUse: FillCommand = (command, context) => {
+  command
+    .argument(...branchArgument)
+    .option('--no-migrate', 'do not run migrations')
+    .addHelpText(
+      'after',
+      '\nWrites the env file of this git worktree as lakelet dev does. Until the next lakelet dev, lakelet run,\nurl and psql here use this branch.',
+    )
+    .action(async (text: string, flags: { readonly migrate: boolean }) => {
+      const place = await findPlace(context.io)
+      const server = await reach(command, context)
+      await serve(command, context, { place, server, isMigrated: flags.migrate }, async () => {
+        const name = await findBranch(server.client, readTarget(text, {}))
+        return { branch: await server.client.branches.get(name), isNew: false }
+      })
+    })
+}
+
+interface Serving {
+  readonly place: Place
+  readonly server: Reached
+  /** Whether migrations run, where there are any. */
+  readonly isMigrated: boolean
 }
 
 async function serve(
   command: Command,
-  context: CommandContext,
-  worktree: Worktree,
-  file: ProjectFile,
-  flags: DevFlags,
+  { io }: CommandContext,
+  { place: { worktree, file }, server, isMigrated }: Serving,
+  pick: (login: string) => Promise<Found>,
 ): Promise<void> {
-  const { io } = context
-  const options = sharedOptions(command)
-  const expiry = expiryOf(flags.ttl)
-  const connection = await connect(options, io)
-  const client = clientFor(connection, options, io)
-  if (flags.printName) {
-    io.stdout.write(`${branchIdFor((await client.me()).userName, labelOf(worktree))}\n`)
-    return
-  }
+  const { client, connection } = server
+  const isJson = sharedOptions(command).output === 'json'
   const env = await openEnvFile(worktree, file) // refused before anything is made
-  const [{ userName: login }, project] = await Promise.all([
-    client.me(),
-    findProject(client, flags.project ?? file.project),
-  ])
-  const wanted = { project, source: flags.source, expiry }
-  const found = await findOrMakeBranch(client, worktree, file, login, wanted, io)
+  const { userName: login } = await client.me()
+  const found = await pick(login)
   const access = await accessTo(client, connection, found.branch, file, login, io)
-  const variables = variablesOf(file, access)
-  await writeEnvFile(env, worktree, variables)
-  const isMigrated = flags.migrate && file.migrate !== undefined
+  const values = variablesOf(file, access)
+  await writeEnvFile(env, worktree, { branch: found.branch.name, values })
+  const line = isMigrated ? file.migrate : undefined
+  if (line !== undefined) await migrate(line, file, { ...io.env, ...values }, isJson)
   const shown = {
     branch: found.branch.name,
     is_new: found.isNew,
@@ -98,18 +132,16 @@ async function serve(
     database: access.database,
     user: access.user,
     env_file: env.path,
-    ...(isMigrated ? { migrated: file.migrate } : {}),
+    ...(line === undefined ? {} : { migrated: line }),
   }
-  if (isMigrated)
-    await migrate(file.migrate ?? '', file, { ...io.env, ...variables }, options.output === 'json')
-  if (options.output === 'json') return printJson(shown, io)
+  if (isJson) return printJson(shown, io)
   show(found, { ...shown, envFile: relative(io.cwd, env.path) || env.path }, io)
-  if (!(await isSafeFromAdd(worktree, env))) {
-    const { yellow } = coloursFor(io.stderr, io)
-    io.stderr.write(
-      `${yellow('Note:')} git does not ignore ${relative(worktree.root, env.path)}, which holds a password. Add it to .gitignore.\n`,
-    )
-  }
+  if (await isSafeFromAdd(worktree, env)) return
+  const { yellow } = coloursFor(io.stderr, io)
+  const path = relative(worktree.root, env.path)
+  io.stderr.write(
+    `${yellow('Note:')} git does not ignore ${path}, which holds a password. Add it to .gitignore.\n`,
+  )
 }
 
 function expiryOf(ttl: string | undefined) {

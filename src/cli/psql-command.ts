@@ -3,19 +3,18 @@
  * program can: same terminal, same signals, same exit code. The password travels in the environment,
  * where other users cannot see it, never in the arguments.
  */
-import { spawn } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
-import { constants as osConstants } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { become } from './become.ts'
 import { type FillCommand, sharedOptions } from './command-context.ts'
 import { clientFor, connect } from './connection.ts'
-import { findEndpoint, readTarget } from './psql-target.ts'
+import { findEndpoint, readTarget, type Target } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import type { CliIo } from './terminal.ts'
 
 const details = `
 TARGET is PROJECT/BRANCH, a branch id, or a full branch or endpoint name. Without it --project and
---branch count, and where there is only one, that one is taken.
+--branch count, then what lakelet dev made for this worktree, and where there is only one, that one is taken.
 
 Examples:
   lakelet psql app/dev
@@ -54,7 +53,11 @@ export const fillPsql: FillCommand = (command, context) => {
         ...(project === undefined ? {} : { project }),
         ...(branch === undefined ? {} : { branch }),
       })
-      const endpoint = await findEndpoint(client, target)
+      const here = isOpen(target) ? await branchOfWorktree(io) : undefined
+      const endpoint = await findEndpoint(
+        client,
+        here === undefined ? target : readTarget(here, {}),
+      )
       const host = hostOf(endpoint.name, endpoint.status, io)
       const [{ userName }, credential] = await Promise.all([
         client.me(),
@@ -77,6 +80,23 @@ export const fillPsql: FillCommand = (command, context) => {
         }),
       )
     })
+}
+
+const isOpen = ({ project, branch, endpoint }: Target): boolean =>
+  project === undefined && branch === undefined && endpoint === undefined
+
+/** What lakelet dev made for the worktree that we are in; `undefined`: none is, or this is no worktree. */
+async function branchOfWorktree(io: CliIo): Promise<string | undefined> {
+  const { findPlace } = await import('./worktree-branch.ts')
+  const { readOwnBlock } = await import('../worktree/env-file.ts')
+  const { WorktreeProblem } = await import('../worktree/worktree-problem.ts')
+  try {
+    const { worktree, file } = await findPlace(io)
+    return (await readOwnBlock(worktree, file))?.branch
+  } catch (error) {
+    if (error instanceof WorktreeProblem && error.isNoWorktree) return undefined
+    throw error
+  }
 }
 
 export function hostOf(
@@ -108,28 +128,4 @@ async function findPsql({ env }: CliIo): Promise<string> {
     'psql is not installed: it is not on your PATH',
     'Install it (Debian: apt install postgresql-client; macOS: brew install libpq), or use any Postgres client with a password from: lakelet postgres generate-database-credential',
   )
-}
-
-/** Runs it on our terminal. Ctrl-C reaches both of us; what it means is for psql alone to say. */
-function become(path: string, args: readonly string[], env: CliIo['env']): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(path, args, { stdio: 'inherit', env })
-    const ignore = () => undefined
-    const forward = (signal: NodeJS.Signals) => child.kill(signal)
-    const passed = ['SIGTERM', 'SIGHUP'] as const
-    process.on('SIGINT', ignore)
-    for (const signal of passed) process.on(signal, forward)
-    const settle = () => {
-      process.off('SIGINT', ignore)
-      for (const signal of passed) process.off(signal, forward)
-    }
-    child.once('error', (error) => {
-      settle()
-      reject(error)
-    })
-    child.once('exit', (code, signal) => {
-      settle()
-      resolve(code ?? 128 + (signal === null ? 0 : osConstants.signals[signal]))
-    })
-  })
 }

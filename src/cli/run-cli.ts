@@ -47,6 +47,16 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./dev-command.ts')).fillDev,
   },
   {
+    name: 'run',
+    describe: "Run a program with this worktree's database.",
+    load: async () => (await import('./run-command.ts')).fillRun,
+  },
+  {
+    name: 'url',
+    describe: "Print the address of this worktree's database, password included.",
+    load: async () => (await import('./run-command.ts')).fillUrl,
+  },
+  {
     name: 'psql',
     describe: 'Open psql on a branch.',
     load: async () => (await import('./psql-command.ts')).fillPsql,

@@ -2,20 +2,51 @@
  * The branch that belongs to a worktree: found by its name or made, with what programs need to get in. Whatever was asked
  * for twice is made once.
  */
+import type { Command } from 'commander'
 import { ApiError } from '../client/api-error.ts'
 import type { LakeletClient } from '../client/lakelet-client.ts'
 import type { Branch } from '../client/resources.ts'
 import { systemClock } from '../lib/time.ts'
 import { branchIdFor } from '../worktree/branch-id.ts'
-import { branchLabel, labelOf, parentBranch, type Worktree } from '../worktree/git-worktree.ts'
+import { readOwnBlock } from '../worktree/env-file.ts'
+import {
+  branchLabel,
+  findWorktree,
+  labelOf,
+  parentBranch,
+  type Worktree,
+} from '../worktree/git-worktree.ts'
 import type { EnvField, ProjectFile } from '../worktree/project-file.ts'
-import { expiryFor } from '../worktree/project-file.ts'
-import type { Connection } from './connection.ts'
+import { expiryFor, findProjectFile } from '../worktree/project-file.ts'
+import { type CommandContext, sharedOptions } from './command-context.ts'
+import { type Connection, clientFor, connect } from './connection.ts'
 import { awaitOperation } from './operation-output.ts'
 import { hostOf } from './psql-command.ts'
-import { findEndpoint } from './psql-target.ts'
+import { findEndpoint, findProject } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import type { CliIo } from './terminal.ts'
+
+/** Where a command was called, and what its project says. */
+export interface Place {
+  readonly worktree: Worktree
+  readonly file: ProjectFile
+}
+
+export async function findPlace({ cwd }: Pick<CliIo, 'cwd'>): Promise<Place> {
+  const worktree = await findWorktree(cwd)
+  return { worktree, file: await findProjectFile(cwd, worktree.root) }
+}
+
+export interface Reached {
+  readonly client: LakeletClient
+  readonly connection: Connection
+}
+
+export async function reach(command: Command, { io }: CommandContext): Promise<Reached> {
+  const options = sharedOptions(command)
+  const connection = await connect(options, io)
+  return { connection, client: clientFor(connection, options, io) }
+}
 
 export interface Wanted {
   /** Full name. */
@@ -101,6 +132,25 @@ async function untilReady(client: LakeletClient, branch: Branch): Promise<Branch
   throw new Refusal(
     `${branch.name} is ${seen.status?.current_state} and does not become READY`,
     'See its operation: lakelet postgres get-branch',
+  )
+}
+
+/** The branch that this worktree uses already: what its env file says, else the one of its name. */
+export async function findOwnBranch(
+  client: LakeletClient,
+  worktree: Worktree,
+  file: ProjectFile,
+  login: string,
+): Promise<Branch> {
+  const block = await readOwnBlock(worktree, file)
+  const name =
+    block?.branch ??
+    `${await findProject(client, file.project)}/branches/${branchIdFor(login, labelOf(worktree))}`
+  const branch = await getIfThere(client, name)
+  if (branch !== undefined) return branch
+  throw new Refusal(
+    block === undefined ? 'this worktree has no branch yet' : `${name} is gone: it has ended`,
+    'Make one: lakelet dev',
   )
 }
 

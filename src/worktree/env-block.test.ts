@@ -9,6 +9,7 @@ const values = fc.dictionary(
     .filter((text) => !/[\u0000-\u0009\u000b-\u001f]/.test(text)),
   { maxKeys: 6, noNullPrototype: true },
 )
+const branch = 'projects/store/branches/ann-main-123456'
 const key = fc.stringMatching(/^[0-9a-f]{16}$/)
 const foreign = fc
   .array(fc.stringMatching(/^[A-Za-z#='" _0-9-]{0,30}$/), { maxLength: 6 })
@@ -20,21 +21,21 @@ describe('a block', () => {
       fc.property(foreign, foreign, key, values, values, (above, below, of, first, second) => {
         const before = above.map((line) => `${line}\n`).join('')
         const after = below.map((line) => `${line}\n`).join('')
-        const once = placeBlock(before, { key: of, values: first }) + after
-        expect(readBlock(once)).toEqual({ key: of, values: first })
-        const twice = placeBlock(once, { key: of, values: second })
-        expect(readBlock(twice)).toEqual({ key: of, values: second })
+        const once = placeBlock(before, { key: of, branch, values: first }) + after
+        expect(readBlock(once)).toEqual({ key: of, branch, values: first })
+        const twice = placeBlock(once, { key: of, branch, values: second })
+        expect(readBlock(twice)).toEqual({ key: of, branch, values: second })
         expect(twice.startsWith(before)).toBe(true)
         expect(twice.endsWith(after)).toBe(true)
-        expect(placeBlock(twice, { key: of, values: first })).toBe(
-          placeBlock(once, { key: of, values: first }),
+        expect(placeBlock(twice, { key: of, branch, values: first })).toBe(
+          placeBlock(once, { key: of, branch, values: first }),
         )
       }),
     )
   })
 
   test('takes the line ends of its file', () => {
-    const placed = placeBlock('A=1\r\nB=2\r\n', { key: 'k', values: { PGHOST: 'h' } })
+    const placed = placeBlock('A=1\r\nB=2\r\n', { key: 'k', branch, values: { PGHOST: 'h' } })
     expect(placed.split('\r\n').join('\n').includes('\r')).toBe(false)
     expect(
       placed
@@ -46,12 +47,12 @@ describe('a block', () => {
   })
 
   test('that lost its last line ends where lines are not like ours', () => {
-    const text = placeBlock('', { key: 'k', values: { PGHOST: 'old' } })
+    const text = placeBlock('', { key: 'k', branch, values: { PGHOST: 'old' } })
       .split('\n')
       .slice(0, -2)
       .join('\n')
     const torn = `${text}\n\nMINE=1\n`
-    const placed = placeBlock(torn, { key: 'k', values: { PGHOST: 'new' } })
+    const placed = placeBlock(torn, { key: 'k', branch, values: { PGHOST: 'new' } })
     expect(readBlock(placed)?.values).toEqual({ PGHOST: 'new' })
     expect(placed).toContain('\nMINE=1\n')
   })

@@ -10,14 +10,17 @@ const keyPrefix = '# worktree '
 export interface Block {
   /** Of the worktree that it was written for. */
   readonly key: string
+  /** Full name of the branch, whatever the variables are called. */
+  readonly branch: string
   readonly values: Readonly<Record<string, string>>
 }
 
 /** The file with the block in it, where one was already or at the end. Keeps the file's line ends. */
-export function placeBlock(text: string, { key, values }: Block): string {
+export function placeBlock(text: string, { key, branch, values }: Block): string {
   const newline = /\r\n/.test(text) ? '\r\n' : '\n'
   const pairs = Object.entries(values).map(([name, value]) => `${name}=${quoted(value)}`)
-  const block = [firstLine, `${keyPrefix}${key}`, ...pairs, lastLine].join(newline) + newline
+  const block =
+    [firstLine, `${keyPrefix}${key} ${branch}`, ...pairs, lastLine].join(newline) + newline
   const found = findBlock(text)
   if (found !== undefined) return text.slice(0, found.start) + block + text.slice(found.end)
   if (text === '') return block
@@ -30,13 +33,14 @@ export function readBlock(text: string): Block | undefined {
   const found = findBlock(text)
   if (found === undefined) return undefined
   const inside = text.slice(found.start, found.end).split(/\r?\n/)
-  const key = inside.find((line) => line.startsWith(keyPrefix))?.slice(keyPrefix.length) ?? ''
+  const of = inside.find((line) => line.startsWith(keyPrefix))?.slice(keyPrefix.length) ?? ''
+  const [key = '', branch = ''] = of.split(' ')
   const values: Record<string, string> = {}
   for (const line of inside) {
     const match = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line)
     if (match?.[1] !== undefined) values[match[1]] = unquoted(match[2] ?? '')
   }
-  return { key, values }
+  return { key, branch, values }
 }
 
 /** A block without an end goes as far as the lines look like ours. */

@@ -51,23 +51,28 @@ export async function openEnvFile(
 export async function writeEnvFile(
   { path, text }: EnvFile,
   worktree: Worktree,
-  values: Block['values'],
+  { branch, values }: Pick<Block, 'branch' | 'values'>,
 ): Promise<void> {
-  await writeDurableFile(path, placeBlock(text, { key: worktreeKey(worktree), values }), 0o600)
+  const block = { key: worktreeKey(worktree), branch, values }
+  await writeDurableFile(path, placeBlock(text, block), 0o600)
 }
 
 export const isSafeFromAdd = (worktree: Worktree, { path }: EnvFile): Promise<boolean> =>
   isIgnored(worktree, path)
 
 /**
- * What an earlier `lakelet dev` wrote here; `undefined`: nothing. Throws WorktreeProblem for a file that was copied from another
- * worktree, whose database it names.
+ * What an earlier `lakelet dev` wrote here; `undefined`: nothing that can be read. Throws WorktreeProblem for a file that was
+ * copied from another worktree, whose database it names.
  */
-export function readOwnBlock({ path, text }: EnvFile, worktree: Worktree): Block | undefined {
-  const block = readBlock(text)
+export async function readOwnBlock(
+  worktree: Worktree,
+  { directory, env_file }: Pick<ProjectFile, 'directory' | 'env_file'>,
+): Promise<Block | undefined> {
+  const path = join(directory, env_file)
+  const block = readBlock(await readFile(path, 'utf8').catch(() => ''))
   if (block === undefined || block.key === worktreeKey(worktree)) return block
   throw new WorktreeProblem(
-    `${relative(worktree.root, path)} was written for another worktree and copied here: it names that one's branch`,
+    `${relative(worktree.root, path)} was written for another worktree and copied here: it names ${block.branch}`,
     'Give this worktree its own: lakelet dev',
   )
 }

@@ -29,6 +29,7 @@ export async function findWorktree(directory: string): Promise<Worktree> {
     throw new WorktreeProblem(
       `${directory} is in a bare repository, which has no files to work on`,
       'Make a worktree of it with: git worktree add',
+      true,
     )
   }
   const root = await top(directory, gitDir)
@@ -43,7 +44,8 @@ async function about(directory: string): Promise<readonly string[]> {
     if (error instanceof CommandFailed && /not a git repository/i.test(error.stderr)) {
       throw new WorktreeProblem(
         `${directory} is not in a git repository, after whose branch yours would be named`,
-        'Go to one, make one with: git init, or name a branch yourself: lakelet branch use BRANCH',
+        'Go to one, or make one with: git init',
+        true,
       )
     }
     if (error instanceof CommandFailed && /dubious ownership/.test(error.stderr)) {
@@ -67,6 +69,7 @@ async function top(directory: string, gitDir: string): Promise<string> {
     throw new WorktreeProblem(
       `${directory} is inside of ${gitDir}, which is git's own`,
       'Go to the worktree itself.',
+      true,
     )
   }
 }
@@ -185,7 +188,7 @@ async function git(directory: string, args: readonly string[]): Promise<Buffer> 
     return await runForBytes('git', ['-C', directory, ...args])
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      throw new WorktreeProblem('git is not installed: it is not on your PATH', 'Install it.')
+      throw new WorktreeProblem('git is not installed: it is not on your PATH', 'Install it.', true)
     }
     throw error
   }

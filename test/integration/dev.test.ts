@@ -71,8 +71,9 @@ const environment = () => ({
   NO_COLOR: '1',
 })
 
-const dev = (directory: string, ...args: string[]) => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, 'dev', ...args], {
+const dev = (directory: string, ...args: string[]) => lakelet(directory, 'dev', ...args)
+const lakelet = (directory: string, ...args: string[]) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
     cwd: directory,
     encoding: 'utf8',
     env: environment(),
@@ -200,6 +201,13 @@ describe('lakelet dev', () => {
     expect(made(detached)).toMatchObject({ branch: agent.branch, is_new: false })
     // A copied file names another worktree's branch until this one has its own.
     cpSync(join(repository, '.env'), join(detached, '.env'))
+    for (const args of [['url'], ['run', '--', 'true'], ['psql']]) {
+      const { status, stderr } = lakelet(detached, ...args)
+      expect(status).toBe(1)
+      expect(stderr).toMatch(/\.env was written for another worktree and copied here/)
+      expect(stderr).toContain(main.branch)
+      expect(stderr).toMatch(/lakelet dev/)
+    }
     expect(made(detached).branch).toBe(agent.branch)
     expect(envOf(detached).LAKEBASE_BRANCH).toBe(agent.branch)
   })
@@ -260,6 +268,47 @@ describe('lakelet dev', () => {
     const all = (await Promise.all(runs)).map((out) => JSON.parse(out))
     expect(new Set(all.map(({ branch }) => branch)).size).toBe(1)
     expect(all.filter(({ is_new }) => is_new)).toHaveLength(1)
+  })
+})
+
+describe('lakelet run, url, psql and branch use', () => {
+  test('know the worktree that they are called in', async () => {
+    const without = lakelet(repository, 'run', '--', 'true')
+    expect(without.stderr).toMatch(/this worktree has no branch yet/)
+    expect(without.stderr).toMatch(/lakelet dev/)
+    const { branch } = made(repository)
+    const url = lakelet(repository, 'url').stdout.trim()
+    expect(await query(url, 'select count(*)::int as n from products')).toEqual([{ n: 2 }])
+    const run = (...args: string[]) => lakelet(repository, 'run', ...args)
+    const shown = run('--', 'sh', '-c', 'echo "$LAKEBASE_BRANCH $0"; cat "$PGPASSFILE"', 'an arg')
+    expect(shown.stdout).toMatch(new RegExp(`^${branch} an arg\\n127\\.[^:]+:\\d+:\\*:[^:]+:ey`))
+    // By the file alone: libpq finds the password where no variable holds it.
+    const psql = "psql -Atc 'select count(*) from products'"
+    const script = `test -z "$PGPASSWORD" && case $DATABASE_URL in *:ey*) exit 9;; esac; ${psql}`
+    expect(run('--password-file', '--', 'sh', '-c', script)).toMatchObject({
+      status: 0,
+      stdout: '2\n',
+    })
+    expect(run('--', 'sh', '-c', 'exit 7').status).toBe(7)
+    expect(run('--', 'no-such-program').stderr).toMatch(/there is no program no-such-program/)
+    expect(run().stderr).toMatch(/nothing to run/)
+    expect(lakelet(repository, 'psql', '--', '-Atc', 'show lakelet.none').stderr).toMatch(
+      /lakelet.none/,
+    )
+    const name = 'projects/store/branches/shared'
+    await server.write('POST', 'projects/store/branches?branch_id=shared', {
+      spec: { ttl: '1h' },
+    })
+    const used = lakelet(repository, 'branch', 'use', 'store/shared')
+    expect(used.stderr).toBe('')
+    expect(envOf(repository).LAKEBASE_BRANCH).toBe(name)
+    expect(run('--', 'sh', '-c', 'echo $LAKEBASE_BRANCH').stdout).toBe(`${name}\n`)
+    await server.write('DELETE', `${name}?purge=true`)
+    expect(run('--', 'true').stderr).toMatch(/shared is gone: it has ended/)
+    expect(made(repository).branch).toBe(branch)
+    expect(lakelet(repository, 'branch', 'use', 'store/absent').stderr).toMatch(
+      /branch id not found/,
+    )
   })
 })
 

@@ -1,0 +1,37 @@
+/** Runs a program in our place as far as a Node program can: same terminal, same signals, same exit code. */
+import { spawn } from 'node:child_process'
+import { constants as osConstants } from 'node:os'
+import type { CliIo } from './terminal.ts'
+
+/** Ctrl-C reaches both of us; what it means is for the program alone to say. Rejects when it cannot be started. */
+export function become(
+  program: string,
+  args: readonly string[],
+  env: CliIo['env'],
+  cwd?: string,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      stdio: 'inherit',
+      env,
+      ...(cwd === undefined ? {} : { cwd }),
+    })
+    const ignore = () => undefined
+    const forward = (signal: NodeJS.Signals) => child.kill(signal)
+    const passed = ['SIGTERM', 'SIGHUP'] as const
+    process.on('SIGINT', ignore)
+    for (const signal of passed) process.on(signal, forward)
+    const settle = () => {
+      process.off('SIGINT', ignore)
+      for (const signal of passed) process.off(signal, forward)
+    }
+    child.once('error', (error) => {
+      settle()
+      reject(error)
+    })
+    child.once('exit', (code, signal) => {
+      settle()
+      resolve(code ?? 128 + (signal === null ? 0 : osConstants.signals[signal]))
+    })
+  })
+}
