@@ -209,7 +209,6 @@ async function upgradeFiles(
     sharing: storage.can.instantClone ? 'clone' : 'link',
     signal,
   })
-  await failpoint('upgrade-branch.upgraded-files')
   await computes.ensureReady(fresh.spec)
   const socket = computes.socketDirectory(fresh.spec.uid)
   await roles.finishUpgrade(socket, cluster)

@@ -6,11 +6,11 @@ import { spawn } from 'node:child_process'
 import { relative } from 'node:path'
 import type { Command } from 'commander'
 import type { Branch } from '../client/resources.ts'
-import { humanDurationForms, parseHumanDuration, toWireDuration } from '../lib/human-duration.ts'
 import { branchIdFor } from '../worktree/branch-id.ts'
 import { isSafeFromAdd, openEnvFile, writeEnvFile } from '../worktree/env-file.ts'
-import { labelOf } from '../worktree/git-worktree.ts'
+import { hasMoved, labelOf } from '../worktree/git-worktree.ts'
 import type { ProjectFile } from '../worktree/project-file.ts'
+import { wireDuration } from './body-flags.ts'
 import { type CommandContext, type FillCommand, sharedOptions } from './command-context.ts'
 import { branchArgument, findBranch, findProject, readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
@@ -62,7 +62,7 @@ export const fillDev: FillCommand = (command, context) => {
     .addHelpText('after', details)
     .action(async (flags: DevFlags) => {
       const { io } = context
-      const expiry = expiryOf(flags.ttl)
+      const expiry = flags.ttl === undefined ? undefined : expiryOf(flags.ttl)
       const place = await findPlace(io)
       const { worktree, file } = place
       const server = await reach(command, context)
@@ -118,6 +118,12 @@ async function serve(
   const found = await pick(login)
   const access = await accessTo(client, connection, found.branch, file, login, io)
   const values = variablesOf(file, access)
+  if (await hasMoved(worktree)) {
+    throw new Refusal(
+      'another branch was checked out meanwhile, so the env file is left as it was',
+      'Run lakelet dev again.',
+    )
+  }
   await writeEnvFile(env, worktree, { branch: found.branch.name, values })
   const line = isMigrated ? file.migrate : undefined
   if (line !== undefined) await migrate(line, file, { ...io.env, ...values }, isJson)
@@ -144,18 +150,8 @@ async function serve(
   )
 }
 
-function expiryOf(ttl: string | undefined) {
-  if (ttl === undefined) return undefined
-  if (ttl === 'none') return { no_expiry: true } as const
-  const length = parseHumanDuration(ttl)
-  if (length === undefined || length <= 0) {
-    throw new Refusal(
-      `--ttl: ${JSON.stringify(ttl)} is no length of time`,
-      `Give none, or ${humanDurationForms}.`,
-    )
-  }
-  return { ttl: toWireDuration(length) }
-}
+const expiryOf = (ttl: string) =>
+  ttl === 'none' ? ({ no_expiry: true } as const) : { ttl: wireDuration('--ttl', ttl) }
 
 /** In a shell, as the project file writes it, where the project file lies. */
 function migrate(

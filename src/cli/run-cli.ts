@@ -57,6 +57,12 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./run-command.ts')).fillUrl,
   },
   {
+    name: 'hooks',
+    describe: 'Give worktrees their databases at each checkout.',
+    isGroup: true,
+    load: async () => (await import('./hooks-command.ts')).fillHooks,
+  },
+  {
     name: 'psql',
     describe: 'Open psql on a branch.',
     load: async () => (await import('./psql-command.ts')).fillPsql,

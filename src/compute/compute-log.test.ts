@@ -48,6 +48,7 @@ describe('why Postgres did not start', () => {
 
   test('silence has no reason', () => {
     expect(startProblem('')).toBeUndefined()
+    expect(startProblem(`${at} LOG:  listening on Unix socket ".s.PGSQL.5432"`)).toBeUndefined()
   })
 })
 

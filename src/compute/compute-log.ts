@@ -61,6 +61,7 @@ export function startProblem(log: string): string | undefined {
   const last = said.findLastIndex(({ level }) => level === 'FATAL' || level === 'PANIC')
   const fatal = said[last]
   if (fatal === undefined) {
+    if (said.length > 0) return undefined // it was at work, and somebody else ended it
     // The dynamic linker and the shell of the operating system have no levels.
     const line = log.trim().split('\n').at(-1)
     return line === undefined || line === '' ? undefined : withoutPaths(line)

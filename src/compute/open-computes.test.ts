@@ -245,6 +245,45 @@ describe('a start', () => {
   })
 })
 
+describe('a compute that somebody kills while it starts', () => {
+  /** Kills each new postmaster of the directory, so many of them; answers their pids. */
+  const killNew = async (directory: string, most: number, isOver: () => boolean) => {
+    const killed = new Set<number>()
+    while (!isOver() && killed.size < most) {
+      for (const { pid, command } of await processTable.withCommand(`-D ${directory} `)) {
+        if (killed.has(pid) || !/\/postgres -D /.test(command) || killed.size === most) continue
+        process.kill(pid, 'SIGKILL')
+        killed.add(pid)
+      }
+      await systemClock.sleep(millis(1))
+    }
+    return killed
+  }
+
+  test.each([
+    [1, 'ready'],
+    [2, 'refused'],
+  ])('%i times is %s', async (times, outcome) => {
+    const spec = await room.spec(`ep-killed-${times}`)
+    let isOver = false
+    const ended = room.computes
+      .ensureReady(spec)
+      .then(
+        () => 'ready',
+        (error: unknown) => String(error),
+      )
+      .finally(() => {
+        isOver = true
+      })
+    const killed = await killNew(spec.dataDirectory, times, () => isOver)
+    expect(killed.size).toBe(times)
+    if (outcome === 'ready') expect(await ended).toBe('ready')
+    else expect(await ended).toMatch(/cannot start: Postgres ended with signal SIGKILL/)
+    await room.computes.stop(spec.uid, 'fast')
+    expect(await processesBelow(spec.dataDirectory)).toEqual([])
+  })
+})
+
 describe('a compute that dies', () => {
   test.each(['SIGKILL', 'SIGQUIT'] as const)('of %s is seen, and starts again', async (signal) => {
     const spec = await room.spec(`ep-crash-${signal.toLowerCase()}`)

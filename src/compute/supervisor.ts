@@ -203,7 +203,8 @@ export class Supervisor {
       try {
         await this.#launch(spec, cancelled)
       } catch (error) {
-        if (!(await this.#endOvertaker(spec))) throw error
+        const isAgain = (await this.#endOvertaker(spec)) || (await this.#wasKilled())
+        if (!isAgain || cancelled.aborted) throw error
         await this.#launch(spec, cancelled)
       }
     })
@@ -225,6 +226,15 @@ export class Supervisor {
     } finally {
       overtaker.release()
     }
+    this.#postmaster.release()
+    this.#postmaster = undefined
+    return true
+  }
+
+  /** Ended by somebody's signal, such as the kernel's when memory ran out: that says nothing against another start. */
+  async #wasKilled(): Promise<boolean> {
+    if (this.#postmaster === undefined || !this.#postmaster.hasExited()) return false
+    if (!(await this.#postmaster.exited).startsWith('signal')) return false
     this.#postmaster.release()
     this.#postmaster = undefined
     return true

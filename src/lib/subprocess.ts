@@ -49,13 +49,24 @@ export async function run(
 export function runForBytes(
   command: string,
   args: readonly string[],
-  { env = {}, cwd, patience = minutes(2) }: Pick<Command, 'env' | 'cwd' | 'patience'> = {},
+  {
+    env = {},
+    cwd,
+    patience = minutes(2),
+    without = [],
+  }: Pick<Command, 'env' | 'cwd' | 'patience'> & {
+    /** Variables that it does not get. */
+    readonly without?: readonly string[]
+  } = {},
 ): Promise<Buffer> {
+  const inherited = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !without.includes(name)),
+  )
   const options = {
     encoding: 'buffer' as const,
     timeout: patience,
     maxBuffer: 64 * 2 ** 20,
-    env: { ...process.env, LC_ALL: 'C', ...env },
+    env: { ...inherited, LC_ALL: 'C', ...env },
     ...(cwd === undefined ? {} : { cwd }),
   }
   return new Promise((resolve, reject) => {

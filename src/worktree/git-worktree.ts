@@ -183,15 +183,42 @@ export async function isIgnored({ root }: Worktree, path: string): Promise<boole
   }
 }
 
-async function git(directory: string, args: readonly string[]): Promise<Buffer> {
+/** What git says. A hook of another repository may have named that one in its environment: the directory alone counts. */
+export async function git(directory: string, args: readonly string[]): Promise<Buffer> {
   try {
-    return await runForBytes('git', ['-C', directory, ...args])
+    return await runForBytes('git', ['-C', directory, ...args], { without: ofOneRepository })
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
       throw new WorktreeProblem('git is not installed: it is not on your PATH', 'Install it.', true)
     }
     throw error
   }
+}
+
+/** `git rev-parse --local-env-vars`. */
+const ofOneRepository = [
+  'GIT_ALTERNATE_OBJECT_DIRECTORIES',
+  'GIT_CONFIG',
+  'GIT_CONFIG_PARAMETERS',
+  'GIT_CONFIG_COUNT',
+  'GIT_OBJECT_DIRECTORY',
+  'GIT_DIR',
+  'GIT_WORK_TREE',
+  'GIT_IMPLICIT_WORK_TREE',
+  'GIT_GRAFT_FILE',
+  'GIT_INDEX_FILE',
+  'GIT_NO_REPLACE_OBJECTS',
+  'GIT_REPLACE_REF_BASE',
+  'GIT_PREFIX',
+  'GIT_SHALLOW_FILE',
+  'GIT_COMMON_DIR',
+]
+
+/** Whether another branch has been checked out since. */
+export async function hasMoved({ root, head }: Worktree): Promise<boolean> {
+  const now = await readHead(root)
+  if (head.kind === 'detached' || now.kind === 'detached') return now.kind !== head.kind
+  return !now.name.equals(head.name)
 }
 
 const trimmed = (said: Buffer): Buffer =>

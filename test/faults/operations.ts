@@ -506,6 +506,8 @@ export const elsewhere: readonly Elsewhere[] = [
     by: 'test/faults/killed-history.test.ts',
   },
   { point: /^compute\.toolchain\./, by: 'src/compute/adoption.test.ts' },
+  // Only where both installations are complete.
+  { point: /^compute\.upgrade-cluster:/, by: 'test/integration/pg-upgrade.test.ts' },
 ]
 
 export const nameOf = ({ kind, how }: Operation): string => (how ? `${kind} ${how}` : kind)

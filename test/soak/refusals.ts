@@ -11,7 +11,8 @@ type Refused = Extract<Ended, { kind: 'refused' }>
  */
 export const isExpected = ({ code, message }: Refused): boolean =>
   (['TEMPORARILY_UNAVAILABLE', 'ABORTED', 'INTERNAL_ERROR'].includes(code) ||
-    /cannot start: its server could not run it/.test(message)) &&
+    // Killed twice in one start.
+    /cannot start: (its server could not run it|Postgres ended with signal)/.test(message)) &&
   !/WAL segment/.test(message)
 
 /** The window of the branch began after the mark, or has not begun. */
