@@ -1,5 +1,6 @@
 /** `lakelet hooks`: a checkout gives the worktree its database by itself. A convenience: nothing depends on it. */
-import { relative } from 'node:path'
+import { existsSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import {
   findHook,
   type HookPlace,
@@ -8,7 +9,7 @@ import {
   uninstallHook,
 } from '../worktree/git-hooks.ts'
 import { findWorktree } from '../worktree/git-worktree.ts'
-import type { CommandContext, FillCommand } from './command-context.ts'
+import type { FillCommand } from './command-context.ts'
 
 export const fillHooks: FillCommand = (group, context) => {
   const verb = (
@@ -29,7 +30,7 @@ export const fillHooks: FillCommand = (group, context) => {
     'install',
     'Run lakelet dev in the background after each checkout and git worktree add.',
     async (place, shown) => {
-      const isChanged = await installHook(place, program(context))
+      const isChanged = await installHook(place, program())
       const said = isChanged ? `Our lines are in ${shown}.` : `Our lines were in ${shown} already.`
       return place.manager === 'lefthook' ? `${said}\n${lefthook}` : said
     },
@@ -48,5 +49,9 @@ const lefthook = `Lefthook writes this file anew at its next "lefthook install".
       lakelet:
         run: '[ {3} = 1 ] && (lakelet dev --no-migrate </dev/null >/dev/null 2>&1 &) || true'`
 
-/** For a shell that has no lakelet on its PATH: the one that is running. */
-const program = ({ io }: CommandContext): string => io.env.LAKELET_LAUNCHER ?? process.argv[1] ?? ''
+/** For a shell that has no lakelet on its PATH: the one that is running, in a clone by its launcher. */
+function program(): string {
+  const entry = process.argv[1] ?? ''
+  const launcher = join(dirname(entry), '../../lakelet')
+  return existsSync(launcher) ? launcher : entry
+}
