@@ -4,6 +4,7 @@
  */
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { formatResults } from './format-results.mjs'
 import { ensureSystemPackages } from './packages.mjs'
 import { run } from './run-command.mjs'
 import { ensureBuild, ensureDependencies } from './setup.mjs'
@@ -29,6 +30,7 @@ try {
   await compile()
   const { measure } = await import(pathToFileURL(join(root, 'bench/dist/main.js')).href)
   process.exitCode = await measure(process.argv.slice(2))
+  await formatResults()
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exitCode = 1

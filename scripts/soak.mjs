@@ -6,6 +6,7 @@
  */
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { formatResults } from './format-results.mjs'
 import { ensureSystemPackages } from './packages.mjs'
 import { run } from './run-command.mjs'
 import { ensureBuild, ensureDependencies } from './setup.mjs'
@@ -49,6 +50,7 @@ try {
     ],
     { cwd: root, show: true, env: { ...process.env, ...env } },
   )
+  if (env.LAKELET_SOAK_RESULTS !== undefined) await formatResults()
   process.exitCode = done.code
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
