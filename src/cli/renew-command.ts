@@ -1,8 +1,9 @@
 /** `lakelet branch renew`: moves the end of a branch away from now. */
 import type { Branch } from '../client/resources.ts'
+import { humanDurationForms, parseHumanDuration } from '../lib/human-duration.ts'
+import { after, hours, type Millis, rfc3339, systemClock } from '../lib/time.ts'
 import { labelOf } from '../worktree/git-worktree.ts'
-import { expiryFor } from '../worktree/project-file.ts'
-import { wireDuration } from './body-flags.ts'
+import { lifeOf } from '../worktree/project-file.ts'
 import { clientOf, type FillCommand } from './command-context.ts'
 import { awaitOperation, type WaitFlags, withWaitFlags } from './operation-output.ts'
 import { findBranch, readTarget } from './psql-target.ts'
@@ -24,14 +25,16 @@ export const fillRenew: FillCommand = (command, context) => {
       '\nExamples:\n  lakelet branch renew\n  lakelet branch renew store/demo --ttl 7d',
     )
   withWaitFlags(command).action(async (text: string | undefined, flags: RenewFlags) => {
-    const asked = flags.ttl === undefined ? undefined : wireDuration('--ttl', flags.ttl)
+    const asked = flags.ttl === undefined ? undefined : lengthOf(flags.ttl)
     const client = await clientOf(command, context)
     const { name, usual } =
       text === undefined
         ? await ofWorktree(context, client)
-        : { name: await findBranch(client, readTarget(text, {})), usual: '21600s' }
-    const operation = await client.branches.update(name, 'spec.ttl', {
-      spec: { ttl: asked ?? usual },
+        : { name: await findBranch(client, readTarget(text, {})), usual: hours(6) }
+    // A ttl would count from the creation of the branch.
+    const end = after(systemClock.now(), asked ?? usual)
+    const operation = await client.branches.update(name, 'spec.expire_time', {
+      spec: { expire_time: rfc3339(end) },
     })
     if (flags.wait === false) return printJson(operation, io)
     const branch = (await awaitOperation(client, operation, flags, 'Renewing', io)) as Branch
@@ -41,15 +44,21 @@ export const fillRenew: FillCommand = (command, context) => {
   })
 }
 
+function lengthOf(ttl: string): Millis {
+  const length = parseHumanDuration(ttl)
+  if (length !== undefined && length > 0) return length
+  throw new Refusal(`--ttl: ${JSON.stringify(ttl)} is not ${humanDurationForms}`)
+}
+
 async function ofWorktree(
   { io }: Parameters<FillCommand>[1],
   client: Awaited<ReturnType<typeof clientOf>>,
-): Promise<{ readonly name: string; readonly usual: string }> {
+): Promise<{ readonly name: string; readonly usual: Millis }> {
   const { worktree, file } = await findPlace(io)
   const { userName } = await client.me()
   const { name } = await findOwnBranch(client, worktree, file, userName)
-  const rule = expiryFor(file, labelOf(worktree).text)
-  if ('ttl' in rule) return { name, usual: rule.ttl }
+  const usual = lifeOf(file, labelOf(worktree).text)
+  if (usual !== undefined) return { name, usual }
   throw new Refusal(
     'lakelet.toml lets branches of this git branch live for ever, so there is nothing to renew',
     'Give it an end all the same: --ttl 7d',

@@ -2,7 +2,7 @@
  * `lakelet run` and `lakelet url`: the database of this worktree for one program, with a credential of this moment; while
  * the program runs, the next ones go into a password file.
  */
-import { millis, minutes, timer } from '../lib/time.ts'
+import { millis, minutes, systemClock, timer } from '../lib/time.ts'
 import { makePasswordFile } from '../worktree/password-file.ts'
 import type { EnvField } from '../worktree/project-file.ts'
 import { become } from './become.ts'
@@ -87,7 +87,7 @@ function renewing(
 ): { stop(): void } {
   let next: { cancel(): void } | undefined
   const wait = (expireTime: string) => {
-    const left = new Date(expireTime).getTime() - Date.now() - renewBefore
+    const left = new Date(expireTime).getTime() - systemClock.now() - renewBefore
     next = timer(
       millis(Number.isFinite(left) ? Math.max(tryAgainAfter, left) : tryAgainAfter),
       renew,

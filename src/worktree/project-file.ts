@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { z } from 'zod'
 import { humanDurationForms, parseHumanDuration, toWireDuration } from '../lib/human-duration.ts'
+import type { Millis } from '../lib/time.ts'
 import { WorktreeProblem } from './worktree-problem.ts'
 
 export const projectFileName = 'lakelet.toml'
@@ -62,9 +63,7 @@ const schema = z.strictObject({
   env_file: insideOf.default('.env'),
   env: z.record(variable, z.enum(envFields)).default(usualEnv),
   migrate: z.string().min(1).optional(),
-  ttl: z
-    .array(z.strictObject({ match: z.string().min(1).default('*'), ttl }))
-    .default([{ match: '*', ttl: '6h' }]),
+  ttl: z.array(z.strictObject({ match: z.string().min(1).default('*'), ttl })).default([]),
 })
 
 export interface ProjectFile extends z.output<typeof schema> {
@@ -111,16 +110,24 @@ export async function parseProjectFile(
   )
 }
 
-/** `spec` of a branch: when it ends. The first rule whose pattern fits the git branch's name counts. */
-export function expiryFor(
+/** How long a branch lives. The first rule whose pattern fits the git branch's name counts; `undefined`: for ever. */
+export function lifeOf(
   { ttl: rules }: Pick<ProjectFile, 'ttl'>,
   label: string,
-): { readonly ttl: string } | { readonly no_expiry: true } {
+): Millis | undefined {
   const rule = rules.find(({ match }) => fits(match, label))
-  const length = parseHumanDuration(rule?.ttl ?? '6h')
-  return rule?.ttl === 'none' || length === undefined
-    ? { no_expiry: true }
-    : { ttl: toWireDuration(length) }
+  return rule?.ttl === 'none' ? undefined : parseHumanDuration(rule?.ttl ?? usualLife)
+}
+
+const usualLife = '6h'
+
+/** The same as `spec` of a new branch. */
+export function expiryFor(
+  file: Pick<ProjectFile, 'ttl'>,
+  label: string,
+): { readonly ttl: string } | { readonly no_expiry: true } {
+  const life = lifeOf(file, label)
+  return life === undefined ? { no_expiry: true } : { ttl: toWireDuration(life) }
 }
 
 /** `*` is any text, `?` any character. */

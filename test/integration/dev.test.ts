@@ -298,10 +298,14 @@ describe('lakelet run, url, psql and branch use', () => {
     }
     expect(lakelet(repository, 'branch', 'renew', '--ttl', '3d').stdout).toMatch(/ ends 2/)
     expect(await hours()).toBe(72)
+    // From now on, not from the creation of the branch, as a ttl of the API counts.
+    const before = Date.now()
     expect(lakelet(repository, 'branch', 'renew', branch).status).toBe(0)
+    const { body: renewed } = await server.api('GET', `/api/2.0/postgres/${branch}`)
+    expect(Date.parse(renewed.status.expire_time)).toBeGreaterThanOrEqual(before + 21_600_000)
     expect(await hours()).toBe(6)
     expect(lakelet(repository, 'branch', 'renew', '--ttl', 'long').stderr).toMatch(
-      /no length of time/,
+      /is not a length of time/,
     )
     expect(lakelet(repository, 'psql', '--', '-Atc', 'show lakelet.none').stderr).toMatch(
       /lakelet.none/,
