@@ -5,25 +5,25 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { makeRepository, program, type Repository } from '../fixtures/git-repository.ts'
 import { TestServer } from '../fixtures/server.ts'
 
-const program = resolve(import.meta.dirname, '../../dist/main/lakelet.js')
 const script = resolve(import.meta.dirname, '../../examples/store/scripts/lakebase-branch.sh')
 
 let server: TestServer
 let home: string
 let repository: string
+let git: Repository['git']
+let environment: Repository['environment']
 
 beforeAll(async () => {
   server = await TestServer.start()
@@ -36,13 +36,7 @@ afterAll(async () => {
   await server?.dispose()
 })
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'lakelet-dev-'))
-  repository = join(home, 'app')
-  mkdirSync(repository)
-  git(repository, 'init', '--quiet', '--initial-branch=main')
-  writeFileSync(join(repository, '.gitignore'), '.env\n')
-  git(repository, 'add', '.')
-  git(repository, 'commit', '--quiet', '--message=first')
+  ;({ home, path: repository, git, environment } = makeRepository(server))
 })
 afterEach(async ({ task }) => {
   if (task.result?.state === 'fail') console.error(server.log.slice(-2000))
@@ -57,26 +51,12 @@ afterEach(async ({ task }) => {
   }
 })
 
-const git = (directory: string, ...args: string[]): string =>
-  execFileSync(
-    'git',
-    ['-C', directory, '-c', 'user.name=T', '-c', 'user.email=t@example.com', ...args],
-    { encoding: 'utf8', stdio: 'pipe' },
-  ).trim()
-
-const environment = () => ({
-  PATH: process.env.PATH,
-  HOME: home,
-  LAKELET_STATE_DIR: server.stateDir,
-  NO_COLOR: '1',
-})
-
 const dev = (directory: string, ...args: string[]) => lakelet(directory, 'dev', ...args)
 const lakelet = (directory: string, ...args: string[]) => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
     cwd: directory,
     encoding: 'utf8',
-    env: environment(),
+    env: environment,
   })
   return { status, stdout, stderr }
 }
@@ -161,15 +141,10 @@ describe('lakelet dev', () => {
     const byScript = () =>
       execFileSync('bash', [join(repository, 'scripts/lakebase-branch.sh'), '--print-name'], {
         encoding: 'utf8',
-        env: { ...environment(), LAKEBASE_CLI: join(home, 'lakelet') },
+        env: { ...environment, LAKEBASE_CLI: join(home, 'bin/lakelet') },
       }).trim()
     mkdirSync(join(repository, 'scripts'))
     cpSync(script, join(repository, 'scripts/lakebase-branch.sh'))
-    writeFileSync(
-      join(home, 'lakelet'),
-      `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`,
-      { mode: 0o755 },
-    )
     const seen = new Set<string>()
     for (const name of names) {
       git(repository, 'switch', '--quiet', '--create', name)
@@ -256,7 +231,7 @@ describe('lakelet dev', () => {
         new Promise<string>((done) => {
           const child = spawn(process.execPath, [program, 'dev', '-o', 'json'], {
             cwd: repository,
-            env: environment(),
+            env: environment,
           })
           let out = ''
           child.stdout.on('data', (bytes) => {

@@ -1,26 +1,25 @@
 /** `lakelet hooks` in real repositories: what git runs after a checkout, beside other tools' hooks. */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { makeRepository, type Repository } from '../fixtures/git-repository.ts'
 import { eventually, TestServer } from '../fixtures/server.ts'
-
-const program = resolve(import.meta.dirname, '../../dist/main/lakelet.js')
 
 let server: TestServer
 let home: string
 let repository: string
+let git: Repository['git']
+let environment: Repository['environment']
 
 beforeAll(async () => {
   server = await TestServer.start()
@@ -29,19 +28,7 @@ afterAll(async () => {
   await server?.dispose()
 })
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'lakelet-hooks-'))
-  mkdirSync(join(home, 'bin'))
-  writeFileSync(
-    join(home, 'bin/lakelet'),
-    `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`,
-    { mode: 0o755 },
-  )
-  repository = join(home, 'app')
-  mkdirSync(repository)
-  git(repository, 'init', '--quiet', '--initial-branch=main')
-  writeFileSync(join(repository, '.gitignore'), '.env\n')
-  git(repository, 'add', '.')
-  git(repository, 'commit', '--quiet', '--message=first')
+  ;({ home, path: repository, git, environment } = makeRepository(server))
 })
 afterEach(async () => {
   await eventually('what hooks began is over', () => inTheBackground() === 0)
@@ -60,24 +47,11 @@ const inTheBackground = (): number =>
     }
   }).length
 
-const environment = () => ({
-  PATH: `${join(home, 'bin')}:${process.env.PATH}`,
-  HOME: home,
-  LAKELET_STATE_DIR: server.stateDir,
-  NO_COLOR: '1',
-})
-function git(directory: string, ...args: string[]): string {
-  return execFileSync(
-    'git',
-    ['-C', directory, '-c', 'user.name=T', '-c', 'user.email=t@example.com', ...args],
-    { encoding: 'utf8', stdio: 'pipe', env: environment() },
-  ).trim()
-}
 const hooks = (...args: string[]) => {
   const { status, stdout, stderr } = spawnSync('lakelet', ['hooks', ...args], {
     cwd: repository,
     encoding: 'utf8',
-    env: environment(),
+    env: environment,
   })
   expect([status, stderr]).toEqual([0, ''])
   return stdout
@@ -144,7 +118,7 @@ test('hooks of others go on, and stay when ours go', async () => {
   const refused = spawnSync('lakelet', ['hooks', 'install'], {
     cwd: repository,
     encoding: 'utf8',
-    env: environment(),
+    env: environment,
   })
   expect([refused.status, refused.stderr]).toEqual([1, expect.stringMatching(/not a shell script/)])
   expect(hookOf()).toBe('#!/usr/bin/env python3\n')
