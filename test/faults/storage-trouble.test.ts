@@ -63,11 +63,7 @@ describe.skipIf(noImages !== undefined)('a full file system under plain copies',
       production,
       "create table kept as select n, repeat('x', 500) as filler from generate_series(1, 20000) n",
     )
-    // Its first base, a full copy here, takes room of which the tests want to know how much there is.
-    await eventually('history has begun', async () => {
-      const { body } = await server.api('GET', `/api/2.0/postgres/${production}`)
-      return body.status.history !== undefined
-    })
+    await historyHasBegun()
   })
   afterAll(async () => {
     await server?.dispose()
@@ -156,6 +152,7 @@ describe.skipIf(noImages !== undefined)('a btrfs pool of our own', () => {
       production,
       "create table kept as select n, repeat('x', 500) as filler from generate_series(1, 2000) n",
     )
+    await historyHasBegun()
   })
   afterAll(async () => {
     await server?.dispose()
@@ -166,10 +163,13 @@ describe.skipIf(noImages !== undefined)('a btrfs pool of our own', () => {
     const before = await count(production)
     const ballast = join(pool, 'tmp', 'ballast')
     const { bavail, bsize } = statfsSync(pool)
-    writeFileSync(ballast, Buffer.alloc(bavail * bsize - 30 * 2 ** 20, 'x'), { flush: true })
-    expect(await refused(make('no-room'))).toMatchObject(nearlyFull)
-    expect(await count(production)).toBe(before)
-    rmSync(ballast)
+    try {
+      writeFileSync(ballast, Buffer.alloc(bavail * bsize - 30 * 2 ** 20, 'x'), { flush: true })
+      expect(await refused(make('no-room'))).toMatchObject(nearlyFull)
+      expect(await count(production)).toBe(before)
+    } finally {
+      rmSync(ballast, { force: true }) // else the next tests meet a full pool
+    }
     spawnSync('sync', ['-f', pool])
     await nothingHalfMade(server)
     await make('no-room')
@@ -231,6 +231,13 @@ describe.skipIf(noImages !== undefined)('a btrfs pool of our own', () => {
     await nothingHalfMade(server)
   })
 })
+
+/** The first base takes room, of which the tests want to know how much there is. */
+const historyHasBegun = () =>
+  eventually('history has begun', async () => {
+    const { body } = await server.api('GET', `/api/2.0/postgres/${production}`)
+    return body.status.history !== undefined
+  })
 
 const disable = (disabled: boolean, branch = production) =>
   server.write('PATCH', `${branch}/endpoints/primary?update_mask=spec.disabled`, {
