@@ -365,9 +365,12 @@ for (const ground of grounds) {
       await branch(source, kept)
       await storage.cloneToDraft(source, draft('half'), whole)
       await storage.linkWal(draft('half'), volume('project-1/half'))
+      const foreign = join(layout.pool, 'tmp', 'no draft') // somebody's file must not keep it from starting
+      writeFileSync(foreign, '')
       await storage.close()
       storage = await open()
       await storage.recover()
+      expect(existsSync(foreign)).toBe(false)
       await storage.settle()
       expect([...(await storage.listVolumes())].sort()).toEqual([kept, source].sort())
       expect(runSingleUser(17, storage.dataDirectory(kept), [], owner)).not.toContain('PANIC')

@@ -386,9 +386,12 @@ export class VolumeStore implements Omit<Storage, 'detachStrayDevices'> {
   async recover(): Promise<void> {
     await this.#guard.assertPresent() // or else all WAL would look like left-overs
     const drafts = draftsDirectory(this.#layout)
-    for (const name of await readdir(drafts)) {
-      await this.#deleteUnpublishedWal(name as DraftId, draftPaths(this.#layout, name as DraftId))
-      await this.#throwAway(join(drafts, name, 'volume'))
+    for (const entry of await readdir(drafts, { withFileTypes: true })) {
+      const name = entry.name as DraftId
+      if (entry.isDirectory()) {
+        await this.#deleteUnpublishedWal(name, draftPaths(this.#layout, name))
+        await this.#throwAway(join(drafts, name, 'volume'))
+      }
       await rm(join(drafts, name), { recursive: true, force: true })
     }
     await this.emptyTrash()
