@@ -8,14 +8,9 @@ export function become(
   program: string,
   args: readonly string[],
   env: CliIo['env'],
-  cwd?: string,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      stdio: 'inherit',
-      env,
-      ...(cwd === undefined ? {} : { cwd }),
-    })
+    const child = spawn(program, args, { stdio: 'inherit', env })
     const ignore = () => undefined
     const forward = (signal: NodeJS.Signals) => child.kill(signal)
     const passed = ['SIGTERM', 'SIGHUP'] as const

@@ -1,5 +1,5 @@
 /** `lakelet hooks`: a checkout gives the worktree its database by itself. A convenience: nothing depends on it. */
-import { existsSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import {
   findHook,
@@ -51,7 +51,7 @@ const lefthook = `Lefthook writes this file anew at its next "lefthook install".
 
 /** For a shell that has no lakelet on its PATH: the one that is running, in a clone by its launcher. */
 function program(): string {
-  const entry = process.argv[1] ?? ''
+  const entry = realpathSync(process.argv[1] ?? '') // npm's bin is a link
   const launcher = join(dirname(entry), '../../lakelet')
   return existsSync(launcher) ? launcher : entry
 }

@@ -8,7 +8,7 @@ import { delimiter, join } from 'node:path'
 import { become } from './become.ts'
 import { type FillCommand, sharedOptions } from './command-context.ts'
 import { clientFor, connect } from './connection.ts'
-import { findEndpoint, readTarget, type Target } from './psql-target.ts'
+import { findEndpoint, hostOf, readTarget, type Target } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import type { CliIo } from './terminal.ts'
 
@@ -97,22 +97,6 @@ async function branchOfWorktree(io: CliIo): Promise<string | undefined> {
     if (error instanceof WorktreeProblem && error.isNoWorktree) return undefined
     throw error
   }
-}
-
-export function hostOf(
-  name: string,
-  status: { readonly current_state?: string; readonly hosts?: { readonly host?: string } } = {},
-  io: CliIo,
-): string {
-  const { current_state: state = 'unknown', hosts } = status
-  if ((state !== 'ACTIVE' && state !== 'IDLE') || hosts?.host === undefined) {
-    throw new Refusal(
-      `endpoint is not ready for accepting connections: ${name} is ${state}`,
-      'Try again in a moment.',
-    )
-  }
-  if (state === 'IDLE' && io.stderr.isTTY) io.stderr.write('The endpoint is idle, waking up…\n')
-  return hosts.host
 }
 
 async function findPsql({ env }: CliIo): Promise<string> {

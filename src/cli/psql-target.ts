@@ -5,6 +5,7 @@
 import type { LakeletClient } from '../client/lakelet-client.ts'
 import type { Endpoint } from '../client/resources.ts'
 import { Refusal } from './refusal.ts'
+import type { CliIo } from './terminal.ts'
 
 export interface Target {
   readonly project?: string
@@ -59,6 +60,23 @@ export async function findEndpoint(client: LakeletClient, target: Target): Promi
     endpoints[0]
   if (chosen === undefined) throw new Refusal(`${branch} has no endpoint`)
   return chosen
+}
+
+/** Where clients connect to it. An endpoint that sleeps is told of on a terminal: the connection wakes it. */
+export function hostOf(
+  name: string,
+  status: { readonly current_state?: string; readonly hosts?: { readonly host?: string } } = {},
+  io: CliIo,
+): string {
+  const { current_state: state = 'unknown', hosts } = status
+  if ((state !== 'ACTIVE' && state !== 'IDLE') || hosts?.host === undefined) {
+    throw new Refusal(
+      `endpoint is not ready for accepting connections: ${name} is ${state}`,
+      'Try again in a moment.',
+    )
+  }
+  if (state === 'IDLE' && io.stderr.isTTY) io.stderr.write('The endpoint is idle, waking up…\n')
+  return hosts.host
 }
 
 /** Full name of the branch that is meant. */

@@ -6,7 +6,7 @@ import type { Command } from 'commander'
 import { ApiError } from '../client/api-error.ts'
 import type { LakeletClient } from '../client/lakelet-client.ts'
 import type { Branch } from '../client/resources.ts'
-import { systemClock } from '../lib/time.ts'
+import { millis, systemClock } from '../lib/time.ts'
 import { branchIdFor } from '../worktree/branch-id.ts'
 import { readOwnBlock } from '../worktree/env-file.ts'
 import {
@@ -16,13 +16,16 @@ import {
   parentBranch,
   type Worktree,
 } from '../worktree/git-worktree.ts'
-import type { EnvField, ProjectFile } from '../worktree/project-file.ts'
-import { expiryFor, findProjectFile } from '../worktree/project-file.ts'
+import {
+  type EnvField,
+  expiryFor,
+  findProjectFile,
+  type ProjectFile,
+} from '../worktree/project-file.ts'
 import { type CommandContext, sharedOptions } from './command-context.ts'
 import { type Connection, clientFor, connect } from './connection.ts'
 import { awaitOperation } from './operation-output.ts'
-import { hostOf } from './psql-command.ts'
-import { findEndpoint, findProject } from './psql-target.ts'
+import { findEndpoint, findProject, hostOf } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import type { CliIo } from './terminal.ts'
 
@@ -63,7 +66,7 @@ export interface Found {
 }
 
 /** How often a branch that somebody else is making is looked at. */
-const lookAgain = 200
+const lookAgain = millis(200)
 const mostLooks = 300
 
 export async function findOrMakeBranch(
@@ -126,12 +129,12 @@ async function untilReady(client: LakeletClient, branch: Branch): Promise<Branch
   for (let looks = 0; looks < mostLooks; looks += 1) {
     const state = seen.status?.current_state
     if (state === undefined || state === 'READY') return seen
-    await systemClock.sleep(lookAgain as Parameters<typeof systemClock.sleep>[0])
+    await systemClock.sleep(lookAgain)
     seen = await client.branches.get(branch.name)
   }
   throw new Refusal(
     `${branch.name} is ${seen.status?.current_state} and does not become READY`,
-    'See its operation: lakelet postgres get-branch',
+    `See what it does: lakelet postgres get-branch ${branch.name}`,
   )
 }
 
