@@ -237,6 +237,7 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
   },
   {
     name: 'start',
+    isUnsaved: true,
     async run(context) {
       const { project, branch, endpoint } = await rowsOf(services, context)
       const [failed, reached] = await Promise.all([
@@ -297,32 +298,29 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
   },
   {
     name: 'record',
-    async run(context) {
-      const { project } = await rowsOf(services, context)
+    async write(context, session) {
       const { time, logicalSize } = context.memory
       const begin = readBeginning(context.memory.begin)
-      await services.catalog.transaction(async (session) => {
-        await session.projects.lock(project.uid)
-        const branch = await session.branches.byUid(branchUid(context))
-        if (branch === undefined) return
-        await session.branches.update(branch.uid, {
-          // Deleted while it was made: the delete waits for us and must find its state as it left it.
-          ...(branch.deleteTime === undefined
-            ? {
-                state: 'READY' as const,
-                pendingState: undefined,
-                stateChangeTime: services.clock.now(),
-              }
-            : {}),
-          begin,
-          ...(logicalSize === undefined ? {} : { logicalSizeBytes: Number(logicalSize) }),
-          ...(branch.sourceBranchUid === undefined
-            ? {}
-            : {
-                sourceLsn: sourceLsnOf(context) ?? begin.lsn,
-                sourceTime: epochMicros(BigInt(String(time))),
-              }),
-        })
+      await session.projects.lock(context.row.projectUid)
+      const branch = await session.branches.byUid(branchUid(context))
+      if (branch === undefined) return
+      await session.branches.update(branch.uid, {
+        // Deleted while it was made: the delete waits for us and must find its state as it left it.
+        ...(branch.deleteTime === undefined
+          ? {
+              state: 'READY' as const,
+              pendingState: undefined,
+              stateChangeTime: services.clock.now(),
+            }
+          : {}),
+        begin,
+        ...(logicalSize === undefined ? {} : { logicalSizeBytes: Number(logicalSize) }),
+        ...(branch.sourceBranchUid === undefined
+          ? {}
+          : {
+              sourceLsn: sourceLsnOf(context) ?? begin.lsn,
+              sourceTime: epochMicros(BigInt(String(time))),
+            }),
       })
     },
   },
@@ -340,8 +338,8 @@ export const createBranchKind = (services: Services, prepared: Prepared): Kind =
     },
     ...branchSteps(services, prepared),
   ],
-  async finish(context) {
-    const { project, branch } = await rowsOf(services, context)
+  async finish(context, session) {
+    const { project, branch } = await rowsOf({ catalog: session }, context)
     return viewBranch(project, branch)
   },
 })
@@ -359,7 +357,10 @@ const sourceLsnOf = ({ memory: { sourceLsn } }: StepContext): Lsn | undefined =>
 const branchUid = ({ row }: StepContext): BranchUid => row.input.branch as BranchUid
 const endpointUid = ({ row }: StepContext): EndpointUid => row.input.endpoint as EndpointUid
 
-async function rowsOf({ catalog }: Services, context: StepContext): Promise<EndpointContext> {
+async function rowsOf(
+  { catalog }: { readonly catalog: CatalogSession },
+  context: StepContext,
+): Promise<EndpointContext> {
   const found = await catalog.endpoints.context(endpointUid(context))
   if (found === undefined) throw new Error('the rows of a branch in the making are gone')
   return found

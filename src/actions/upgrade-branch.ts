@@ -112,10 +112,9 @@ export const upgradeBranchKind = (services: Services, prepared: Prepared): Kind 
     },
     ...branchSteps(services, prepared).filter(({ name }) => name !== 'clone'),
   ],
-  async finish({ row }) {
-    const { catalog } = services
-    const branch = await catalog.branches.byUid(row.input.branch as BranchUid)
-    const project = await catalog.projects.byUid(row.projectUid)
+  async finish({ row }, session) {
+    const branch = await session.branches.byUid(row.input.branch as BranchUid)
+    const project = await session.projects.byUid(row.projectUid)
     if (branch === undefined || project === undefined) throw new Fault('BRANCH_NOT_FOUND')
     return viewBranch(project, branch)
   },
