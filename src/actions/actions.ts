@@ -4,6 +4,7 @@
  */
 import type { BackupListing } from '../domain/backup.ts'
 import type { BackupPoint } from '../domain/backup-chain.ts'
+import type { BindingResource } from '../domain/binding.ts'
 import type { BranchResource, Durability } from '../domain/branch.ts'
 import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
 import type { DatabaseResource } from '../domain/database.ts'
@@ -42,6 +43,7 @@ import type { BackupPlace } from '../ports/backups.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
 import type { Narrowing } from '../ports/roles.ts'
 import type { ProvenClient } from './access-tokens.ts'
+import type { BindBranch, BranchPlan, NoteFindings } from './bindings.ts'
 import type { ExportedBranch } from './export-branch.ts'
 import type { GroupChanges, NewGroup } from './groups.ts'
 import type { IdentityChanges, NewIdentity } from './identities.ts'
@@ -80,6 +82,7 @@ export type Suspension =
   | { readonly kind: 'after'; readonly timeout: Millis }
 
 export type { Expiration } from '../domain/expiration.ts'
+export type { BranchPlan } from './bindings.ts'
 
 /** Fields that an update leaves alone are absent (never `undefined`-valued). */
 export interface EndpointDefaultsSpec {
@@ -275,6 +278,32 @@ export interface Actions {
   previewRestore(caller: Caller, path: BranchPath, to: RestorePoint): Promise<ResetPreview>
   /** Checks a throw-away clone of the branch as it is now; the response is a report. */
   verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+
+  /** Told by those who work with a branch in a worktree; told again, it is renewed. */
+  bindBranch(caller: Caller, path: BranchPath, to: BindBranch): Promise<BindingResource>
+  listBindings(
+    caller: Caller,
+    path: ProjectPath,
+    page: Page & { readonly host: string | undefined },
+  ): Promise<Listing<BindingResource>>
+  /** What would become of the branches, by what was found of their bindings. */
+  previewFindings(
+    caller: Caller,
+    path: ProjectPath,
+    input: NoteFindings,
+  ): Promise<readonly BranchPlan[]>
+  /** Writes down what is gone. Nothing is deleted by it. */
+  noteFindings(
+    caller: Caller,
+    path: ProjectPath,
+    input: NoteFindings,
+  ): Promise<readonly BranchPlan[]>
+  /** Deletes a branch that is a left-over by what is written down; refuses any other. */
+  collectBranch(
+    caller: Caller,
+    path: BranchPath,
+    options: { readonly grace: Millis | undefined },
+  ): Promise<OperationResource>
 
   /** A new root branch, filled from another Postgres. */
   importBranch(caller: Caller, input: ImportBranch): Promise<OperationResource>

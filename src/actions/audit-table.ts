@@ -146,6 +146,27 @@ export const auditTable: {
   },
   previewRestore: 'read',
 
+  bindBranch: {
+    action: 'bind-branch',
+    about: ({ project, branch }, { host, gitDir, isOwn }) => ({
+      resource: branchName(project, branch),
+      details: { host: printable(host), git_dir: printable(gitDir), is_own: isOwn },
+    }),
+  },
+  listBindings: 'read',
+  previewFindings: 'read',
+  noteFindings: {
+    action: 'note-findings',
+    about: ({ project }, { findings }) => ({
+      resource: projectName(project),
+      details: { bindings: findings.length },
+    }),
+  },
+  collectBranch: {
+    action: 'collect-branch',
+    about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
+  },
+
   createEndpoint: {
     action: 'create-endpoint',
     about: ({ branch: { project, branch }, endpointId, spec, replaceExisting }) => ({

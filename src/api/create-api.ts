@@ -13,6 +13,7 @@ import { createLog, type Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
 import { auditRoutes } from './audit.ts'
 import { backupRoutes } from './backups.ts'
+import { bindingRoutes } from './bindings.ts'
 import { branchRoutes } from './branches.ts'
 import { clientSecretRoutes } from './client-secrets.ts'
 import { computeInstanceRoutes } from './compute-instances.ts'
@@ -75,6 +76,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...operationRoutes(actions), // before resources: they hang below them
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
+    ...bindingRoutes(actions),
     ...importAndExportRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
     ...roleRoutes(actions),

@@ -20,11 +20,13 @@ import { Secret } from '../lib/secret.ts'
 import { type Clock, epochMs, millis } from '../lib/time.ts'
 import { apiDocument, createApi } from './create-api.ts'
 import {
+  sampleBinding,
   sampleBranch,
   sampleDatabase,
   sampleEndpoint,
   sampleInstance,
   sampleOperation,
+  samplePlans,
   sampleProject,
   sampleResetPreview,
   sampleRole,
@@ -157,6 +159,11 @@ export function recordedApi(answers: Answers = {}) {
     previewReset: () => sampleResetPreview,
     restoreBranch: () => sampleOperation('Branch'),
     previewRestore: () => sampleResetPreview,
+    bindBranch: () => sampleBinding,
+    listBindings: () => ({ items: [sampleBinding], nextPageToken: undefined }),
+    noteFindings: () => samplePlans,
+    previewFindings: () => samplePlans,
+    collectBranch: () => sampleOperation('Branch'),
     importBranch: () => sampleOperation('Branch', sampleBranch),
     exportBranch: () => ({ fileName: 'app-dev.tar', chunks: oneChunk() }),
     createEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),

@@ -13,6 +13,7 @@ import { volumes } from './migrations/0009-volumes.ts'
 import { imports } from './migrations/0011-imports.ts'
 import { backups } from './migrations/0012-backups.ts'
 import { guards } from './migrations/0013-guards.ts'
+import { bindings } from './migrations/0014-bindings.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -158,5 +159,6 @@ export const migrations: MigrationProvider = {
       '0012-backups': backups,
       '0011-imports': imports,
       '0013-guards': guards,
+      '0014-bindings': bindings,
     }),
 }

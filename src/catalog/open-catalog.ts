@@ -12,6 +12,7 @@ import { accessTokensIn, clientSecretsIn } from './access-tokens.ts'
 import { auditIn } from './audit.ts'
 import { backupsIn } from './backups.ts'
 import { basesIn } from './bases.ts'
+import { bindingsIn } from './bindings.ts'
 import { branchesIn } from './branches.ts'
 import { directoryIn } from './directory.ts'
 import { endpointsIn } from './endpoints.ts'
@@ -124,6 +125,7 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   endpoints: endpointsIn(db),
   snapshots: snapshotsIn(db),
   bases: basesIn(db),
+  bindings: bindingsIn(db),
   snapshotSchedules: snapshotSchedulesIn(db),
   identities: identitiesIn(db),
   accessTokens: accessTokensIn(db),

@@ -273,6 +273,29 @@ export interface AuditTable {
   hash: Buffer
 }
 
+export interface BindingsTable {
+  uid: string
+  branch_uid: string
+  host: string
+  git_dir: string
+  common_dir: string
+  root: string
+  device: string
+  root_device: string
+  git_ref: string | null
+  commit: string | null
+  repository: string | null
+  pull_request: string | null
+  agent: string | null
+  process: string | null
+  is_own: boolean
+  bound_by: string
+  create_time: Moment
+  update_time: Moment
+  gone_since: Moment | null
+  gone_what: string | null
+}
+
 export interface SightingsTable {
   kind: string
   id: string
@@ -301,5 +324,6 @@ export interface Schema {
   snapshots: SnapshotsTable
   snapshot_schedules: SnapshotSchedulesTable
   bases: BasesTable
+  bindings: BindingsTable
   sightings: SightingsTable
 }

@@ -6,6 +6,7 @@ import { millis, minutes, systemClock, timer } from '../lib/time.ts'
 import { makePasswordFile } from '../worktree/password-file.ts'
 import type { EnvField } from '../worktree/project-file.ts'
 import { become } from './become.ts'
+import { bindBranch } from './bind-branch.ts'
 import type { CommandContext, FillCommand } from './command-context.ts'
 import { Refusal } from './refusal.ts'
 import { coloursFor } from './terminal.ts'
@@ -37,8 +38,8 @@ export const fillRun: FillCommand = (command, context) => {
       if (program === undefined) {
         throw new Refusal('there is nothing to run', 'Name it after --: lakelet run -- npm run dev')
       }
-      const { file, look } = await opened(command, context)
-      const first = await look()
+      const { file, look, bind } = await opened(command, context)
+      const [first] = await Promise.all([look(), bind(process.pid)])
       const passwords = await makePasswordFile()
       const renewal = renewing(first, look, passwords.write, context)
       try {
@@ -75,7 +76,9 @@ async function opened(command: Parameters<FillCommand>[0], context: CommandConte
   const { userName: login } = await client.me()
   const branch = await findOwnBranch(client, worktree, file, login)
   const look = () => accessTo(client, connection, branch, file, login, context.io)
-  return { file, look }
+  const bind = (pid: number) =>
+    bindBranch(client, worktree, { branch: branch.name, isOwn: false, pid }, context.io)
+  return { file, look, bind }
 }
 
 /** What fails is told once for each time and tried again: the program may never open another connection. */

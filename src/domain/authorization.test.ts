@@ -50,6 +50,12 @@ const table: Readonly<Record<Deed, string>> = {
   'importBranch/fromSocket': '+-------',
   exportBranch: '++----..',
   verifyBranch: '++++--..',
+  bindBranch: '++++++..',
+  'bindBranch/ofAnother': '++----..',
+  listBindings: '++++--..',
+  previewFindings: '++++--..',
+  noteFindings: '++++--..',
+  collectBranch: '++++--..',
 
   createEndpoint: '++----..',
   getEndpoint: '++++++..',

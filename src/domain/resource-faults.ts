@@ -60,6 +60,12 @@ export const resourceReasons = {
     next: 'List the compute instances of the endpoint; it has one.',
     traced: true,
   },
+  BINDING_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: "binding '{binding}' not found",
+    next: 'List the bindings of the project: branches that are deleted have none.',
+    traced: true,
+  },
   OPERATION_NOT_FOUND: {
     code: 'NOT_FOUND',
     say: 'operation id not found',

@@ -2,6 +2,8 @@
 import type { Prepared } from '../actions/fleet.ts'
 import type { Services } from '../actions/services.ts'
 import { hours, type Millis, millis, minutes, seconds } from '../lib/time.ts'
+import type { Repositories } from '../ports/bindings.ts'
+import { leftOverCollector } from '../reconcile/collect-left-overs.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
 import { accessGuard } from '../reconcile/end-sessions.ts'
 import type { HistoryKeeper } from '../reconcile/keep-history.ts'
@@ -23,11 +25,13 @@ export function startLoops(
     historian,
     auditRetention,
     sweepRules,
+    repositories,
   }: {
     readonly noter: AwakeNoter
     readonly historian: HistoryKeeper
     readonly auditRetention: Millis
     readonly sweepRules: SweepRules
+    readonly repositories: Repositories
   },
   onStop: (ending: () => Promise<void>) => void,
 ): void {
@@ -108,6 +112,13 @@ export function startLoops(
     clock,
     log,
   })
+  const leftOvers = startLoop({
+    name: 'collect-left-overs',
+    run: leftOverCollector(services, repositories),
+    slowest: minutes(5),
+    clock,
+    log,
+  })
   const history = startLoop({
     name: 'keep-history',
     run: () => historian.run(),
@@ -135,7 +146,7 @@ export function startLoops(
   onStop(async () => {
     unlisten()
     const loops = [deadlines, snapshots, measures, suspender, keeper, history, notes, audit]
-    loops.push(sweeper, access, strays)
+    loops.push(sweeper, access, strays, leftOvers)
     await Promise.all(loops.map((loop) => loop.stop()))
   })
 }

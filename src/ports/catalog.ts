@@ -26,6 +26,7 @@ import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
 import type { Audit } from './audit.ts'
 import type { Backups } from './backups.ts'
 import type { Bases } from './bases.ts'
+import type { Bindings } from './bindings.ts'
 import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
@@ -292,6 +293,7 @@ export interface CatalogSession {
   readonly snapshots: Snapshots
   readonly snapshotSchedules: SnapshotSchedules
   readonly bases: Bases
+  readonly bindings: Bindings
   readonly identities: Identities
   readonly accessTokens: AccessTokens
   readonly clientSecrets: ClientSecrets
