@@ -113,6 +113,9 @@ export interface CreateProject {
 export interface BranchSpec {
   readonly isProtected?: boolean
   readonly durability?: Durability
+  /** 0: not any more. */
+  readonly slidingTtl?: Millis
+  readonly isHeldBySessions?: boolean
   readonly expiration?: Expiration
 }
 

@@ -27,7 +27,7 @@ import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
 import { mustReach, placeAt } from './place-at.ts'
 import { placeVolume } from './place-volume.ts'
 import type { Services } from './services.ts'
-import { changeBranch, reconfigure } from './update-branch.ts'
+import { changeBranch, leaseOf, reconfigure } from './update-branch.ts'
 import { viewBranch } from './views.ts'
 import { volumeOf } from './volume-of.ts'
 
@@ -74,6 +74,7 @@ export async function createBranch(
         ...newBranch(project, caller, input.branchId, now),
         isProtected: spec.isProtected ?? false,
         durability: spec.durability ?? 'durable',
+        ...leaseOf(spec, policy),
         expireTime,
         ...fields,
       },
@@ -125,6 +126,8 @@ export const newBranch = (
     stateChangeTime: now,
     isProtected: false,
     durability: 'durable',
+    slidingTtl: undefined,
+    isHeldBySessions: false,
     logicalSizeBytes: 0,
     expireTime: undefined,
     sourceBranchUid: undefined,

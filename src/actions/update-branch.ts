@@ -1,5 +1,6 @@
 /** Update branch: its end and its protection. Nothing moves, so the operation is over at once. */
 import { type Branch, isFirstBranch } from '../domain/branch.ts'
+import { sayDuration } from '../domain/duration.ts'
 import { expireTimeOf } from '../domain/expiration.ts'
 import { Fault } from '../domain/faults.ts'
 import { type BranchPath, branchName } from '../domain/names.ts'
@@ -88,7 +89,7 @@ export async function changeBranch(
     await mayProtect(session, project, expireTime, policy, branch.uid)
   }
   const durability = spec.durability ?? branch.durability
-  const changes = { isProtected, durability, expireTime, updateTime: now }
+  const changes = { isProtected, durability, expireTime, ...leaseOf(spec, policy), updateTime: now }
   const changed: Branch = { ...branch, ...changes }
   await session.branches.update(branch.uid, changes)
   return recordDone(session, {
@@ -100,4 +101,18 @@ export async function changeBranch(
     response: viewBranch(project, changed),
     now,
   })
+}
+
+/** What is said of it; a length of 0 ends the sliding. Throws EXPIRATION_TOO_FAR. */
+export function leaseOf(
+  { slidingTtl, isHeldBySessions }: Pick<BranchSpec, 'slidingTtl' | 'isHeldBySessions'>,
+  { maxBranchTtl }: Pick<Services['policy'], 'maxBranchTtl'>,
+): Partial<Pick<Branch, 'slidingTtl' | 'isHeldBySessions'>> {
+  if (slidingTtl !== undefined && slidingTtl > maxBranchTtl) {
+    throw new Fault('EXPIRATION_TOO_FAR', { maximum: sayDuration(maxBranchTtl) })
+  }
+  return {
+    ...(slidingTtl === undefined ? {} : { slidingTtl: slidingTtl === 0 ? undefined : slidingTtl }),
+    ...(isHeldBySessions === undefined ? {} : { isHeldBySessions }),
+  }
 }

@@ -29,7 +29,7 @@ import { renderPreview } from '../domain/reset-preview.ts'
 import { renderRole } from '../domain/role.ts'
 import { renderSnapshot } from '../domain/snapshot.ts'
 import { renderCadence } from '../domain/snapshot-cadence.ts'
-import { epochMs, toMicros } from '../lib/time.ts'
+import { epochMs, millis, toMicros } from '../lib/time.ts'
 
 const projectId = 'app' as ProjectId
 const branchId = 'dev' as BranchId
@@ -75,6 +75,8 @@ export const sampleBranch = renderBranch({
     isProtected: false,
     isImported: false,
     durability: 'durable',
+    slidingTtl: millis(3_600_000),
+    isHeldBySessions: true,
     logicalSizeBytes: 8_796_093_022_208,
     expireTime: moment,
     sourceBranchUid: branchUid,

@@ -14,6 +14,7 @@ import { imports } from './migrations/0011-imports.ts'
 import { backups } from './migrations/0012-backups.ts'
 import { guards } from './migrations/0013-guards.ts'
 import { bindings } from './migrations/0014-bindings.ts'
+import { leases } from './migrations/0015-leases.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -160,5 +161,6 @@ export const migrations: MigrationProvider = {
       '0011-imports': imports,
       '0013-guards': guards,
       '0014-bindings': bindings,
+      '0015-leases': leases,
     }),
 }

@@ -92,6 +92,8 @@ export interface BranchesTable {
   state_change_time: Moment
   is_protected: boolean
   durability: Generated<string>
+  sliding_ttl_ms: Int8 | null
+  is_held_by_sessions: Generated<boolean>
   logical_size_bytes: Int8
   expire_time: Moment | null
   source_branch_uid: string | null

@@ -7,6 +7,7 @@ import { leftOverCollector } from '../reconcile/collect-left-overs.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
 import { accessGuard } from '../reconcile/end-sessions.ts'
 import type { HistoryKeeper } from '../reconcile/keep-history.ts'
+import { keepLeases } from '../reconcile/keep-leases.ts'
 import { readerKeeper } from '../reconcile/keep-readers.ts'
 import { startLoop } from '../reconcile/loop.ts'
 import { measureSnapshots } from '../reconcile/measure-snapshots.ts'
@@ -49,6 +50,14 @@ export function startLoops(
     name: 'snapshots',
     run: () => meetSnapshotDeadlines(services),
     slowest: seconds(60),
+    giveWay,
+    clock,
+    log,
+  })
+  const leases = startLoop({
+    name: 'keep-leases',
+    run: () => keepLeases(services),
+    slowest: minutes(1),
     giveWay,
     clock,
     log,
@@ -136,6 +145,7 @@ export function startLoops(
     if (event.kind === 'due') {
       deadlines.poke()
       snapshots.poke()
+      leases.poke()
     }
     if (event.kind === 'done') history.poke() // perhaps a branch, whose history begins now
     if (event.kind === 'access') {
@@ -146,7 +156,7 @@ export function startLoops(
   onStop(async () => {
     unlisten()
     const loops = [deadlines, snapshots, measures, suspender, keeper, history, notes, audit]
-    loops.push(sweeper, access, strays, leftOvers)
+    loops.push(sweeper, access, strays, leftOvers, leases)
     await Promise.all(loops.map((loop) => loop.stop()))
   })
 }

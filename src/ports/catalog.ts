@@ -88,6 +88,8 @@ export interface Branches {
   remove(uid: BranchUid): Promise<void>
   /** Live branches whose end has come. */
   dueExpiry(now: EpochMs): Promise<readonly Branch[]>
+  /** Live branches with an end that may move away by itself, the next one first. */
+  leased(): Promise<readonly Branch[]>
   /** Soft-deleted branches of live projects whose purge is due. */
   duePurge(now: EpochMs): Promise<readonly Branch[]>
   /** The next moment at which `dueExpiry` or `duePurge` (projects included) has something new. */

@@ -4,6 +4,7 @@ import { retireBranch } from '../actions/delete-branch.ts'
 import type { Services } from '../actions/services.ts'
 import { after, before, days, type EpochMs, epochMs, seconds } from '../lib/time.ts'
 import { auditAct } from './audit-act.ts'
+import { keepLease } from './keep-leases.ts'
 import { endDueSnapshots } from './snapshot-deadlines.ts'
 
 /** How long an operation stays readable after it ended. */
@@ -46,7 +47,15 @@ export async function meetDeadlines(services: Services): Promise<EpochMs | undef
     ...(await catalog.branches.dueExpiry(now)),
     ...(await catalog.branches.duePurge(now)),
   ]
-  for (const { uid } of branches) await attempt({ uid }, () => retire(services, uid))
+  for (const branch of branches) {
+    const { uid } = branch
+    await attempt({ uid }, async () => {
+      const isLeased = branch.slidingTtl !== undefined || branch.isHeldBySessions
+      // Somebody may have come since the last look.
+      if (isLeased && branch.deleteTime === undefined) await keepLease(services, branch)
+      await retire(services, uid)
+    })
+  }
   for (const { uid } of await catalog.projects.duePurge(now)) {
     await attempt({ uid }, () =>
       catalog.transaction(async (session) => {

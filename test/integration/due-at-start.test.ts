@@ -138,6 +138,8 @@ test('however many they are, all are met before it goes on', async () => {
       isImported: false,
       isRestored: false,
       durability: 'durable',
+      slidingTtl: undefined,
+      isHeldBySessions: false,
       logicalSizeBytes: 0,
       expireTime,
       sourceBranchUid: undefined,

@@ -51,6 +51,8 @@ const branch = (id: string, source: string | undefined): Branch => ({
   isImported: false,
   isRestored: false,
   durability: 'durable',
+  slidingTtl: undefined,
+  isHeldBySessions: false,
   logicalSizeBytes: 0,
   expireTime: undefined,
   sourceBranchUid: source as BranchUid | undefined,
