@@ -51,6 +51,7 @@ import type { ImportBranch } from './import-branch.ts'
 import type { AuditFilter } from './read-audit.ts'
 import type { SetupLink } from './sign-in.ts'
 import type { ChangedSchedule, SnapshotScheduleResource } from './snapshot-schedule.ts'
+import type { SetTtlRule, TtlPolicyResource } from './ttl-policy.ts'
 
 /** Who calls, and what is known of the call for logs. */
 export interface Caller {
@@ -281,6 +282,13 @@ export interface Actions {
   previewRestore(caller: Caller, path: BranchPath, to: RestorePoint): Promise<ResetPreview>
   /** Checks a throw-away clone of the branch as it is now; the response is a report. */
   verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+
+  getTtlPolicy(caller: Caller, path: ProjectPath): Promise<TtlPolicyResource>
+  setTtlPolicy(
+    caller: Caller,
+    path: ProjectPath,
+    rules: readonly SetTtlRule[],
+  ): Promise<TtlPolicyResource>
 
   /** Told by those who work with a branch in a worktree; told again, it is renewed. */
   bindBranch(caller: Caller, path: BranchPath, to: BindBranch): Promise<BindingResource>

@@ -146,6 +146,15 @@ export const auditTable: {
   },
   previewRestore: 'read',
 
+  getTtlPolicy: 'read',
+  setTtlPolicy: {
+    action: 'set-ttl-policy',
+    about: ({ project }, rules) => ({
+      resource: `${projectName(project)}/ttl-policy`,
+      changed: ['rules'],
+      details: { rules: rules.length },
+    }),
+  },
   bindBranch: {
     action: 'bind-branch',
     about: ({ project, branch }, { host, gitDir, isOwn }) => ({

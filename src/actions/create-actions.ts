@@ -85,6 +85,7 @@ import {
 import type { Services } from './services.ts'
 import { createSetupLink } from './sign-in.ts'
 import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule.ts'
+import { getTtlPolicy, setTtlPolicy } from './ttl-policy.ts'
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
 import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
@@ -160,6 +161,9 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   previewRestore: (caller, path, to) => previewRestore(services, caller, path, to),
   verifyBranch: (caller, path) => verifyBranch(services, caller, path),
   upgradeBranch: (caller, input) => upgradeBranch(services, caller, input),
+
+  getTtlPolicy: (caller, path) => getTtlPolicy(services, caller, path),
+  setTtlPolicy: (caller, path, rules) => setTtlPolicy(services, caller, path, rules),
 
   bindBranch: (caller, path, to) => bindBranch(services, caller, path, to),
   listBindings: (caller, path, page) => listBindings(services, caller, path, page),

@@ -43,6 +43,7 @@ import { statusRoutes } from './status.ts'
 import { telemetryRoutes } from './telemetry.ts'
 import { tokenRoutes } from './tokens.ts'
 import { newTrace } from './trace.ts'
+import { ttlPolicyRoutes } from './ttl-policy.ts'
 import { wellKnownRoutes } from './well-known.ts'
 
 export interface ApiOptions {
@@ -77,6 +78,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
     ...bindingRoutes(actions),
+    ...ttlPolicyRoutes(actions),
     ...importAndExportRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
     ...roleRoutes(actions),

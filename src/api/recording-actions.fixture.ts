@@ -32,6 +32,7 @@ import {
   sampleRole,
   sampleSnapshot,
   sampleSnapshotSchedule,
+  sampleTtlPolicy,
 } from './sample-resources.fixture.ts'
 
 export const workspaceId = '900800700600'
@@ -159,6 +160,8 @@ export function recordedApi(answers: Answers = {}) {
     previewReset: () => sampleResetPreview,
     restoreBranch: () => sampleOperation('Branch'),
     previewRestore: () => sampleResetPreview,
+    getTtlPolicy: () => sampleTtlPolicy,
+    setTtlPolicy: () => sampleTtlPolicy,
     bindBranch: () => sampleBinding,
     listBindings: () => ({ items: [sampleBinding], nextPageToken: undefined }),
     noteFindings: () => samplePlans,

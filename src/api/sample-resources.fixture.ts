@@ -235,3 +235,8 @@ export const samplePlans: readonly BranchPlan[] = [
   },
   { branch: branchName(projectId, branchId), plan: { act: 'keep', because: 'BOUND' } },
 ]
+
+export const sampleTtlPolicy = {
+  name: 'projects/app/ttl-policy',
+  rules: [{ match: 'pr-*', default_ttl: '21600s', max_ttl: '259200s', who: ['bots'] }],
+}

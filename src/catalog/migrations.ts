@@ -15,6 +15,7 @@ import { backups } from './migrations/0012-backups.ts'
 import { guards } from './migrations/0013-guards.ts'
 import { bindings } from './migrations/0014-bindings.ts'
 import { leases } from './migrations/0015-leases.ts'
+import { ttlPolicies } from './migrations/0016-ttl-policies.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -162,5 +163,6 @@ export const migrations: MigrationProvider = {
       '0013-guards': guards,
       '0014-bindings': bindings,
       '0015-leases': leases,
+      '0016-ttl-policies': ttlPolicies,
     }),
 }

@@ -26,6 +26,7 @@ import { sightingsIn } from './sightings.ts'
 import { oauthRecordsIn, passwordsIn, setupLinksIn, signInAttemptsIn } from './sign-in.ts'
 import { snapshotSchedulesIn } from './snapshot-schedules.ts'
 import { snapshotsIn } from './snapshots.ts'
+import { ttlPoliciesIn } from './ttl-policies.ts'
 import { workIn } from './work.ts'
 
 export type CatalogAddress =
@@ -132,6 +133,7 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   clientSecrets: clientSecretsIn(db),
   directory: directoryIn(db),
   permissions: permissionsIn(db),
+  ttlPolicies: ttlPoliciesIn(db),
   work: workIn(db),
   oauthRecords: oauthRecordsIn(db),
   passwords: passwordsIn(db),

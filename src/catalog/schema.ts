@@ -5,6 +5,7 @@ import type { FaultRecord } from '../domain/faults.ts'
 import type { Profile } from '../domain/principal.ts'
 import type { CustomTag } from '../domain/project.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
+import type { TtlRule } from '../domain/ttl-policy.ts'
 import type { JsonObject } from '../ports/catalog.ts'
 
 /** timestamptz: a Date on both sides. */
@@ -298,6 +299,11 @@ export interface BindingsTable {
   gone_what: string | null
 }
 
+export interface TtlPoliciesTable {
+  project_uid: string
+  rules: JSONColumnType<readonly TtlRule[]>
+}
+
 export interface SightingsTable {
   kind: string
   id: string
@@ -328,4 +334,5 @@ export interface Schema {
   bases: BasesTable
   bindings: BindingsTable
   sightings: SightingsTable
+  ttl_policies: TtlPoliciesTable
 }

@@ -50,6 +50,8 @@ const table: Readonly<Record<Deed, string>> = {
   'importBranch/fromSocket': '+-------',
   exportBranch: '++----..',
   verifyBranch: '++++--..',
+  getTtlPolicy: '++++++..',
+  setTtlPolicy: '++----..',
   bindBranch: '++++++..',
   'bindBranch/ofAnother': '++----..',
   listBindings: '++++--..',

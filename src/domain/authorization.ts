@@ -83,6 +83,8 @@ export const rules = {
   previewFindings: project('CAN_BRANCH', 'collect branches'),
   noteFindings: project('CAN_BRANCH', 'collect branches'),
   collectBranch: project('CAN_BRANCH', 'collect branches'),
+  getTtlPolicy: see,
+  setTtlPolicy: project('CAN_MANAGE', 'say how long branches may live'),
   /** As much as to make a branch of it and look there. */
   verifyBranch: project('CAN_BRANCH', 'verify branches'),
 

@@ -30,6 +30,7 @@ import type { Bindings } from './bindings.ts'
 import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
+import type { TtlPolicies } from './ttl-policies.ts'
 
 export type Json =
   | null
@@ -301,6 +302,7 @@ export interface CatalogSession {
   readonly clientSecrets: ClientSecrets
   readonly directory: Directory
   readonly permissions: Permissions
+  readonly ttlPolicies: TtlPolicies
   readonly work: Work
   readonly oauthRecords: OAuthRecords
   readonly passwords: Passwords

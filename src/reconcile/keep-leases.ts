@@ -4,6 +4,7 @@
  * over, so a server that dies in between ends nothing too soon and holds nothing for long.
  */
 import type { Services } from '../actions/services.ts'
+import { boundsFor } from '../actions/ttl-policy.ts'
 import type { Branch } from '../domain/branch.ts'
 import { lookAhead, planLease, type SeenUse } from '../domain/lease.ts'
 import { before, type EpochMs, epochMs } from '../lib/time.ts'
@@ -39,7 +40,9 @@ export async function keepLease(
     await session.projects.lock(projectUid)
     const branch = await session.branches.byUid(uid)
     if (branch === undefined || branch.deleteTime !== undefined) return undefined
-    const limits = { now: clock.now(), maximum: policy.maxBranchTtl }
+    const { branchId, createdBy } = branch
+    const { maximum } = await boundsFor(session, policy, { uid: projectUid }, branchId, createdBy)
+    const limits = { now: clock.now(), maximum }
     const expireTime = planLease(branch, seen, limits)
     if (expireTime === undefined) return undefined
     await session.branches.update(uid, { expireTime })

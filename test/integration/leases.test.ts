@@ -108,3 +108,53 @@ test('a server that was down holds nothing, and keeps what was active', async ()
   expect(await isThere('active')).toBe(true)
   expect(await endOf('active')).toBeGreaterThan(Date.now() + 3_000_000)
 })
+
+test('rules of a project narrow how long branches live, by their id and by who asks', async () => {
+  const path = `/api/2.0/postgres/${store}/ttl-policy`
+  const bob = await server.identity('bob@example.com', 'CAN_BRANCH')
+  expect((await server.api('GET', path)).body).toEqual({ name: `${store}/ttl-policy`, rules: [] })
+  const rules = [
+    { match: 'pr-*', default_ttl: '600s', max_ttl: '1200s', who: ['bob@example.com'] },
+    { match: 'pr-*', default_ttl: '1800s' },
+  ]
+  const set = await server.api('PUT', path, { rules })
+  expect(set.body.rules).toEqual(rules)
+  expect((await server.api('PUT', path, { rules: [] }, { token: bob })).status).toBe(403)
+  const create = (id: string, spec: object, token = server.token) =>
+    server.api('POST', `/api/2.0/postgres/${store}/branches?branch_id=${id}`, { spec }, { token })
+  const secondsLeft = async (id: string) => Math.round(((await endOf(id)) - Date.now()) / 1000)
+  await server.follow((await create('pr-1', {}, bob)).body.name)
+  expect(await secondsLeft('pr-1')).toBeGreaterThan(590)
+  expect(await secondsLeft('pr-1')).toBeLessThan(601)
+  for (const spec of [{ ttl: '1201s' }, { ttl: '600s', sliding_ttl: '1201s' }]) {
+    expect((await create('pr-2', spec, bob)).body.message).toMatch(/maximum expiration time/)
+  }
+  const update = (spec: object, mask: string, token: string) =>
+    server.api(
+      'PATCH',
+      `/api/2.0/postgres/${name('pr-1')}?update_mask=${mask}`,
+      { spec },
+      { token },
+    )
+  const far = { expire_time: new Date(Date.now() + 1_300_000).toISOString() }
+  expect((await update(far, 'spec.expire_time', bob)).body.message).toMatch(/maximum expiration/)
+  // Whom the first rule is not for, the second one is.
+  expect((await update(far, 'spec.expire_time', server.token)).status).toBe(200)
+  await server.follow((await create('pr-3', {})).body.name)
+  expect(await secondsLeft('pr-3')).toBeGreaterThan(1700)
+  // Where no rule fits, the server's word holds: it wants an end to be said.
+  expect((await create('other', {})).body.message).toMatch(/Expiration must be specified/)
+  // A maximum for everybody refuses branches without an end.
+  await server.api('PUT', path, { rules: [{ match: '*', max_ttl: '3600s' }] })
+  expect((await create('stays', { no_expiry: true })).body.message).toMatch(/maximum expiration/)
+  for (const [body, says] of [
+    [{ rules: [{ match: '*', default_ttl: '61s', max_ttl: '60s' }] }, /rules\.0\.default_ttl/],
+    [{ rules: [{ match: '*', max_ttl: '1s' }] }, /must be 60s/],
+    [{ rules: [{ match: '*', who: ['nobody@example.com'] }] }, /identity 'nobody@example.com'/],
+    [{ rules: [{}] }, /match/],
+  ] as const) {
+    expect((await server.api('PUT', path, body)).body.message).toMatch(says)
+  }
+  expect((await server.api('GET', path)).body.rules).toEqual([{ match: '*', max_ttl: '3600s' }])
+  await server.api('PUT', path, { rules: [] })
+})
