@@ -35,6 +35,7 @@ import type { ResetPreview } from '../domain/reset-preview.ts'
 import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.ts'
 import type { SnapshotResource } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
+import type { WebhookResource } from '../domain/webhook.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { EpochMicros, EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
@@ -52,6 +53,7 @@ import type { AuditFilter } from './read-audit.ts'
 import type { SetupLink } from './sign-in.ts'
 import type { ChangedSchedule, SnapshotScheduleResource } from './snapshot-schedule.ts'
 import type { SetTtlRule, TtlPolicyResource } from './ttl-policy.ts'
+import type { NewWebhook } from './webhooks.ts'
 
 /** Who calls, and what is known of the call for logs. */
 export interface Caller {
@@ -289,6 +291,15 @@ export interface Actions {
     path: ProjectPath,
     rules: readonly SetTtlRule[],
   ): Promise<TtlPolicyResource>
+
+  /** An address that is told before branches of the project end. Its secret is shown once. */
+  createWebhook(
+    caller: Caller,
+    path: ProjectPath,
+    input: { readonly url: string },
+  ): Promise<NewWebhook>
+  listWebhooks(caller: Caller, path: ProjectPath): Promise<readonly WebhookResource[]>
+  deleteWebhook(caller: Caller, path: ProjectPath, uid: string): Promise<void>
 
   /** Told by those who work with a branch in a worktree; told again, it is renewed. */
   bindBranch(caller: Caller, path: BranchPath, to: BindBranch): Promise<BindingResource>

@@ -155,6 +155,19 @@ export const auditTable: {
       details: { rules: rules.length },
     }),
   },
+  createWebhook: {
+    action: 'create-webhook',
+    // Never its address: there may be a token in it.
+    about: ({ project }) => ({ resource: `${projectName(project)}/webhooks/${chosen}` }),
+    told: ({ webhook }) => ({ resource: webhook.name }),
+  },
+  listWebhooks: 'read',
+  deleteWebhook: {
+    action: 'delete-webhook',
+    about: ({ project }, uid) => ({
+      resource: `${projectName(project)}/webhooks/${printable(uid)}`,
+    }),
+  },
   bindBranch: {
     action: 'bind-branch',
     about: ({ project, branch }, { host, gitDir, isOwn }) => ({

@@ -91,6 +91,7 @@ import { updateBranch } from './update-branch.ts'
 import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
 import { upgradeBranch, upgradeBranchKind } from './upgrade-branch.ts'
 import { verifyBranch, verifyBranchKind } from './verify-branch.ts'
+import { createWebhook, deleteWebhook, listWebhooks } from './webhooks.ts'
 
 export const createKinds = (services: Services, prepared: Prepared): readonly Kind[] => [
   createProjectKind(services, prepared),
@@ -164,6 +165,10 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
 
   getTtlPolicy: (caller, path) => getTtlPolicy(services, caller, path),
   setTtlPolicy: (caller, path, rules) => setTtlPolicy(services, caller, path, rules),
+
+  createWebhook: (caller, path, input) => createWebhook(services, caller, path, input),
+  listWebhooks: (caller, path) => listWebhooks(services, caller, path),
+  deleteWebhook: (caller, path, uid) => deleteWebhook(services, caller, path, uid),
 
   bindBranch: (caller, path, to) => bindBranch(services, caller, path, to),
   listBindings: (caller, path, page) => listBindings(services, caller, path, page),

@@ -44,6 +44,7 @@ import { telemetryRoutes } from './telemetry.ts'
 import { tokenRoutes } from './tokens.ts'
 import { newTrace } from './trace.ts'
 import { ttlPolicyRoutes } from './ttl-policy.ts'
+import { webhookRoutes } from './webhooks.ts'
 import { wellKnownRoutes } from './well-known.ts'
 
 export interface ApiOptions {
@@ -79,6 +80,7 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
     ...bindingRoutes(actions),
     ...ttlPolicyRoutes(actions),
+    ...webhookRoutes(actions),
     ...importAndExportRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
     ...roleRoutes(actions),

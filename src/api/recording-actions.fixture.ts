@@ -33,6 +33,7 @@ import {
   sampleSnapshot,
   sampleSnapshotSchedule,
   sampleTtlPolicy,
+  sampleWebhook,
 } from './sample-resources.fixture.ts'
 
 export const workspaceId = '900800700600'
@@ -162,6 +163,9 @@ export function recordedApi(answers: Answers = {}) {
     previewRestore: () => sampleResetPreview,
     getTtlPolicy: () => sampleTtlPolicy,
     setTtlPolicy: () => sampleTtlPolicy,
+    createWebhook: () => ({ webhook: sampleWebhook, secret: new Secret('whsec_once') }),
+    listWebhooks: () => [sampleWebhook],
+    deleteWebhook: () => undefined,
     bindBranch: () => sampleBinding,
     listBindings: () => ({ items: [sampleBinding], nextPageToken: undefined }),
     noteFindings: () => samplePlans,

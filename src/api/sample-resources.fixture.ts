@@ -29,6 +29,7 @@ import { renderPreview } from '../domain/reset-preview.ts'
 import { renderRole } from '../domain/role.ts'
 import { renderSnapshot } from '../domain/snapshot.ts'
 import { renderCadence } from '../domain/snapshot-cadence.ts'
+import { renderWebhook } from '../domain/webhook.ts'
 import { epochMs, millis, toMicros } from '../lib/time.ts'
 
 const projectId = 'app' as ProjectId
@@ -240,3 +241,18 @@ export const sampleTtlPolicy = {
   name: 'projects/app/ttl-policy',
   rules: [{ match: 'pr-*', default_ttl: '21600s', max_ttl: '259200s', who: ['bots'] }],
 }
+
+export const sampleWebhook = renderWebhook(
+  {
+    uid: '0193a5c0-0000-7000-8000-000000000000',
+    projectUid,
+    url: 'https://example.com/lakelet',
+    sealedSecret: 'sealed',
+    createdBy: '100' as IdentityUid,
+    createTime: moment,
+    lastTime: moment,
+    lastProblem: 'it answered 500',
+    lost: 1,
+  },
+  'projects/app/webhooks/0193a5c0-0000-7000-8000-000000000000',
+)

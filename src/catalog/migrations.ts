@@ -16,6 +16,7 @@ import { guards } from './migrations/0013-guards.ts'
 import { bindings } from './migrations/0014-bindings.ts'
 import { leases } from './migrations/0015-leases.ts'
 import { ttlPolicies } from './migrations/0016-ttl-policies.ts'
+import { warnings } from './migrations/0017-warnings.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -164,5 +165,6 @@ export const migrations: MigrationProvider = {
       '0014-bindings': bindings,
       '0015-leases': leases,
       '0016-ttl-policies': ttlPolicies,
+      '0017-warnings': warnings,
     }),
 }

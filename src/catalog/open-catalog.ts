@@ -27,6 +27,7 @@ import { oauthRecordsIn, passwordsIn, setupLinksIn, signInAttemptsIn } from './s
 import { snapshotSchedulesIn } from './snapshot-schedules.ts'
 import { snapshotsIn } from './snapshots.ts'
 import { ttlPoliciesIn } from './ttl-policies.ts'
+import { endWarningsIn, webhooksIn } from './webhooks.ts'
 import { workIn } from './work.ts'
 
 export type CatalogAddress =
@@ -134,6 +135,8 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   directory: directoryIn(db),
   permissions: permissionsIn(db),
   ttlPolicies: ttlPoliciesIn(db),
+  endWarnings: endWarningsIn(db),
+  webhooks: webhooksIn(db),
   work: workIn(db),
   oauthRecords: oauthRecordsIn(db),
   passwords: passwordsIn(db),

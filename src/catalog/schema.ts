@@ -304,6 +304,31 @@ export interface TtlPoliciesTable {
   rules: JSONColumnType<readonly TtlRule[]>
 }
 
+export interface EndWarningsTable {
+  branch_uid: string
+  warned_end: Moment
+}
+
+export interface WebhooksTable {
+  uid: string
+  project_uid: string
+  url: string
+  sealed_secret: string
+  created_by: string
+  create_time: Moment
+  last_time: Moment | null
+  last_problem: string | null
+  lost: number
+}
+
+export interface DeliveriesTable {
+  uid: string
+  webhook_uid: string
+  body: string
+  attempts: number
+  next_time: Moment
+}
+
 export interface SightingsTable {
   kind: string
   id: string
@@ -335,4 +360,7 @@ export interface Schema {
   bindings: BindingsTable
   sightings: SightingsTable
   ttl_policies: TtlPoliciesTable
+  end_warnings: EndWarningsTable
+  webhooks: WebhooksTable
+  deliveries: DeliveriesTable
 }

@@ -13,6 +13,7 @@ import type { ProjectFile } from '../worktree/project-file.ts'
 import { bindBranch } from './bind-branch.ts'
 import { wireDuration } from './body-flags.ts'
 import { type CommandContext, type FillCommand, sharedOptions } from './command-context.ts'
+import { noticeEnd } from './end-notice.ts'
 import { branchArgument, findBranch, findProject, readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import { type CliIo, coloursFor, printable, printJson } from './terminal.ts'
@@ -144,6 +145,7 @@ async function serve(
     ...(line === undefined ? {} : { migrated: line }),
   }
   if (isJson) return printJson(shown, io)
+  if (!found.isNew) noticeEnd(found.branch, io)
   show(found, { ...shown, envFile: relative(io.cwd, env.path) || env.path }, io)
   if (await isSafeFromAdd(worktree, env)) return
   const { yellow } = coloursFor(io.stderr, io)

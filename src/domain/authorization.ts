@@ -85,6 +85,10 @@ export const rules = {
   collectBranch: project('CAN_BRANCH', 'collect branches'),
   getTtlPolicy: see,
   setTtlPolicy: project('CAN_MANAGE', 'say how long branches may live'),
+  /** The server reaches whatever the address names. */
+  createWebhook: project('CAN_MANAGE', 'create webhooks'),
+  listWebhooks: project('CAN_MANAGE', 'list webhooks'),
+  deleteWebhook: project('CAN_MANAGE', 'delete webhooks'),
   /** As much as to make a branch of it and look there. */
   verifyBranch: project('CAN_BRANCH', 'verify branches'),
 

@@ -82,6 +82,8 @@ export interface Settings {
   readonly strayRetention: Millis
   /** How long what a branch is bound to has been gone before the branch is collected. */
   readonly collectGrace: Millis
+  /** How long before its end somebody is told that a branch ends. */
+  readonly warnBefore: Millis
 }
 
 /** The machine and account that defaults depend on. */
@@ -440,5 +442,13 @@ export const settingsTable: Table = {
     otherwise: '1h',
     parse: parseLength,
     fallback: () => hours(1),
+  },
+  warnBefore: {
+    name: 'warn-before',
+    value: 'TIME',
+    say: 'How long before its end the audit log and webhooks are told that a branch ends soon; of a short life in its last quarter.',
+    otherwise: '15m',
+    parse: parseLength,
+    fallback: () => minutes(15),
   },
 }

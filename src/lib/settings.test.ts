@@ -54,6 +54,7 @@ describe('settings', () => {
       strayGrace: 86_400_000,
       strayRetention: 604_800_000,
       collectGrace: 3_600_000,
+      warnBefore: 900_000,
     })
   })
 

@@ -258,8 +258,8 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   const sweepRules = { grace: settings.strayGrace, retention: settings.strayRetention }
   const historian = historyKeeper(services, { longest: settings.historyRetention })
   const repositories = { host: await hostId(), look: findLeftOvers }
-  const { auditRetention } = settings
-  const kept = { noter, historian, auditRetention, sweepRules, repositories }
+  const { auditRetention, warnBefore } = settings
+  const kept = { noter, historian, auditRetention, sweepRules, repositories, warnBefore }
   startLoops(services, prepared, kept, onStop)
 
   const facts: ServerFacts = {

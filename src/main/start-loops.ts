@@ -16,6 +16,8 @@ import { meetSnapshotDeadlines } from '../reconcile/snapshot-deadlines.ts'
 import { idleSuspender } from '../reconcile/suspend-idle.ts'
 import { sweepAudit } from '../reconcile/sweep-audit.ts'
 import { type SweepRules, straySweeper } from '../reconcile/sweep-strays.ts'
+import { deliverEvents, warnOfEnds } from '../reconcile/warn-of-ends.ts'
+import { postEvent } from '../transfer/post-event.ts'
 
 /** Starts them all; each is ended by `onStop`, before what it works with. */
 export function startLoops(
@@ -27,12 +29,14 @@ export function startLoops(
     auditRetention,
     sweepRules,
     repositories,
+    warnBefore,
   }: {
     readonly noter: AwakeNoter
     readonly historian: HistoryKeeper
     readonly auditRetention: Millis
     readonly sweepRules: SweepRules
     readonly repositories: Repositories
+    readonly warnBefore: Millis
   },
   onStop: (ending: () => Promise<void>) => void,
 ): void {
@@ -58,6 +62,21 @@ export function startLoops(
     name: 'keep-leases',
     run: () => keepLeases(services),
     slowest: minutes(1),
+    giveWay,
+    clock,
+    log,
+  })
+  const deliveries = startLoop({
+    name: 'deliver-events',
+    run: () => deliverEvents(services, postEvent),
+    slowest: seconds(60),
+    clock,
+    log,
+  })
+  const warner = startLoop({
+    name: 'warn-of-ends',
+    run: () => warnOfEnds(services, warnBefore).finally(() => deliveries.poke()),
+    slowest: seconds(30),
     giveWay,
     clock,
     log,
@@ -146,6 +165,7 @@ export function startLoops(
       deadlines.poke()
       snapshots.poke()
       leases.poke()
+      warner.poke()
     }
     if (event.kind === 'done') history.poke() // perhaps a branch, whose history begins now
     if (event.kind === 'access') {
@@ -156,7 +176,7 @@ export function startLoops(
   onStop(async () => {
     unlisten()
     const loops = [deadlines, snapshots, measures, suspender, keeper, history, notes, audit]
-    loops.push(sweeper, access, strays, leftOvers, leases)
+    loops.push(sweeper, access, strays, leftOvers, leases, warner, deliveries)
     await Promise.all(loops.map((loop) => loop.stop()))
   })
 }

@@ -31,6 +31,7 @@ import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
 import type { TtlPolicies } from './ttl-policies.ts'
+import type { EndWarnings, Webhooks } from './webhooks.ts'
 
 export type Json =
   | null
@@ -303,6 +304,8 @@ export interface CatalogSession {
   readonly directory: Directory
   readonly permissions: Permissions
   readonly ttlPolicies: TtlPolicies
+  readonly endWarnings: EndWarnings
+  readonly webhooks: Webhooks
   readonly work: Work
   readonly oauthRecords: OAuthRecords
   readonly passwords: Passwords
