@@ -2,6 +2,8 @@
 import { retireProject } from '../actions/change-project.ts'
 import { retireBranch } from '../actions/delete-branch.ts'
 import type { Services } from '../actions/services.ts'
+import type { Branch } from '../domain/branch.ts'
+import { heldFor } from '../domain/lease.ts'
 import { after, before, days, type EpochMs, epochMs, seconds } from '../lib/time.ts'
 import { auditAct } from './audit-act.ts'
 import { keepLease } from './keep-leases.ts'
@@ -50,9 +52,7 @@ export async function meetDeadlines(services: Services): Promise<EpochMs | undef
   for (const branch of branches) {
     const { uid } = branch
     await attempt({ uid }, async () => {
-      const isLeased = branch.slidingTtl !== undefined || branch.isHeldBySessions
-      // Somebody may have come since the last look.
-      if (isLeased && branch.deleteTime === undefined) await keepLease(services, branch)
+      await keepIfLeased(services, branch)
       await retire(services, uid)
     })
   }
@@ -74,6 +74,19 @@ export async function meetDeadlines(services: Services): Promise<EpochMs | undef
   // What is due still had to be put off (a child is being cloned): a second is soon enough.
   const soonest = after(clock.now(), seconds(1))
   return next === undefined ? undefined : epochMs(next <= now ? soonest : next)
+}
+
+/** Somebody may have come since the last look. A compute that does not answer holds its branch only for so long. */
+async function keepIfLeased(services: Services, branch: Branch): Promise<void> {
+  const { expireTime, slidingTtl, isHeldBySessions, deleteTime } = branch
+  if (expireTime === undefined || deleteTime !== undefined) return
+  if (slidingTtl === undefined && !isHeldBySessions) return
+  try {
+    await keepLease(services, branch)
+  } catch (error) {
+    if (services.clock.now() < after(expireTime, heldFor)) throw error
+    services.log.error({ err: error, branch: branch.branchId }, 'a branch ends unasked')
+  }
 }
 
 /** Looks again under the project's lock: the end may just have been moved. */
