@@ -27,7 +27,8 @@ import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
 import { mustReach, placeAt } from './place-at.ts'
 import { placeVolume } from './place-volume.ts'
 import type { Services } from './services.ts'
-import { changeBranch, reconfigure } from './update-branch.ts'
+import { boundsFor } from './ttl-policy.ts'
+import { changeBranch, leaseOf, reconfigure } from './update-branch.ts'
 import { viewBranch } from './views.ts'
 import { volumeOf } from './volume-of.ts'
 
@@ -47,20 +48,15 @@ export async function createBranch(
     }
     const { spec } = input
     const now = clock.now()
+    const bounds = await boundsFor(session, policy, project, input.branchId, caller.identity.uid)
     const expiration =
       spec.expiration ??
-      (policy.defaultBranchTtl === undefined
-        ? undefined
-        : { kind: 'ttl' as const, ttl: policy.defaultBranchTtl })
+      (bounds.default === undefined ? undefined : { kind: 'ttl' as const, ttl: bounds.default })
     if (expiration === undefined) throw new Fault('EXPIRATION_REQUIRED')
     if (expiration.kind === 'never' || spec.isProtected === true) {
       await allow(session, project, may(caller, 'createBranch/stays'))
     }
-    const expireTime = expireTimeOf(expiration, {
-      createTime: now,
-      now,
-      maximum: policy.maxBranchTtl,
-    })
+    const expireTime = expireTimeOf(expiration, { createTime: now, now, ...bounds })
     if (spec.isProtected === true) await mayProtect(session, project, expireTime, policy)
     const { fields, isOfProtected } = await findOrigin(session, project, spec, { policy, now })
     await mayAddBranch(session, project, policy)
@@ -74,6 +70,7 @@ export async function createBranch(
         ...newBranch(project, caller, input.branchId, now),
         isProtected: spec.isProtected ?? false,
         durability: spec.durability ?? 'durable',
+        ...leaseOf(spec, bounds),
         expireTime,
         ...fields,
       },
@@ -125,6 +122,8 @@ export const newBranch = (
     stateChangeTime: now,
     isProtected: false,
     durability: 'durable',
+    slidingTtl: undefined,
+    isHeldBySessions: false,
     logicalSizeBytes: 0,
     expireTime: undefined,
     sourceBranchUid: undefined,
