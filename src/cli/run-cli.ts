@@ -63,6 +63,11 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./hooks-command.ts')).fillHooks,
   },
   {
+    name: 'mcp',
+    describe: 'Give a coding agent tools for the database of this git worktree.',
+    load: async () => (await import('./mcp-command.ts')).fillMcp,
+  },
+  {
     name: 'psql',
     describe: 'Open psql on a branch.',
     load: async () => (await import('./psql-command.ts')).fillPsql,
