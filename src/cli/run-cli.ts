@@ -63,6 +63,11 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./hooks-command.ts')).fillHooks,
   },
   {
+    name: 'init',
+    describe: 'Write lakelet.toml and rules for coding agents into this repository.',
+    load: async () => (await import('./init-command.ts')).fillInit,
+  },
+  {
     name: 'mcp',
     describe: 'Give a coding agent tools for the database of this git worktree.',
     load: async () => (await import('./mcp-command.ts')).fillMcp,
