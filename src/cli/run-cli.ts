@@ -199,7 +199,9 @@ const connectionHelp = `
 Where commands go, the first that applies:
   1. --profile NAME                  a profile of ~/.databrickscfg, or DATABRICKS_CONFIG_FILE
   2. DATABRICKS_HOST                 with DATABRICKS_TOKEN, or with DATABRICKS_CLIENT_ID
-                                     and DATABRICKS_CLIENT_SECRET, or after "lakelet auth login"
+                                     and DATABRICKS_CLIENT_SECRET, or in CI with the job's own token
+                                     (DATABRICKS_AUTH_TYPE=github-oidc, env-oidc, file-oidc), or
+                                     after "lakelet auth login"
   3. DATABRICKS_CONFIG_PROFILE=NAME  a profile, as above
   4. the server of this machine      found by --state-dir, LAKELET_STATE_DIR or the default place
   5. profile DEFAULT
