@@ -40,7 +40,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'node:https': ['client'],
   'node:worker_threads': ['storage'],
   tinyexec: ['lib'],
-  pg: ['catalog', 'compute', 'roles'],
+  pg: ['catalog', 'compute', 'roles', 'cli'],
   kysely: ['catalog'],
   hono: ['api', 'oauth'],
   jose: ['tokens', 'oauth'],
@@ -48,6 +48,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'openid-client': ['client'],
   '@peculiar/x509': ['tokens'],
   commander: ['cli'],
+  '@modelcontextprotocol': ['cli'],
   '@aws-sdk': ['backup'],
 }
 

@@ -4,8 +4,8 @@
  * 1. `--profile NAME`: that profile of `.databrickscfg`.
  * 2. `DATABRICKS_HOST`, with `DATABRICKS_TOKEN` or with `DATABRICKS_CLIENT_ID` and
  *    `DATABRICKS_CLIENT_SECRET`. What is missing is taken from `DATABRICKS_CONFIG_PROFILE`; whoever
- *    signed in there with `lakelet auth login` needs neither, and for the local server's own address
- *    the owner's token is enough.
+ *    signed in there with `lakelet auth login` needs neither, nor does a CI job whose own token is
+ *    exchanged (`DATABRICKS_AUTH_TYPE`), and for the local server's own address the owner's token is enough.
  * 3. `DATABRICKS_CONFIG_PROFILE`: that profile.
  * 4. The server of this machine's state directory, when one was ever started there. When it is not
  *    running the command fails: falling through would send it to another server than the day before.
@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import {
   type AccessTokenSource,
   clientCredentialsToken,
+  exchangedToken,
   personalAccessToken,
   signedInToken,
 } from '../client/access-token.ts'
@@ -34,11 +35,12 @@ import {
   readLocalServer,
   readOwnerToken,
 } from './local-server.ts'
+import { isOidcSource, type OidcSource, subjectToken } from './oidc-subject.ts'
 import { Refusal } from './refusal.ts'
 import type { CliIo } from './terminal.ts'
 
 /** In the words of `auth_type` in profiles. */
-export type AuthType = 'pat' | 'oauth-m2m' | 'databricks-cli'
+export type AuthType = 'pat' | 'oauth-m2m' | 'databricks-cli' | OidcSource
 
 export interface Connection {
   readonly host: string
@@ -213,13 +215,20 @@ const signedIn = (host: string, io: CliIo): Proof => ({
   authType: 'databricks-cli',
 })
 
-/** A token wins over a client id unless `auth_type` asks for OAuth. */
+/** A token wins over a client id unless `auth_type` asks for something else. */
 function tokenOf(
   host: string,
   { token, clientId, clientSecret, authType }: Profile,
   io: CliIo,
 ): Proof | undefined {
   if (authType === 'databricks-cli') return signedIn(host, io)
+  if (isOidcSource(authType)) {
+    const subject = subjectToken(authType, io)
+    return {
+      token: exchangedToken({ host, clientId, subject, userAgent, clock: systemClock }),
+      authType,
+    }
+  }
   if (token !== undefined && authType !== 'oauth-m2m') return byToken(new Secret(token))
   if (clientId === undefined || clientSecret === undefined) return undefined
   return {

@@ -7,25 +7,24 @@ import { relative } from 'node:path'
 import type { Command } from 'commander'
 import type { Branch } from '../client/resources.ts'
 import { branchIdFor } from '../worktree/branch-id.ts'
-import { isSafeFromAdd, openEnvFile, writeEnvFile } from '../worktree/env-file.ts'
-import { hasMoved, labelOf } from '../worktree/git-worktree.ts'
+import { isSafeFromAdd } from '../worktree/env-file.ts'
+import { labelOf } from '../worktree/git-worktree.ts'
 import type { ProjectFile } from '../worktree/project-file.ts'
 import { bindBranch } from './bind-branch.ts'
 import { wireDuration } from './body-flags.ts'
 import { type CommandContext, type FillCommand, sharedOptions } from './command-context.ts'
 import { noticeEnd } from './end-notice.ts'
+import { giveDatabase } from './give-database.ts'
 import { branchArgument, findBranch, findProject, readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import { type CliIo, coloursFor, printable, printJson } from './terminal.ts'
 import {
-  accessTo,
   type Found,
   findOrMakeBranch,
   findPlace,
   type Place,
   type Reached,
   reach,
-  variablesOf,
 } from './worktree-branch.ts'
 
 const details = `
@@ -112,23 +111,12 @@ interface Serving {
 async function serve(
   command: Command,
   { io }: CommandContext,
-  { place: { worktree, file }, server, isMigrated }: Serving,
+  { place, server, isMigrated }: Serving,
   pick: (login: string) => Promise<Found>,
 ): Promise<void> {
-  const { client, connection } = server
+  const { worktree, file } = place
   const isJson = sharedOptions(command).output === 'json'
-  const env = await openEnvFile(worktree, file) // refused before anything is made
-  const { userName: login } = await client.me()
-  const found = await pick(login)
-  const access = await accessTo(client, connection, found.branch, file, login, io)
-  const values = variablesOf(file, access)
-  if (await hasMoved(worktree)) {
-    throw new Refusal(
-      'another branch was checked out meanwhile, so the env file is left as it was',
-      'Run lakelet dev again.',
-    )
-  }
-  await writeEnvFile(env, worktree, { branch: found.branch.name, values })
+  const { found, access, values, env } = await giveDatabase(place, server, pick, io)
   const line = isMigrated ? file.migrate : undefined
   if (line !== undefined) await migrate(line, file, { ...io.env, ...values }, isJson)
   const shown = {

@@ -68,6 +68,16 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./hooks-command.ts')).fillHooks,
   },
   {
+    name: 'init',
+    describe: 'Write lakelet.toml and rules for coding agents into this repository.',
+    load: async () => (await import('./init-command.ts')).fillInit,
+  },
+  {
+    name: 'mcp',
+    describe: 'Give a coding agent tools for the database of this git worktree.',
+    load: async () => (await import('./mcp-command.ts')).fillMcp,
+  },
+  {
     name: 'psql',
     describe: 'Open psql on a branch.',
     load: async () => (await import('./psql-command.ts')).fillPsql,
@@ -194,7 +204,9 @@ const connectionHelp = `
 Where commands go, the first that applies:
   1. --profile NAME                  a profile of ~/.databrickscfg, or DATABRICKS_CONFIG_FILE
   2. DATABRICKS_HOST                 with DATABRICKS_TOKEN, or with DATABRICKS_CLIENT_ID
-                                     and DATABRICKS_CLIENT_SECRET, or after "lakelet auth login"
+                                     and DATABRICKS_CLIENT_SECRET, or in CI with the job's own token
+                                     (DATABRICKS_AUTH_TYPE=github-oidc, env-oidc, file-oidc), or
+                                     after "lakelet auth login"
   3. DATABRICKS_CONFIG_PROFILE=NAME  a profile, as above
   4. the server of this machine      found by --state-dir, LAKELET_STATE_DIR or the default place
   5. profile DEFAULT

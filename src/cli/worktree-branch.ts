@@ -174,11 +174,14 @@ export async function accessTo(
   { database }: Pick<ProjectFile, 'database'>,
   login: string,
   io: CliIo,
+  /** Of the credential: what narrows it. */
+  narrowed: Readonly<Record<string, unknown>> = {},
 ): Promise<Readonly<Record<EnvField, string>>> {
   const [, project = '', , id = ''] = branch.name.split('/')
   const endpoint = await findEndpoint(client, { project, branch: id })
   const host = hostOf(endpoint.name, endpoint.status, io)
   const { token, expire_time = '' } = await client.generateDatabaseCredential({
+    ...narrowed,
     endpoint: endpoint.name,
   })
   const port = String(local?.pgPort ?? (io.env.PGPORT || 5432))

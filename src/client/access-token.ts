@@ -25,19 +25,60 @@ export const personalAccessToken =
   async () =>
     token
 
-export interface ClientCredentials {
+interface Issuer {
   readonly host: string
-  readonly clientId: string
-  readonly clientSecret: Secret
   readonly userAgent: string
   readonly clock: Clock
 }
 
-/** Asks once and keeps the token until a minute before its end. */
+export interface ClientCredentials extends Issuer {
+  readonly clientId: string
+  readonly clientSecret: Secret
+}
+
 export function clientCredentialsToken(options: ClientCredentials): AccessTokenSource {
-  let kept: { readonly token: Secret; readonly until: EpochMs } | undefined
+  const { clientId, clientSecret } = options
+  const basic = Buffer.from(
+    `${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret.reveal())}`,
+  ).toString('base64')
+  return keeping(options, () =>
+    requestToken(options, 'grant_type=client_credentials&scope=all-apis', {
+      authorization: `Basic ${basic}`,
+    }),
+  )
+}
+
+export interface TokenExchange extends Issuer {
+  /** Application id of a service principal, where the server's rules do not say for whom it is. */
+  readonly clientId: string | undefined
+  /** A token of an issuer that the server trusts; asked for anew each time. */
+  readonly subject: () => Promise<Secret>
+}
+
+/** RFC 8693: another issuer's token for one of the server's. */
+export function exchangedToken(options: TokenExchange): AccessTokenSource {
+  return keeping(options, async () => {
+    const body = new URLSearchParams({
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      subject_token: (await options.subject()).reveal(),
+      scope: 'all-apis',
+      ...(options.clientId === undefined ? {} : { client_id: options.clientId }),
+    })
+    return requestToken(options, body.toString())
+  })
+}
+
+interface Kept {
+  readonly token: Secret
+  readonly until: EpochMs
+}
+
+/** Asks once and keeps the token until a minute before its end. */
+function keeping({ clock }: Issuer, ask: () => Promise<Kept>): AccessTokenSource {
+  let kept: Kept | undefined
   return async () => {
-    if (kept === undefined || options.clock.now() >= kept.until) kept = await askFor(options)
+    if (kept === undefined || clock.now() >= kept.until) kept = await ask()
     return kept.token
   }
 }
@@ -91,23 +132,21 @@ export async function signedInTokens(options: UserTokenOptions): Promise<UserTok
   })
 }
 
-async function askFor(options: ClientCredentials): Promise<{ token: Secret; until: EpochMs }> {
-  const { host, clientId, clientSecret, clock } = options
-  const discovery = await call(options, `${host}/oidc/.well-known/oauth-authorization-server`, {})
+async function requestToken(
+  issuer: Issuer,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Kept> {
+  const { host, clock } = issuer
+  const discovery = await call(issuer, `${host}/oidc/.well-known/oauth-authorization-server`, {})
   const endpoint = discovery.token_endpoint
   if (typeof endpoint !== 'string' || !URL.canParse(endpoint)) {
     throw new Error(`${host} does not say where its token endpoint is`)
   }
-  const basic = Buffer.from(
-    `${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret.reveal())}`,
-  ).toString('base64')
-  const answer = await call(options, endpoint, {
+  const answer = await call(issuer, endpoint, {
     method: 'POST',
-    headers: {
-      authorization: `Basic ${basic}`,
-      'content-type': 'application/x-www-form-urlencoded',
-    },
-    body: 'grant_type=client_credentials&scope=all-apis',
+    headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
+    body,
   })
   if (typeof answer.access_token !== 'string') throw new Error(`${endpoint} gave no access_token`)
   const lifetime = Number(answer.expires_in ?? 0)
@@ -119,7 +158,7 @@ async function askFor(options: ClientCredentials): Promise<{ token: Secret; unti
 }
 
 async function call(
-  { host, userAgent }: ClientCredentials,
+  { host, userAgent }: Issuer,
   url: string,
   { method = 'GET', headers, body }: Partial<Exchange>,
 ): Promise<Readonly<Record<string, unknown>>> {

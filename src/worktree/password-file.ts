@@ -23,14 +23,18 @@ export interface PasswordFile {
 /** In a directory of its own that nobody else may enter. */
 export async function makePasswordFile(): Promise<PasswordFile> {
   const directory = await mkdtemp(join(tmpdir(), 'lakelet-run-'))
-  const path = join(directory, 'pgpass')
   return {
-    path,
-    write: ({ host, port, user, password }) =>
-      writeDurableFile(path, `${[host, port, '*', user, password].map(field).join(':')}\n`, 0o600),
+    ...passwordFileAt(join(directory, 'pgpass')),
     remove: () => rm(directory, { recursive: true, force: true }),
   }
 }
+
+/** At a place that is there and stays. */
+export const passwordFileAt = (path: string): Pick<PasswordFile, 'path' | 'write'> => ({
+  path,
+  write: ({ host, port, user, password }) =>
+    writeDurableFile(path, `${[host, port, '*', user, password].map(field).join(':')}\n`, 0o600),
+})
 
 const field = (text: string): string =>
   text === '*' ? text : text.replace(/[\\:]/g, (character) => `\\${character}`)
