@@ -39,8 +39,8 @@ interface TestFlags {
   readonly project?: string
   readonly source?: string
   readonly branches?: boolean
-  /** True where nothing is said: what lakelet.toml says. */
-  readonly migrate: string | boolean
+  /** Absent: what lakelet.toml says. */
+  readonly migrate?: string | false
   readonly ahead?: string
   readonly ttl: string
   readonly serve?: boolean
@@ -150,14 +150,14 @@ const aborted = (signal: AbortSignal): Promise<void> =>
   })
 
 async function migrateTemplate(
-  asked: string | boolean,
+  asked: string | false | undefined,
   file: ProjectFile,
   values: Readonly<Record<string, string>>,
   io: CliIo,
   signal: AbortSignal,
 ): Promise<void> {
-  const line = typeof asked === 'string' ? asked : asked ? file.migrate : undefined
-  if (line === undefined) return
+  const line = asked ?? file.migrate
+  if (line === undefined || line === false) return
   await migrate(line, {
     directory: file.directory,
     env: { ...io.env, ...values },

@@ -1,0 +1,2 @@
+/** `globalTeardown` of jest. */
+export { globalTeardown as default } from './setup.mts'
