@@ -25,8 +25,11 @@ export function migrate(
       cwd: directory,
       env,
       stdio: ['inherit', isQuiet ? 2 : 'inherit', 'inherit'],
+      detached: ending !== undefined, // then a group of their own, to be ended as a whole
     })
-    const end = () => child.kill('SIGTERM')
+    const end = () => {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM')
+    }
     ending?.addEventListener('abort', end)
     child.once('error', reject)
     child.once('exit', (code, signal) => {

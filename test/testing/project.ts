@@ -2,17 +2,8 @@
  * A project as people have it: a repository with `lakelet.toml`, migrations and tests, and the packed `@lakelet/testing` installed
  * beside real test runners.
  */
-import { execFileSync, spawn } from 'node:child_process'
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { cpSync, existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { installLocked } from '../clients/locked-packages.mjs'
 import { makeRepository, program } from '../fixtures/git-repository.ts'
@@ -38,6 +29,7 @@ export class Project {
   readonly home: string
   readonly path: string
   readonly #environment: Readonly<Record<string, string>>
+  readonly #running = new Set<ChildProcess>()
 
   static async make(server: TestServer): Promise<Project> {
     await installLocked(runners)
@@ -84,6 +76,8 @@ export class Project {
       env: { ...this.#environment, CI: 'true', ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
+    this.#running.add(child)
+    child.once('exit', () => this.#running.delete(child))
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
@@ -114,6 +108,7 @@ export class Project {
   }
 
   dispose(): void {
+    for (const child of this.#running) child.kill('SIGKILL') // of a test that failed
     rmSync(this.home, { recursive: true, force: true })
   }
 }

@@ -1,6 +1,4 @@
 /** Real vitest, jest and node:test with the packed package: a fresh database for each file, and nothing afterwards. */
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { TestServer } from '../fixtures/server.ts'
 import { jest, lakelet, Project, testBranches, vitest } from './project.ts'
