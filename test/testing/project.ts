@@ -3,7 +3,7 @@
  * beside real test runners.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { cpSync, existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { installLocked } from '../clients/locked-packages.mjs'
 import { makeRepository, program } from '../fixtures/git-repository.ts'
@@ -105,6 +105,20 @@ export class Project {
     const lines = existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n').sort() : []
     rmSync(path, { force: true })
     return lines
+  }
+
+  /** Pids of what was started here and still runs, by its home. */
+  processes(): readonly number[] {
+    const isOurs = (pid: string) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`HOME=${this.home}`)
+      } catch {
+        return false // it has ended
+      }
+    }
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && isOurs(name))
+      .map(Number)
   }
 
   dispose(): void {
