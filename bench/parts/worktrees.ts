@@ -67,7 +67,7 @@ export const worktrees: Part = {
       explain: [
         `The whole process, from its start to its end. The branches begin with a source of ${source.name.slice(source.name.lastIndexOf('/') + 1)}, suspended; a new one is purged again after each run. No migrations: they are the project’s.`,
         'With the hook and without it in turns, between two branches of git in a repository of 200 files that have their databases already; what the hook starts in the background is over before the next turn. What is added is the difference of the medians.',
-        `The script calls \`git worktree add -b\` and then \`lakelet dev --no-migrate\` for each of ${atATime}, all at once, and waits for all. Afterwards each worktree’s env file is read: ${atATime} branches, and each answers a SELECT of a row of the source’s data, with the credential that is written there. That is not in the time.`,
+        `The script calls \`git worktree add -b\` and then \`lakelet dev --no-migrate\` for each of ${atATime}, all at once, and waits for all; the adds of git take turns (\`flock\`), since git stops where it meets a worktree that is half made. Afterwards each worktree’s env file is read: ${atATime} branches, and each answers a SELECT of a row of the source’s data, with the credential that is written there. That is not in the time.`,
       ],
     }
   },
@@ -145,7 +145,7 @@ function timeMany(
     `set -e
 pids=
 for n in $(seq ${atATime}); do
-  (git worktree add --quiet -b "$1-$n" "../$1-$n" main && cd "../$1-$n" && lakelet dev --no-migrate >/dev/null) &
+  (flock ../adding git worktree add --quiet -b "$1-$n" "../$1-$n" main && cd "../$1-$n" && lakelet dev --no-migrate >/dev/null) &
   pids="$pids $!"
 done
 for pid in $pids; do wait "$pid"; done

@@ -1,6 +1,6 @@
 /**
- * `globalSetup` of vitest and jest, and `--test-global-setup` of node (24 and later), with nothing to say but what lakelet.toml
- * says. Vitest ends the pool by the function that it gets, the others by their own teardown.
+ * `globalSetup` of vitest and jest with nothing to say but what lakelet.toml says. Vitest ends the pool by the function that it
+ * gets, jest by a file of its own.
  */
 import { setUp } from './testing.ts'
 
@@ -8,15 +8,11 @@ const key = Symbol.for('@lakelet/testing')
 const place = globalThis as { [key]?: () => Promise<void> }
 
 export default async function setup(): Promise<() => Promise<void>> {
-  const end = await setUp()
-  place[key] = end
-  return end
+  const ending = await setUp()
+  place[key] = ending
+  return ending
 }
 
-export const globalSetup = async (): Promise<void> => {
-  await setup()
-}
-
-export const globalTeardown = async (): Promise<void> => {
+export const end = async (): Promise<void> => {
   await place[key]?.()
 }

@@ -1,2 +1,2 @@
 /** `globalTeardown` of jest. */
-export { globalTeardown as default } from './setup.mts'
+export { end as default } from './setup.mts'
