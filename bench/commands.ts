@@ -4,6 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** Its standard input is a pipe of ours; default: nothing to read. */
+  readonly hasInput?: boolean
 }
 
 /** Variables that would lead a client to another server than the one that is measured. */
@@ -44,17 +46,17 @@ export interface Started {
 
 export function start(command: string, args: readonly string[], options: RunOptions = {}): Started {
   const child = spawn(command, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.hasInput === true ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...plainEnvironment(), ...options.env },
   })
   children.add(child)
   let stdout = ''
   let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
   })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr = `${stderr}${text}`.slice(-2000)
   })
   const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>(

@@ -19,8 +19,10 @@ import { point } from './parts/point.ts'
 import { reset } from './parts/reset.ts'
 import { size } from './parts/size.ts'
 import { start } from './parts/start.ts'
+import { testDatabases } from './parts/test-databases.ts'
 import { throughput } from './parts/throughput.ts'
 import { wake } from './parts/wake.ts'
+import { worktrees } from './parts/worktrees.ts'
 import { type Measured, writeResults } from './results-file.ts'
 import { asText } from './tables.ts'
 
@@ -43,6 +45,8 @@ const parts: readonly Part[] = [
   manyBranches,
   depth,
   leftOvers,
+  worktrees,
+  testDatabases,
 ]
 
 /** Exit code. */

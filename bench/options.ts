@@ -33,7 +33,8 @@ export interface Options {
 
 export const usage = `npm run bench -- [options]
   --only A,B       parts: create, cli, size, wake, throughput, memory, bytes, api, drivers, login, start,
-                   point, reset, base-snapshots, many-branches, depth, left-overs
+                   point, reset, base-snapshots, many-branches, depth, left-overs,
+                   worktrees, test-databases
   --runs N         measured runs of each row (20)
   --source SIZE    source of every part but "size" (1GB)
   --sizes A,B      sources of "size" (100MB,1GB,10GB)

@@ -25,7 +25,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   gateway: ['lib', 'wire', 'domain', 'actions'],
   client: ['lib'],
   worktree: ['lib'],
-  cli: ['lib', 'client', 'worktree'],
+  testing: ['lib'],
+  cli: ['lib', 'client', 'worktree', 'testing'],
 }
 
 /** Of `lib`, the domain sees only what cannot do I/O. */
@@ -34,13 +35,13 @@ const domainSeesOfLib = ['lib/brand.ts', 'lib/time.ts']
 /** Which rooms own a capability; `main` composes and may use all. */
 const owners: Readonly<Record<string, readonly string[]>> = {
   'node:child_process': ['lib', 'compute', 'cli'],
-  'node:net': ['gateway', 'compute'],
+  'node:net': ['gateway', 'compute', 'testing'],
   'node:tls': ['gateway'],
   'node:http': ['api', 'client', 'cli', 'oauth'],
   'node:https': ['client'],
   'node:worker_threads': ['storage'],
   tinyexec: ['lib'],
-  pg: ['catalog', 'compute', 'roles', 'cli'],
+  pg: ['catalog', 'compute', 'roles', 'cli', 'testing'],
   kysely: ['catalog'],
   hono: ['api', 'oauth'],
   jose: ['tokens', 'oauth'],

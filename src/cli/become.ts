@@ -1,6 +1,7 @@
 /** Runs a program in our place as far as a Node program can: same terminal, same signals, same exit code. */
 import { spawn } from 'node:child_process'
 import { constants as osConstants } from 'node:os'
+import { Refusal } from './refusal.ts'
 import type { CliIo } from './terminal.ts'
 
 /** Ctrl-C reaches both of us; what it means is for the program alone to say. Rejects when it cannot be started. */
@@ -29,4 +30,16 @@ export function become(
       resolve(code ?? 128 + (signal === null ? 0 : osConstants.signals[signal]))
     })
   })
+}
+
+/** As `become`; refused where there is no such program. */
+export async function becomeKnown(
+  ...[program, args, env]: Parameters<typeof become>
+): Promise<number> {
+  try {
+    return await become(program, args, env)
+  } catch (error) {
+    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    throw isAbsent ? new Refusal(`there is no program ${program} on your PATH`) : error
+  }
 }

@@ -2,19 +2,18 @@
  * `lakelet dev`: in a git worktree, the one command between a checkout and a database of its own: finds or makes the
  * branch that belongs to it, writes the env file, runs the migrations.
  */
-import { spawn } from 'node:child_process'
 import { relative } from 'node:path'
 import type { Command } from 'commander'
 import type { Branch } from '../client/resources.ts'
 import { branchIdFor } from '../worktree/branch-id.ts'
 import { isSafeFromAdd } from '../worktree/env-file.ts'
 import { labelOf } from '../worktree/git-worktree.ts'
-import type { ProjectFile } from '../worktree/project-file.ts'
 import { bindBranch } from './bind-branch.ts'
 import { wireDuration } from './body-flags.ts'
 import { type CommandContext, type FillCommand, sharedOptions } from './command-context.ts'
 import { noticeEnd } from './end-notice.ts'
 import { giveDatabase } from './give-database.ts'
+import { migrate } from './migrate.ts'
 import { branchArgument, findBranch, findProject, readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import { type CliIo, coloursFor, printable, printJson } from './terminal.ts'
@@ -118,7 +117,15 @@ async function serve(
   const isJson = sharedOptions(command).output === 'json'
   const { found, access, values, env } = await giveDatabase(place, server, pick, io)
   const line = isMigrated ? file.migrate : undefined
-  if (line !== undefined) await migrate(line, file, { ...io.env, ...values }, isJson)
+  if (line !== undefined) {
+    await migrate(line, {
+      directory: file.directory,
+      env: { ...io.env, ...values },
+      isQuiet: isJson,
+      afterwards:
+        'The branch is there and the env file is written: mend them and run lakelet dev again.',
+    })
+  }
   const shown = {
     branch: found.branch.name,
     is_new: found.isNew,
@@ -145,33 +152,6 @@ async function serve(
 
 const expiryOf = (ttl: string) =>
   ttl === 'none' ? ({ no_expiry: true } as const) : { ttl: wireDuration('--ttl', ttl) }
-
-/** In a shell, as the project file writes it, where the project file lies. */
-function migrate(
-  line: string,
-  { directory }: Pick<ProjectFile, 'directory'>,
-  env: CliIo['env'],
-  isQuiet: boolean,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('sh', ['-c', line], {
-      cwd: directory,
-      env,
-      // Standard output is for the answer alone.
-      stdio: ['inherit', isQuiet ? 2 : 'inherit', 'inherit'],
-    })
-    child.once('error', reject)
-    child.once('exit', (code, signal) => {
-      if (code === 0) return resolve()
-      reject(
-        new Refusal(
-          `migrations ended with ${signal ?? code}: ${line}`,
-          'The branch is there and the env file is written: mend them and run lakelet dev again.',
-        ),
-      )
-    })
-  })
-}
 
 interface Shown {
   readonly branch: string

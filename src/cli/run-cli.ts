@@ -62,6 +62,11 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./gc-command.ts')).fillGc,
   },
   {
+    name: 'test',
+    describe: 'Run tests, each file with a fresh database.',
+    load: async () => (await import('./test-command.ts')).fillTest,
+  },
+  {
     name: 'hooks',
     describe: 'Give worktrees their databases at each checkout.',
     isGroup: true,

@@ -5,7 +5,7 @@
 import { millis, minutes, systemClock, timer } from '../lib/time.ts'
 import { makePasswordFile } from '../worktree/password-file.ts'
 import type { EnvField } from '../worktree/project-file.ts'
-import { become } from './become.ts'
+import { becomeKnown } from './become.ts'
 import { bindBranch } from './bind-branch.ts'
 import type { CommandContext, FillCommand } from './command-context.ts'
 import { watchEnd } from './end-notice.ts'
@@ -49,10 +49,7 @@ export const fillRun: FillCommand = (command, context) => {
         const access = flags.passwordFile === true ? withoutPassword(first) : first
         const { PGPASSWORD: _inherited, ...inherited } = context.io.env
         const env = { ...inherited, ...variablesOf(file, access), PGPASSFILE: passwords.path }
-        context.setExitCode(await become(program, args, env))
-      } catch (error) {
-        const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-        throw isAbsent ? new Refusal(`there is no program ${program} on your PATH`) : error
+        context.setExitCode(await becomeKnown(program, args, env))
       } finally {
         renewal.stop()
         end.stop()

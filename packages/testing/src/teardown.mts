@@ -1,0 +1,2 @@
+/** `globalTeardown` of jest. */
+export { end as default } from './setup.mts'

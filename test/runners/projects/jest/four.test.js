@@ -1,0 +1,5 @@
+const { onlyMine } = require('../only-mine.cjs')
+
+test('four sees the migrated rows and its own', async () => {
+  expect(await onlyMine('four')).toEqual([['migrated'], ['migrated', 'four']])
+})

@@ -1,0 +1,7 @@
+module.exports = {
+  globalSetup: '@lakelet/testing/setup',
+  globalTeardown: '@lakelet/testing/teardown',
+  testEnvironment: '@lakelet/testing/jest-environment',
+  maxWorkers: 4,
+  transform: {},
+}

@@ -1,0 +1,8 @@
+import '@lakelet/testing/file'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { onlyMine } from '../only-mine.cjs'
+
+test('one sees the migrated rows and its own', async () => {
+  assert.deepEqual(await onlyMine('one'), [['migrated'], ['migrated', 'one']])
+})

@@ -1,0 +1,6 @@
+import { expect, test } from 'vitest'
+import { onlyMine } from '../only-mine.cjs'
+
+test('one sees the migrated rows and its own', async () => {
+  expect(await onlyMine('one')).toEqual([['migrated'], ['migrated', 'one']])
+})
