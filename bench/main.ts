@@ -11,6 +11,7 @@ import { cli } from './parts/cli.ts'
 import { create } from './parts/create.ts'
 import { depth } from './parts/depth.ts'
 import { drivers } from './parts/drivers.ts'
+import { leftOvers } from './parts/left-overs.ts'
 import { login } from './parts/login.ts'
 import { manyBranches } from './parts/many-branches.ts'
 import { memory } from './parts/memory.ts'
@@ -41,6 +42,7 @@ const parts: readonly Part[] = [
   baseSnapshots,
   manyBranches,
   depth,
+  leftOvers,
 ]
 
 /** Exit code. */

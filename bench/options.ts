@@ -33,12 +33,12 @@ export interface Options {
 
 export const usage = `npm run bench -- [options]
   --only A,B       parts: create, cli, size, wake, throughput, memory, bytes, api, drivers, login, start,
-                   point, reset, base-snapshots, many-branches, depth
+                   point, reset, base-snapshots, many-branches, depth, left-overs
   --runs N         measured runs of each row (20)
   --source SIZE    source of every part but "size" (1GB)
   --sizes A,B      sources of "size" (100MB,1GB,10GB)
   --rounds N       rounds of pgbench (5), each of --round-seconds N (12)
-  --many N         branches of "many-branches" (1000: seven minutes)
+  --many N         branches of "many-branches" and "left-overs" (1000: seven minutes each)
   --depth N        levels of "depth" (100)
   --point-seconds N  of writing 50 MB/s before the branches of "point" (60; asked for are 300)
   --base-rounds N  pairs of rounds of "base-snapshots" (2), each of --base-seconds N (40; an hour: 30, 60)

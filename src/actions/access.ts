@@ -62,6 +62,18 @@ export async function allow(
   )
 }
 
+/** The same question where the answer is no refusal. */
+export async function isAllowed(
+  session: CatalogSession,
+  project: Project,
+  { caller: { identity }, ...rule }: Access,
+): Promise<boolean> {
+  const level = identity.isAdmin
+    ? undefined
+    : await session.permissions.levelOf(project.uid, identity.uid)
+  return decide({ on: 'project', ...rule }, { isAdmin: identity.isAdmin, level }).kind === 'allowed'
+}
+
 /** Throws unless it is allowed; `absent` throws what somebody reads who may not know of it. */
 function refuse(caller: Caller, decision: Decision, absent: () => never): void {
   if (decision.kind === 'hidden') absent()

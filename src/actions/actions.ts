@@ -4,6 +4,7 @@
  */
 import type { BackupListing } from '../domain/backup.ts'
 import type { BackupPoint } from '../domain/backup-chain.ts'
+import type { BindingResource } from '../domain/binding.ts'
 import type { BranchResource, Durability } from '../domain/branch.ts'
 import type { ComputeInstanceResource } from '../domain/compute-instance.ts'
 import type { DatabaseResource } from '../domain/database.ts'
@@ -34,6 +35,7 @@ import type { ResetPreview } from '../domain/reset-preview.ts'
 import type { AuthMethod, RoleIdentityType, RoleResource } from '../domain/role.ts'
 import type { SnapshotResource } from '../domain/snapshot.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
+import type { WebhookResource } from '../domain/webhook.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { EpochMicros, EpochMs, Millis } from '../lib/time.ts'
 import type { AccessToken, ClientSecret } from '../ports/access-tokens.ts'
@@ -42,6 +44,7 @@ import type { BackupPlace } from '../ports/backups.ts'
 import type { RoleChanges } from '../ports/role-resources.ts'
 import type { Narrowing } from '../ports/roles.ts'
 import type { ProvenClient } from './access-tokens.ts'
+import type { BindBranch, BranchPlan, NoteFindings } from './bindings.ts'
 import type { ExportedBranch } from './export-branch.ts'
 import type { GroupChanges, NewGroup } from './groups.ts'
 import type { IdentityChanges, NewIdentity } from './identities.ts'
@@ -49,6 +52,8 @@ import type { ImportBranch } from './import-branch.ts'
 import type { AuditFilter } from './read-audit.ts'
 import type { SetupLink } from './sign-in.ts'
 import type { ChangedSchedule, SnapshotScheduleResource } from './snapshot-schedule.ts'
+import type { SetTtlRule, TtlPolicyResource } from './ttl-policy.ts'
+import type { NewWebhook } from './webhooks.ts'
 
 /** Who calls, and what is known of the call for logs. */
 export interface Caller {
@@ -80,6 +85,7 @@ export type Suspension =
   | { readonly kind: 'after'; readonly timeout: Millis }
 
 export type { Expiration } from '../domain/expiration.ts'
+export type { BranchPlan } from './bindings.ts'
 
 /** Fields that an update leaves alone are absent (never `undefined`-valued). */
 export interface EndpointDefaultsSpec {
@@ -110,6 +116,9 @@ export interface CreateProject {
 export interface BranchSpec {
   readonly isProtected?: boolean
   readonly durability?: Durability
+  /** 0: not any more. */
+  readonly slidingTtl?: Millis
+  readonly isHeldBySessions?: boolean
   readonly expiration?: Expiration
 }
 
@@ -275,6 +284,48 @@ export interface Actions {
   previewRestore(caller: Caller, path: BranchPath, to: RestorePoint): Promise<ResetPreview>
   /** Checks a throw-away clone of the branch as it is now; the response is a report. */
   verifyBranch(caller: Caller, path: BranchPath): Promise<OperationResource>
+
+  getTtlPolicy(caller: Caller, path: ProjectPath): Promise<TtlPolicyResource>
+  setTtlPolicy(
+    caller: Caller,
+    path: ProjectPath,
+    rules: readonly SetTtlRule[],
+  ): Promise<TtlPolicyResource>
+
+  /** An address that is told before branches of the project end. Its secret is shown once. */
+  createWebhook(
+    caller: Caller,
+    path: ProjectPath,
+    input: { readonly url: string },
+  ): Promise<NewWebhook>
+  listWebhooks(caller: Caller, path: ProjectPath): Promise<readonly WebhookResource[]>
+  deleteWebhook(caller: Caller, path: ProjectPath, uid: string): Promise<void>
+
+  /** Told by those who work with a branch in a worktree; told again, it is renewed. */
+  bindBranch(caller: Caller, path: BranchPath, to: BindBranch): Promise<BindingResource>
+  listBindings(
+    caller: Caller,
+    path: ProjectPath,
+    page: Page & { readonly host: string | undefined },
+  ): Promise<Listing<BindingResource>>
+  /** What would become of the branches, by what was found of their bindings. */
+  previewFindings(
+    caller: Caller,
+    path: ProjectPath,
+    input: NoteFindings,
+  ): Promise<readonly BranchPlan[]>
+  /** Writes down what is gone. Nothing is deleted by it. */
+  noteFindings(
+    caller: Caller,
+    path: ProjectPath,
+    input: NoteFindings,
+  ): Promise<readonly BranchPlan[]>
+  /** Deletes a branch that is a left-over by what is written down; refuses any other. */
+  collectBranch(
+    caller: Caller,
+    path: BranchPath,
+    options: { readonly grace: Millis | undefined },
+  ): Promise<OperationResource>
 
   /** A new root branch, filled from another Postgres. */
   importBranch(caller: Caller, input: ImportBranch): Promise<OperationResource>

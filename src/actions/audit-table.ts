@@ -146,6 +146,49 @@ export const auditTable: {
   },
   previewRestore: 'read',
 
+  getTtlPolicy: 'read',
+  setTtlPolicy: {
+    action: 'set-ttl-policy',
+    about: ({ project }, rules) => ({
+      resource: `${projectName(project)}/ttl-policy`,
+      changed: ['rules'],
+      details: { rules: rules.length },
+    }),
+  },
+  createWebhook: {
+    action: 'create-webhook',
+    // Never its address: there may be a token in it.
+    about: ({ project }) => ({ resource: `${projectName(project)}/webhooks/${chosen}` }),
+    told: ({ webhook }) => ({ resource: webhook.name }),
+  },
+  listWebhooks: 'read',
+  deleteWebhook: {
+    action: 'delete-webhook',
+    about: ({ project }, uid) => ({
+      resource: `${projectName(project)}/webhooks/${printable(uid)}`,
+    }),
+  },
+  bindBranch: {
+    action: 'bind-branch',
+    about: ({ project, branch }, { host, gitDir, isOwn }) => ({
+      resource: branchName(project, branch),
+      details: { host: printable(host), git_dir: printable(gitDir), is_own: isOwn },
+    }),
+  },
+  listBindings: 'read',
+  previewFindings: 'read',
+  noteFindings: {
+    action: 'note-findings',
+    about: ({ project }, { findings }) => ({
+      resource: projectName(project),
+      details: { bindings: findings.length },
+    }),
+  },
+  collectBranch: {
+    action: 'collect-branch',
+    about: ({ project, branch }) => ({ resource: branchName(project, branch) }),
+  },
+
   createEndpoint: {
     action: 'create-endpoint',
     about: ({ branch: { project, branch }, endpointId, spec, replaceExisting }) => ({

@@ -17,6 +17,7 @@ import { type Audited, auditTable } from './audit-table.ts'
 import { audited } from './audited.ts'
 import { authenticate } from './authenticate.ts'
 import { backUpBranch, backUpBranchKind } from './back-up-branch.ts'
+import { bindBranch, listBindings, noteFindings, previewFindings } from './bindings.ts'
 import { cancelOperation } from './cancel-operation.ts'
 import {
   deleteProject,
@@ -25,6 +26,7 @@ import {
   undeleteProjectKind,
   updateProject,
 } from './change-project.ts'
+import { collectBranch } from './collect-branch.ts'
 import { getComputeInstance, listComputeInstances } from './compute-instances.ts'
 import { createBranch, createBranchKind } from './create-branch.ts'
 import { createEndpoint, createEndpointKind } from './create-endpoint.ts'
@@ -83,11 +85,13 @@ import {
 import type { Services } from './services.ts'
 import { createSetupLink } from './sign-in.ts'
 import { getSnapshotSchedule, updateSnapshotSchedule } from './snapshot-schedule.ts'
+import { getTtlPolicy, setTtlPolicy } from './ttl-policy.ts'
 import { undeleteBranch, undeleteBranchKind } from './undelete-branch.ts'
 import { updateBranch } from './update-branch.ts'
 import { updateEndpoint, updateEndpointKind } from './update-endpoint.ts'
 import { upgradeBranch, upgradeBranchKind } from './upgrade-branch.ts'
 import { verifyBranch, verifyBranchKind } from './verify-branch.ts'
+import { createWebhook, deleteWebhook, listWebhooks } from './webhooks.ts'
 
 export const createKinds = (services: Services, prepared: Prepared): readonly Kind[] => [
   createProjectKind(services, prepared),
@@ -158,6 +162,19 @@ const bind = (services: Services, prepared: Prepared, engine: Engine): Actions =
   previewRestore: (caller, path, to) => previewRestore(services, caller, path, to),
   verifyBranch: (caller, path) => verifyBranch(services, caller, path),
   upgradeBranch: (caller, input) => upgradeBranch(services, caller, input),
+
+  getTtlPolicy: (caller, path) => getTtlPolicy(services, caller, path),
+  setTtlPolicy: (caller, path, rules) => setTtlPolicy(services, caller, path, rules),
+
+  createWebhook: (caller, path, input) => createWebhook(services, caller, path, input),
+  listWebhooks: (caller, path) => listWebhooks(services, caller, path),
+  deleteWebhook: (caller, path, uid) => deleteWebhook(services, caller, path, uid),
+
+  bindBranch: (caller, path, to) => bindBranch(services, caller, path, to),
+  listBindings: (caller, path, page) => listBindings(services, caller, path, page),
+  previewFindings: (caller, path, input) => previewFindings(services, caller, path, input),
+  noteFindings: (caller, path, input) => noteFindings(services, caller, path, input),
+  collectBranch: (caller, path, options) => collectBranch(services, caller, path, options),
 
   importBranch: (caller, input) => importBranch(services, caller, input),
   exportBranch: (caller, path) => exportBranch(services, caller, path),

@@ -27,7 +27,8 @@ import { newBranchUid, newEndpointUid, newOperationUid } from './new-uid.ts'
 import { mustReach, placeAt } from './place-at.ts'
 import { placeVolume } from './place-volume.ts'
 import type { Services } from './services.ts'
-import { changeBranch, reconfigure } from './update-branch.ts'
+import { boundsFor } from './ttl-policy.ts'
+import { changeBranch, leaseOf, reconfigure } from './update-branch.ts'
 import { viewBranch } from './views.ts'
 import { volumeOf } from './volume-of.ts'
 
@@ -47,20 +48,15 @@ export async function createBranch(
     }
     const { spec } = input
     const now = clock.now()
+    const bounds = await boundsFor(session, policy, project, input.branchId, caller.identity.uid)
     const expiration =
       spec.expiration ??
-      (policy.defaultBranchTtl === undefined
-        ? undefined
-        : { kind: 'ttl' as const, ttl: policy.defaultBranchTtl })
+      (bounds.default === undefined ? undefined : { kind: 'ttl' as const, ttl: bounds.default })
     if (expiration === undefined) throw new Fault('EXPIRATION_REQUIRED')
     if (expiration.kind === 'never' || spec.isProtected === true) {
       await allow(session, project, may(caller, 'createBranch/stays'))
     }
-    const expireTime = expireTimeOf(expiration, {
-      createTime: now,
-      now,
-      maximum: policy.maxBranchTtl,
-    })
+    const expireTime = expireTimeOf(expiration, { createTime: now, now, ...bounds })
     if (spec.isProtected === true) await mayProtect(session, project, expireTime, policy)
     const { fields, isOfProtected } = await findOrigin(session, project, spec, { policy, now })
     await mayAddBranch(session, project, policy)
@@ -74,6 +70,7 @@ export async function createBranch(
         ...newBranch(project, caller, input.branchId, now),
         isProtected: spec.isProtected ?? false,
         durability: spec.durability ?? 'durable',
+        ...leaseOf(spec, bounds),
         expireTime,
         ...fields,
       },
@@ -125,6 +122,8 @@ export const newBranch = (
     stateChangeTime: now,
     isProtected: false,
     durability: 'durable',
+    slidingTtl: undefined,
+    isHeldBySessions: false,
     logicalSizeBytes: 0,
     expireTime: undefined,
     sourceBranchUid: undefined,
@@ -237,6 +236,7 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
   },
   {
     name: 'start',
+    isUnsaved: true,
     async run(context) {
       const { project, branch, endpoint } = await rowsOf(services, context)
       const [failed, reached] = await Promise.all([
@@ -297,32 +297,29 @@ export const branchSteps = (services: Services, prepared: Prepared): Kind['steps
   },
   {
     name: 'record',
-    async run(context) {
-      const { project } = await rowsOf(services, context)
+    async write(context, session) {
       const { time, logicalSize } = context.memory
       const begin = readBeginning(context.memory.begin)
-      await services.catalog.transaction(async (session) => {
-        await session.projects.lock(project.uid)
-        const branch = await session.branches.byUid(branchUid(context))
-        if (branch === undefined) return
-        await session.branches.update(branch.uid, {
-          // Deleted while it was made: the delete waits for us and must find its state as it left it.
-          ...(branch.deleteTime === undefined
-            ? {
-                state: 'READY' as const,
-                pendingState: undefined,
-                stateChangeTime: services.clock.now(),
-              }
-            : {}),
-          begin,
-          ...(logicalSize === undefined ? {} : { logicalSizeBytes: Number(logicalSize) }),
-          ...(branch.sourceBranchUid === undefined
-            ? {}
-            : {
-                sourceLsn: sourceLsnOf(context) ?? begin.lsn,
-                sourceTime: epochMicros(BigInt(String(time))),
-              }),
-        })
+      await session.projects.lock(context.row.projectUid)
+      const branch = await session.branches.byUid(branchUid(context))
+      if (branch === undefined) return
+      await session.branches.update(branch.uid, {
+        // Deleted while it was made: the delete waits for us and must find its state as it left it.
+        ...(branch.deleteTime === undefined
+          ? {
+              state: 'READY' as const,
+              pendingState: undefined,
+              stateChangeTime: services.clock.now(),
+            }
+          : {}),
+        begin,
+        ...(logicalSize === undefined ? {} : { logicalSizeBytes: Number(logicalSize) }),
+        ...(branch.sourceBranchUid === undefined
+          ? {}
+          : {
+              sourceLsn: sourceLsnOf(context) ?? begin.lsn,
+              sourceTime: epochMicros(BigInt(String(time))),
+            }),
       })
     },
   },
@@ -340,8 +337,8 @@ export const createBranchKind = (services: Services, prepared: Prepared): Kind =
     },
     ...branchSteps(services, prepared),
   ],
-  async finish(context) {
-    const { project, branch } = await rowsOf(services, context)
+  async finish(context, session) {
+    const { project, branch } = await rowsOf({ catalog: session }, context)
     return viewBranch(project, branch)
   },
 })
@@ -359,7 +356,10 @@ const sourceLsnOf = ({ memory: { sourceLsn } }: StepContext): Lsn | undefined =>
 const branchUid = ({ row }: StepContext): BranchUid => row.input.branch as BranchUid
 const endpointUid = ({ row }: StepContext): EndpointUid => row.input.endpoint as EndpointUid
 
-async function rowsOf({ catalog }: Services, context: StepContext): Promise<EndpointContext> {
+async function rowsOf(
+  { catalog }: { readonly catalog: CatalogSession },
+  context: StepContext,
+): Promise<EndpointContext> {
   const found = await catalog.endpoints.context(endpointUid(context))
   if (found === undefined) throw new Error('the rows of a branch in the making are gone')
   return found

@@ -114,10 +114,10 @@ export const createProjectKind = (services: Services, prepared: Prepared): Kind 
     },
     ...branchSteps(services, prepared),
   ],
-  async finish({ row }) {
-    const project = await services.catalog.projects.byUid(row.input.project as ProjectUid)
+  async finish({ row }, session) {
+    const project = await session.projects.byUid(row.input.project as ProjectUid)
     if (project === undefined) throw new Error('the row of a project in the making is gone')
-    return viewProject(services, services.catalog, project)
+    return viewProject(services, session, project)
   },
 })
 

@@ -14,7 +14,7 @@ import {
 } from '../domain/names.ts'
 import { empty, type OperationResource, renderOperation } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
-import { after } from '../lib/time.ts'
+import { after, type EpochMs } from '../lib/time.ts'
 import type { Kind } from '../operations/kind.ts'
 import type { CatalogSession, NewWork } from '../ports/catalog.ts'
 import { lockProject, may, mayChange } from './access.ts'
@@ -85,7 +85,16 @@ export async function retireBranch(
   session: CatalogSession,
   project: Project,
   branch: Branch,
-  { purge, callerUid }: { readonly purge: boolean; readonly callerUid: IdentityUid | undefined },
+  {
+    purge,
+    callerUid,
+    purgeTime,
+  }: {
+    readonly purge: boolean
+    readonly callerUid: IdentityUid | undefined
+    /** Without `purge`: in place of the usual seven days. */
+    readonly purgeTime?: EpochMs
+  },
 ): Promise<NewWork> {
   const now = clock.now()
   // What it is still being filled with is not waited for: it ends as an import that was cancelled.
@@ -98,7 +107,7 @@ export async function retireBranch(
     stateChangeTime: now,
     updateTime: now,
     deleteTime: branch.deleteTime ?? now,
-    purgeTime: purge ? undefined : after(now, branchPurgeAfter),
+    purgeTime: purge ? undefined : (purgeTime ?? after(now, branchPurgeAfter)),
   })
   const work: NewWork = {
     uid: newOperationUid(),

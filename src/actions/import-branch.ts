@@ -18,6 +18,7 @@ import { mayWakeOneMore } from './active-limit.ts'
 import { newBranch, reserveBranch } from './create-branch.ts'
 import { mayAddBranch, mayAddRoot } from './limits.ts'
 import type { Services } from './services.ts'
+import { boundsFor } from './ttl-policy.ts'
 
 export interface ImportBranch {
   readonly project: ProjectId
@@ -51,12 +52,13 @@ export async function importBranch(
   if ((await catalog.branches.byId(seen.uid, input.branchId)) !== undefined) {
     throw new Fault('BRANCH_EXISTS')
   }
+  const bounds = await boundsFor(catalog, policy, seen, input.branchId, caller.identity.uid)
+  const usual =
+    bounds.mustEnd && bounds.default !== undefined
+      ? { kind: 'ttl' as const, ttl: bounds.default }
+      : { kind: 'never' as const }
   const expireTimeAt = (now: EpochMs) =>
-    expireTimeOf(spec.expiration ?? { kind: 'never' }, {
-      createTime: now,
-      now,
-      maximum: policy.maxBranchTtl,
-    })
+    expireTimeOf(spec.expiration ?? usual, { createTime: now, now, ...bounds })
   expireTimeAt(clock.now()) // known now, so said now
   await mayAddRoot(catalog, seen, policy)
   const { major } = await transfers.inspect(source, deadline(inspectPatience))

@@ -47,18 +47,19 @@ export function importBranchKind(services: Services, prepared: Prepared): Kind {
       prepare,
       {
         name: 'tidy',
-        async run({ row }) {
+        async run(context) {
+          const { row } = context
           await transfers.discard(row.uid)
           await catalog.importSources.remove(row.uid)
+          const { tables_total, bytes_total } = told(context)
+          await tell(context, { phase: 'done', tables_done: tables_total, bytes_done: bytes_total })
         },
       },
       record,
     ],
-    async finish(context) {
-      const found = await catalog.endpoints.context(endpointUid(context))
+    async finish(context, session) {
+      const found = await session.endpoints.context(endpointUid(context))
       if (found === undefined) throw new Fault('BRANCH_NOT_FOUND')
-      const { tables_total, bytes_total } = told(context)
-      await tell(context, { phase: 'done', tables_done: tables_total, bytes_done: bytes_total })
       return viewBranch(found.project, found.branch)
     },
   }

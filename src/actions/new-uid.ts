@@ -3,6 +3,7 @@ import { customAlphabet } from 'nanoid'
 import { v7 } from 'uuid'
 import type {
   BaseUid,
+  BindingUid,
   BranchUid,
   EndpointUid,
   IdentityUid,
@@ -33,6 +34,7 @@ export const newSnapshotUid = (): SnapshotUid =>
   `sn-${pick(adjectives)}-${pick(nouns)}-${tail()}` as SnapshotUid
 export const newBaseUid = (): BaseUid =>
   `ba-${pick(adjectives)}-${pick(nouns)}-${tail()}` as BaseUid
+export const newBindingUid = (): BindingUid => v7() as BindingUid
 export const newProjectUid = (): ProjectUid => v7() as ProjectUid
 export const newOperationUid = (): OperationUid => v7() as OperationUid
 /** Digits, as SCIM ids of the service are; few enough for clients that make a number of them. */

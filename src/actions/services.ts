@@ -29,6 +29,8 @@ export interface Policy extends Limits {
   readonly maxActiveComputes: number | undefined
   readonly credentialTtl: { readonly min: Millis; readonly max: Millis; readonly default: Millis }
   readonly defaultMajor: PostgresMajor
+  /** How long all that a branch is bound to has been gone before it is collected. */
+  readonly collectGrace: Millis
 }
 
 export interface Services {

@@ -1,16 +1,19 @@
 /** Update branch: its end and its protection. Nothing moves, so the operation is over at once. */
 import { type Branch, isFirstBranch } from '../domain/branch.ts'
+import { sayDuration } from '../domain/duration.ts'
 import { expireTimeOf } from '../domain/expiration.ts'
 import { Fault } from '../domain/faults.ts'
 import { type BranchPath, branchName } from '../domain/names.ts'
 import type { OperationResource } from '../domain/operation.ts'
 import type { Project } from '../domain/project.ts'
+import type { TtlBounds } from '../domain/ttl-policy.ts'
 import type { CatalogSession } from '../ports/catalog.ts'
 import { allow, lockProject, may, mayChange } from './access.ts'
 import type { BranchSpec, Caller } from './actions.ts'
 import { computeSpec } from './compute-spec.ts'
 import { mayProtect } from './create-branch.ts'
 import type { Services } from './services.ts'
+import { boundsFor } from './ttl-policy.ts'
 import { viewBranch } from './views.ts'
 import { recordDone } from './work-done.ts'
 
@@ -63,13 +66,15 @@ export async function changeBranch(
     await allow(session, project, may(caller, 'updateBranch/stays'))
   }
   const now = clock.now()
+  const { identity } = caller
+  const bounds = await boundsFor(session, policy, project, branch.branchId, identity.uid)
   const expireTime =
     spec.expiration === undefined
       ? branch.expireTime
       : expireTimeOf(spec.expiration, {
           createTime: branch.createTime,
           now,
-          maximum: policy.maxBranchTtl,
+          ...bounds,
         })
   const isProtected = spec.isProtected ?? branch.isProtected
   if (expireTime !== undefined && spec.expiration !== undefined) {
@@ -88,7 +93,7 @@ export async function changeBranch(
     await mayProtect(session, project, expireTime, policy, branch.uid)
   }
   const durability = spec.durability ?? branch.durability
-  const changes = { isProtected, durability, expireTime, updateTime: now }
+  const changes = { isProtected, durability, expireTime, ...leaseOf(spec, bounds), updateTime: now }
   const changed: Branch = { ...branch, ...changes }
   await session.branches.update(branch.uid, changes)
   return recordDone(session, {
@@ -100,4 +105,18 @@ export async function changeBranch(
     response: viewBranch(project, changed),
     now,
   })
+}
+
+/** What is said of it; a length of 0 ends the sliding. Throws EXPIRATION_TOO_FAR. */
+export function leaseOf(
+  { slidingTtl, isHeldBySessions }: Pick<BranchSpec, 'slidingTtl' | 'isHeldBySessions'>,
+  { maximum }: Pick<TtlBounds, 'maximum'>,
+): Partial<Pick<Branch, 'slidingTtl' | 'isHeldBySessions'>> {
+  if (slidingTtl !== undefined && slidingTtl > maximum) {
+    throw new Fault('EXPIRATION_TOO_FAR', { maximum: sayDuration(maximum) })
+  }
+  return {
+    ...(slidingTtl === undefined ? {} : { slidingTtl: slidingTtl === 0 ? undefined : slidingTtl }),
+    ...(isHeldBySessions === undefined ? {} : { isHeldBySessions }),
+  }
 }

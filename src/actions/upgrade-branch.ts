@@ -24,6 +24,7 @@ import { placeVolume } from './place-volume.ts'
 import { discardScratch, type Scratch, scratchOf } from './scratch.ts'
 import type { Services } from './services.ts'
 import { templateSource } from './template.ts'
+import { boundsFor } from './ttl-policy.ts'
 import { viewBranch } from './views.ts'
 import { volumeOf } from './volume-of.ts'
 
@@ -39,16 +40,14 @@ export async function upgradeBranch(
       throw new Fault('BRANCH_EXISTS')
     }
     const now = clock.now()
+    const bounds = await boundsFor(session, policy, project, branchId, caller.identity.uid)
     const otherwise =
-      policy.defaultBranchTtl === undefined
-        ? undefined
-        : { kind: 'ttl' as const, ttl: policy.defaultBranchTtl }
+      bounds.default === undefined ? undefined : { kind: 'ttl' as const, ttl: bounds.default }
     const expiration = asked ?? otherwise
     if (expiration === undefined) throw new Fault('EXPIRATION_REQUIRED')
     if (expiration.kind === 'never')
       await allow(session, project, may(caller, 'upgradeBranch/stays'))
-    const maximum = policy.maxBranchTtl
-    const expireTime = expireTimeOf(expiration, { createTime: now, now, maximum })
+    const expireTime = expireTimeOf(expiration, { createTime: now, now, ...bounds })
     const { fields, isOfProtected } = await findOrigin(
       session,
       project,
@@ -112,10 +111,9 @@ export const upgradeBranchKind = (services: Services, prepared: Prepared): Kind 
     },
     ...branchSteps(services, prepared).filter(({ name }) => name !== 'clone'),
   ],
-  async finish({ row }) {
-    const { catalog } = services
-    const branch = await catalog.branches.byUid(row.input.branch as BranchUid)
-    const project = await catalog.projects.byUid(row.projectUid)
+  async finish({ row }, session) {
+    const branch = await session.branches.byUid(row.input.branch as BranchUid)
+    const project = await session.projects.byUid(row.projectUid)
     if (branch === undefined || project === undefined) throw new Fault('BRANCH_NOT_FOUND')
     return viewBranch(project, branch)
   },

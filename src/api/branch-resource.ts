@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { durabilities } from '../domain/branch.ts'
 import { operationOn } from './operation-resource.ts'
-import { int64, moment, pageOf, resourceId, resourceName } from './reply-fields.ts'
+import { int64, moment, pageOf, resourceId, resourceName, seconds } from './reply-fields.ts'
 import { branchVerification } from './verification-resource.ts'
 
 const state = z.enum(['INIT', 'IMPORTING', 'READY', 'RESETTING', 'DELETED']).meta({
@@ -31,6 +31,13 @@ const status = z.strictObject({
   durability,
   logical_size_bytes: int64,
   expire_time: moment.optional().meta({ description: 'When it ends; absent: never.' }),
+  sliding_ttl: seconds
+    .optional()
+    .meta({ description: 'Its end moves to so long after its last activity.' }),
+  is_held_by_sessions: z
+    .literal(true)
+    .optional()
+    .meta({ description: 'It does not end while somebody is connected.' }),
   source_branch: resourceName('projects/app/branches/production').optional(),
   source_branch_lsn: position
     .optional()

@@ -12,10 +12,12 @@ import {
 } from '../domain/names.ts'
 import type { PostgresMajor } from '../domain/project.ts'
 import { readExpiration } from '../domain/read-expiration.ts'
+import { days, millis } from '../lib/time.ts'
 import { base } from './base-path.ts'
 import { branchOperation, branchPage, branchResource } from './branch-resource.ts'
 import {
   defined,
+  duration,
   durationShape,
   flag,
   integer,
@@ -56,6 +58,14 @@ const spec = z.object({
     .describe(
       '`relaxed` turns synchronous_commit off, at once: quicker commits, of which a crash of the machine may cost the last moments. Default: `durable`, also for branches of a relaxed one.',
     ),
+  sliding_ttl: duration(millis(0), days(365), '3600s')
+    .optional()
+    .describe(
+      'Its end moves to so long after its last activity, never nearer, and at most as far ahead as branches may live. `"0s"`: not any more. Without an end it does nothing.',
+    ),
+  is_held_by_sessions: flag
+    .optional()
+    .describe('It does not end while somebody is connected, and within three minutes after.'),
   ...expirationFields,
 })
 
@@ -106,6 +116,8 @@ export const branchMask: MaskFields = {
   leaves: [
     'spec.is_protected',
     'spec.durability',
+    'spec.sliding_ttl',
+    'spec.is_held_by_sessions',
     'spec.ttl',
     'spec.expire_time',
     'spec.no_expiry',
@@ -346,6 +358,8 @@ const readSpec = (fields: z.output<typeof spec>, isStrict: boolean): BranchSpec 
   defined({
     isProtected: fields.is_protected,
     durability: fields.durability,
+    slidingTtl: fields.sliding_ttl,
+    isHeldBySessions: fields.is_held_by_sessions,
     expiration: readExpiration(fields, { isStrict }),
   })
 

@@ -13,6 +13,7 @@ import { createLog, type Log } from '../lib/log.ts'
 import { type Clock, systemClock } from '../lib/time.ts'
 import { auditRoutes } from './audit.ts'
 import { backupRoutes } from './backups.ts'
+import { bindingRoutes } from './bindings.ts'
 import { branchRoutes } from './branches.ts'
 import { clientSecretRoutes } from './client-secrets.ts'
 import { computeInstanceRoutes } from './compute-instances.ts'
@@ -42,6 +43,8 @@ import { statusRoutes } from './status.ts'
 import { telemetryRoutes } from './telemetry.ts'
 import { tokenRoutes } from './tokens.ts'
 import { newTrace } from './trace.ts'
+import { ttlPolicyRoutes } from './ttl-policy.ts'
+import { webhookRoutes } from './webhooks.ts'
 import { wellKnownRoutes } from './well-known.ts'
 
 export interface ApiOptions {
@@ -75,6 +78,9 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
     ...operationRoutes(actions), // before resources: they hang below them
     ...projectRoutes(actions),
     ...branchRoutes(actions, { isStrict: contract === 'strict' }),
+    ...bindingRoutes(actions),
+    ...ttlPolicyRoutes(actions),
+    ...webhookRoutes(actions),
     ...importAndExportRoutes(actions, { isStrict: contract === 'strict' }),
     ...endpointRoutes(actions),
     ...roleRoutes(actions),

@@ -20,16 +20,20 @@ import { Secret } from '../lib/secret.ts'
 import { type Clock, epochMs, millis } from '../lib/time.ts'
 import { apiDocument, createApi } from './create-api.ts'
 import {
+  sampleBinding,
   sampleBranch,
   sampleDatabase,
   sampleEndpoint,
   sampleInstance,
   sampleOperation,
+  samplePlans,
   sampleProject,
   sampleResetPreview,
   sampleRole,
   sampleSnapshot,
   sampleSnapshotSchedule,
+  sampleTtlPolicy,
+  sampleWebhook,
 } from './sample-resources.fixture.ts'
 
 export const workspaceId = '900800700600'
@@ -157,6 +161,16 @@ export function recordedApi(answers: Answers = {}) {
     previewReset: () => sampleResetPreview,
     restoreBranch: () => sampleOperation('Branch'),
     previewRestore: () => sampleResetPreview,
+    getTtlPolicy: () => sampleTtlPolicy,
+    setTtlPolicy: () => sampleTtlPolicy,
+    createWebhook: () => ({ webhook: sampleWebhook, secret: new Secret('whsec_once') }),
+    listWebhooks: () => [sampleWebhook],
+    deleteWebhook: () => undefined,
+    bindBranch: () => sampleBinding,
+    listBindings: () => ({ items: [sampleBinding], nextPageToken: undefined }),
+    noteFindings: () => samplePlans,
+    previewFindings: () => samplePlans,
+    collectBranch: () => sampleOperation('Branch'),
     importBranch: () => sampleOperation('Branch', sampleBranch),
     exportBranch: () => ({ fileName: 'app-dev.tar', chunks: oneChunk() }),
     createEndpoint: () => sampleOperation('Endpoint', sampleEndpoint),

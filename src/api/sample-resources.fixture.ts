@@ -1,10 +1,13 @@
 /** One of each resource, rendered by the product: what recording actions answer. */
+import type { BranchPlan } from '../actions/bindings.ts'
+import { renderBinding } from '../domain/binding.ts'
 import { renderBranch } from '../domain/branch.ts'
 import { renderComputeInstance } from '../domain/compute-instance.ts'
 import { renderDatabase } from '../domain/database.ts'
 import { type EndpointView, renderEndpoint } from '../domain/endpoint.ts'
 import { lsn } from '../domain/lsn.ts'
 import type {
+  BindingUid,
   BranchId,
   BranchUid,
   DatabaseId,
@@ -19,13 +22,15 @@ import type {
   SnapshotUid,
   VolumeUid,
 } from '../domain/names.ts'
+import { branchName } from '../domain/names.ts'
 import { empty, type OperationSubject, renderOperation } from '../domain/operation.ts'
 import { projectDefaults, renderProject } from '../domain/project.ts'
 import { renderPreview } from '../domain/reset-preview.ts'
 import { renderRole } from '../domain/role.ts'
 import { renderSnapshot } from '../domain/snapshot.ts'
 import { renderCadence } from '../domain/snapshot-cadence.ts'
-import { epochMs, toMicros } from '../lib/time.ts'
+import { renderWebhook } from '../domain/webhook.ts'
+import { epochMs, millis, toMicros } from '../lib/time.ts'
 
 const projectId = 'app' as ProjectId
 const branchId = 'dev' as BranchId
@@ -71,6 +76,8 @@ export const sampleBranch = renderBranch({
     isProtected: false,
     isImported: false,
     durability: 'durable',
+    slidingTtl: millis(3_600_000),
+    isHeldBySessions: true,
     logicalSizeBytes: 8_796_093_022_208,
     expireTime: moment,
     sourceBranchUid: branchUid,
@@ -194,4 +201,58 @@ export const sampleResetPreview = renderPreview(
   { project: projectId, branch: branchId },
   { kind: 'source', branchId },
   { since: moment, written: { transactions: 3, walBytes: 4096 }, sessions: 1 },
+)
+
+export const sampleBinding = renderBinding(
+  {
+    uid: '0193a5c0-0000-7000-8000-000000000000' as BindingUid,
+    branchUid,
+    host: 'laptop/3f9a01bc77e0',
+    gitDir: '/home/ann/app/.git/worktrees/pay',
+    commonDir: '/home/ann/app/.git',
+    root: '/home/ann/pay',
+    device: '2049',
+    rootDevice: '2049',
+    gitRef: 'refs/heads/pay',
+    commit: '9'.repeat(40),
+    repository: 'https://example.com/app.git',
+    pullRequest: 'https://example.com/app/pull/7',
+    agent: 'codex',
+    process: '100:200:300',
+    isOwn: true,
+    boundBy: '100' as IdentityUid,
+    createTime: moment,
+    updateTime: moment,
+    gone: { since: moment, what: 'REF_GONE' },
+  },
+  { projectId, branchId },
+)
+
+export const samplePlans: readonly BranchPlan[] = [
+  { branch: branchName(projectId, branchId), plan: { act: 'collect', because: 'REF_GONE' } },
+  {
+    branch: branchName(projectId, branchId),
+    plan: { act: 'wait', because: 'REF_GONE', until: moment },
+  },
+  { branch: branchName(projectId, branchId), plan: { act: 'keep', because: 'BOUND' } },
+]
+
+export const sampleTtlPolicy = {
+  name: 'projects/app/ttl-policy',
+  rules: [{ match: 'pr-*', default_ttl: '21600s', max_ttl: '259200s', who: ['bots'] }],
+}
+
+export const sampleWebhook = renderWebhook(
+  {
+    uid: '0193a5c0-0000-7000-8000-000000000000',
+    projectUid,
+    url: 'https://example.com/lakelet',
+    sealedSecret: 'sealed',
+    createdBy: '100' as IdentityUid,
+    createTime: moment,
+    lastTime: moment,
+    lastProblem: 'it answered 500',
+    lost: 1,
+  },
+  'projects/app/webhooks/0193a5c0-0000-7000-8000-000000000000',
 )

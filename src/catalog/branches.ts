@@ -124,6 +124,17 @@ export const branchesIn = (db: Kysely<Schema>): Branches => ({
       .execute()
     return rows.map(readBranch)
   },
+  async leased() {
+    const rows = await db
+      .selectFrom('branches')
+      .selectAll()
+      .where('delete_time', 'is', null)
+      .where('expire_time', 'is not', null)
+      .where(sql<boolean>`(sliding_ttl_ms is not null or is_held_by_sessions)`)
+      .orderBy('expire_time')
+      .execute()
+    return rows.map(readBranch)
+  },
   async duePurge(now) {
     const rows = await db
       .selectFrom('branches')

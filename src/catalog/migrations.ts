@@ -13,6 +13,10 @@ import { volumes } from './migrations/0009-volumes.ts'
 import { imports } from './migrations/0011-imports.ts'
 import { backups } from './migrations/0012-backups.ts'
 import { guards } from './migrations/0013-guards.ts'
+import { bindings } from './migrations/0014-bindings.ts'
+import { leases } from './migrations/0015-leases.ts'
+import { ttlPolicies } from './migrations/0016-ttl-policies.ts'
+import { warnings } from './migrations/0017-warnings.ts'
 
 const foundation: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -158,5 +162,9 @@ export const migrations: MigrationProvider = {
       '0012-backups': backups,
       '0011-imports': imports,
       '0013-guards': guards,
+      '0014-bindings': bindings,
+      '0015-leases': leases,
+      '0016-ttl-policies': ttlPolicies,
+      '0017-warnings': warnings,
     }),
 }

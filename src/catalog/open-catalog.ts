@@ -12,6 +12,7 @@ import { accessTokensIn, clientSecretsIn } from './access-tokens.ts'
 import { auditIn } from './audit.ts'
 import { backupsIn } from './backups.ts'
 import { basesIn } from './bases.ts'
+import { bindingsIn } from './bindings.ts'
 import { branchesIn } from './branches.ts'
 import { directoryIn } from './directory.ts'
 import { endpointsIn } from './endpoints.ts'
@@ -25,6 +26,8 @@ import { sightingsIn } from './sightings.ts'
 import { oauthRecordsIn, passwordsIn, setupLinksIn, signInAttemptsIn } from './sign-in.ts'
 import { snapshotSchedulesIn } from './snapshot-schedules.ts'
 import { snapshotsIn } from './snapshots.ts'
+import { ttlPoliciesIn } from './ttl-policies.ts'
+import { endWarningsIn, webhooksIn } from './webhooks.ts'
 import { workIn } from './work.ts'
 
 export type CatalogAddress =
@@ -124,12 +127,16 @@ const sessionIn = (db: Kysely<Schema>): CatalogSession => ({
   endpoints: endpointsIn(db),
   snapshots: snapshotsIn(db),
   bases: basesIn(db),
+  bindings: bindingsIn(db),
   snapshotSchedules: snapshotSchedulesIn(db),
   identities: identitiesIn(db),
   accessTokens: accessTokensIn(db),
   clientSecrets: clientSecretsIn(db),
   directory: directoryIn(db),
   permissions: permissionsIn(db),
+  ttlPolicies: ttlPoliciesIn(db),
+  endWarnings: endWarningsIn(db),
+  webhooks: webhooksIn(db),
   work: workIn(db),
   oauthRecords: oauthRecordsIn(db),
   passwords: passwordsIn(db),

@@ -5,6 +5,7 @@ import type { FaultRecord } from '../domain/faults.ts'
 import type { Profile } from '../domain/principal.ts'
 import type { CustomTag } from '../domain/project.ts'
 import type { Cadence } from '../domain/snapshot-cadence.ts'
+import type { TtlRule } from '../domain/ttl-policy.ts'
 import type { JsonObject } from '../ports/catalog.ts'
 
 /** timestamptz: a Date on both sides. */
@@ -92,6 +93,8 @@ export interface BranchesTable {
   state_change_time: Moment
   is_protected: boolean
   durability: Generated<string>
+  sliding_ttl_ms: Int8 | null
+  is_held_by_sessions: Generated<boolean>
   logical_size_bytes: Int8
   expire_time: Moment | null
   source_branch_uid: string | null
@@ -273,6 +276,59 @@ export interface AuditTable {
   hash: Buffer
 }
 
+export interface BindingsTable {
+  uid: string
+  branch_uid: string
+  host: string
+  git_dir: string
+  common_dir: string
+  root: string
+  device: string
+  root_device: string
+  git_ref: string | null
+  commit: string | null
+  repository: string | null
+  pull_request: string | null
+  agent: string | null
+  process: string | null
+  is_own: boolean
+  bound_by: string
+  create_time: Moment
+  update_time: Moment
+  gone_since: Moment | null
+  gone_what: string | null
+}
+
+export interface TtlPoliciesTable {
+  project_uid: string
+  rules: JSONColumnType<readonly TtlRule[]>
+}
+
+export interface EndWarningsTable {
+  branch_uid: string
+  warned_end: Moment
+}
+
+export interface WebhooksTable {
+  uid: string
+  project_uid: string
+  url: string
+  sealed_secret: string
+  created_by: string
+  create_time: Moment
+  last_time: Moment | null
+  last_problem: string | null
+  lost: number
+}
+
+export interface DeliveriesTable {
+  uid: string
+  webhook_uid: string
+  body: string
+  attempts: number
+  next_time: Moment
+}
+
 export interface SightingsTable {
   kind: string
   id: string
@@ -301,5 +357,10 @@ export interface Schema {
   snapshots: SnapshotsTable
   snapshot_schedules: SnapshotSchedulesTable
   bases: BasesTable
+  bindings: BindingsTable
   sightings: SightingsTable
+  ttl_policies: TtlPoliciesTable
+  end_warnings: EndWarningsTable
+  webhooks: WebhooksTable
+  deliveries: DeliveriesTable
 }

@@ -10,8 +10,10 @@ import { branchIdFor } from '../worktree/branch-id.ts'
 import { isSafeFromAdd } from '../worktree/env-file.ts'
 import { labelOf } from '../worktree/git-worktree.ts'
 import type { ProjectFile } from '../worktree/project-file.ts'
+import { bindBranch } from './bind-branch.ts'
 import { wireDuration } from './body-flags.ts'
 import { type CommandContext, type FillCommand, sharedOptions } from './command-context.ts'
+import { noticeEnd } from './end-notice.ts'
 import { giveDatabase } from './give-database.ts'
 import { branchArgument, findBranch, findProject, readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
@@ -92,7 +94,9 @@ export const fillUse: FillCommand = (command, context) => {
       const server = await reach(command, context)
       await serve(command, context, { place, server, isMigrated: flags.migrate }, async () => {
         const name = await findBranch(server.client, readTarget(text, {}))
-        return { branch: await server.client.branches.get(name), isNew: false }
+        const branch = await server.client.branches.get(name)
+        await bindBranch(server.client, place.worktree, { branch: name, isOwn: false }, context.io)
+        return { branch, isNew: false }
       })
     })
 }
@@ -129,6 +133,7 @@ async function serve(
     ...(line === undefined ? {} : { migrated: line }),
   }
   if (isJson) return printJson(shown, io)
+  if (!found.isNew) noticeEnd(found.branch, io)
   show(found, { ...shown, envFile: relative(io.cwd, env.path) || env.path }, io)
   if (await isSafeFromAdd(worktree, env)) return
   const { yellow } = coloursFor(io.stderr, io)

@@ -57,6 +57,11 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./run-command.ts')).fillUrl,
   },
   {
+    name: 'gc',
+    describe: 'Delete the branches of worktrees that are gone.',
+    load: async () => (await import('./gc-command.ts')).fillGc,
+  },
+  {
     name: 'hooks',
     describe: 'Give worktrees their databases at each checkout.',
     isGroup: true,

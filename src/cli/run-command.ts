@@ -6,7 +6,9 @@ import { millis, minutes, systemClock, timer } from '../lib/time.ts'
 import { makePasswordFile } from '../worktree/password-file.ts'
 import type { EnvField } from '../worktree/project-file.ts'
 import { become } from './become.ts'
+import { bindBranch } from './bind-branch.ts'
 import type { CommandContext, FillCommand } from './command-context.ts'
+import { watchEnd } from './end-notice.ts'
 import { Refusal } from './refusal.ts'
 import { coloursFor } from './terminal.ts'
 import { accessTo, findOwnBranch, findPlace, reach, variablesOf } from './worktree-branch.ts'
@@ -37,10 +39,11 @@ export const fillRun: FillCommand = (command, context) => {
       if (program === undefined) {
         throw new Refusal('there is nothing to run', 'Name it after --: lakelet run -- npm run dev')
       }
-      const { file, look } = await opened(command, context)
-      const first = await look()
+      const { file, look, bind, watch } = await opened(command, context)
+      const [first] = await Promise.all([look(), bind(process.pid)])
       const passwords = await makePasswordFile()
       const renewal = renewing(first, look, passwords.write, context)
+      const end = watch()
       try {
         await passwords.write(first)
         const access = flags.passwordFile === true ? withoutPassword(first) : first
@@ -52,6 +55,7 @@ export const fillRun: FillCommand = (command, context) => {
         throw isAbsent ? new Refusal(`there is no program ${program} on your PATH`) : error
       } finally {
         renewal.stop()
+        end.stop()
         await passwords.remove()
       }
     })
@@ -75,7 +79,10 @@ async function opened(command: Parameters<FillCommand>[0], context: CommandConte
   const { userName: login } = await client.me()
   const branch = await findOwnBranch(client, worktree, file, login)
   const look = () => accessTo(client, connection, branch, file, login, context.io)
-  return { file, look }
+  const bind = (pid: number) =>
+    bindBranch(client, worktree, { branch: branch.name, isOwn: false, pid }, context.io)
+  const watch = () => watchEnd(client, branch, context.io)
+  return { file, look, bind, watch }
 }
 
 /** What fails is told once for each time and tried again: the program may never open another connection. */

@@ -22,6 +22,7 @@ import {
   findProjectFile,
   type ProjectFile,
 } from '../worktree/project-file.ts'
+import { bindBranch } from './bind-branch.ts'
 import { type CommandContext, sharedOptions } from './command-context.ts'
 import { type Connection, clientFor, connect } from './connection.ts'
 import { awaitOperation } from './operation-output.ts'
@@ -81,7 +82,11 @@ export async function findOrMakeBranch(
   const id = branchIdFor(login, label)
   const name = `${project}/branches/${id}`
   const there = await getIfThere(client, name)
-  if (there !== undefined) return { branch: await untilReady(client, there), isNew: false }
+  const bind = () => bindBranch(client, worktree, { branch: name, isOwn: true }, io)
+  if (there !== undefined) {
+    const [branch] = await Promise.all([untilReady(client, there), bind()])
+    return { branch, isNew: false }
+  }
   const from = source ?? (await sourceOf(client, worktree, file, login, project))
   if (from === id) throw new Refusal(`a branch cannot be its own source: ${id}`)
   const spec = {
@@ -90,12 +95,16 @@ export async function findOrMakeBranch(
   }
   try {
     const operation = await client.branches.create(project, id, { spec })
-    await awaitOperation(client, operation, {}, `Creating ${id}`, io)
+    await Promise.all([awaitOperation(client, operation, {}, `Creating ${id}`, io), bind()])
     return { branch: await client.branches.get(name), isNew: true }
   } catch (error) {
     // Another run was faster; its branch is ours as well.
     if (!(error instanceof ApiError && error.status === 409)) throw error
-    return { branch: await untilReady(client, await client.branches.get(name)), isNew: false }
+    const [branch] = await Promise.all([
+      client.branches.get(name).then((seen) => untilReady(client, seen)),
+      bind(),
+    ])
+    return { branch, isNew: false }
   }
 }
 

@@ -14,7 +14,9 @@ import {
   ResourceCollection,
 } from './resource-collection.ts'
 import type {
+  Binding,
   Branch,
+  CollectPlan,
   CurrentUser,
   Database,
   DatabaseCredential,
@@ -56,6 +58,7 @@ export class LakeletClient {
   readonly roles: ResourceCollection<Role>
   readonly databases: ResourceCollection<Database>
   readonly snapshots: ResourceCollection<Snapshot>
+  readonly #bindings: ResourceCollection<Binding>
   readonly #transport: Transport
 
   constructor({ host, token, clock = systemClock, agent, trace }: ClientOptions) {
@@ -73,6 +76,7 @@ export class LakeletClient {
     this.endpoints = new ResourceCollection(transport, 'endpoints', 'endpoint_id')
     this.roles = new ResourceCollection(transport, 'roles', 'role_id')
     this.databases = new ResourceCollection(transport, 'databases', 'database_id')
+    this.#bindings = new ResourceCollection(transport, 'bindings', '')
     this.snapshots = new ResourceCollection(transport, 'snapshots', 'snapshot_id')
   }
 
@@ -142,6 +146,25 @@ export class LakeletClient {
   ): Promise<ResetPreview> {
     const request = { method: 'POST', path: `${pathOf(name)}/${verb}` } as const
     return asResource((await this.send({ ...request, body: { ...body, dry_run: true } })).json)
+  }
+
+  /** `name` is the branch's. */
+  async bindBranch(name: string, body: Body): Promise<Binding> {
+    const path = `${pathOf(name)}/bindings`
+    return asResource((await this.send({ method: 'POST', path, body })).json)
+  }
+
+  /** Those of one machine. */
+  listBindings(project: string, host: string): AsyncGenerator<Binding, void, undefined> {
+    return this.#bindings.list(project, { host })
+  }
+
+  async noteFindings(
+    project: string,
+    body: Body,
+  ): Promise<{ readonly branches?: readonly CollectPlan[] }> {
+    const path = `${pathOf(project)}/bindings/findings`
+    return asResource((await this.send({ method: 'POST', path, body })).json)
   }
 
   async getOperation(name: string): Promise<Operation> {

@@ -12,6 +12,8 @@ export interface ListOptions {
   /** Where to begin: a token from an earlier list. */
   readonly pageToken?: string
   readonly showDeleted?: boolean
+  /** Of bindings: of one machine alone. */
+  readonly host?: string
 }
 
 export interface DeleteOptions {
@@ -62,6 +64,7 @@ export class ResourceCollection<T> {
           page_size: options.pageSize,
           page_token: token,
           show_deleted: options.showDeleted,
+          host: options.host,
         },
       })
       const page = (json ?? {}) as Readonly<Record<string, unknown>>

@@ -114,6 +114,33 @@ export interface ResetPreview {
   }
 }
 
+/** A worktree that uses a branch. */
+export interface Binding {
+  readonly uid: string
+  /** Full name. */
+  readonly branch: string
+  readonly git_dir: string
+  readonly common_dir: string
+  readonly root: string
+  readonly device: string
+  readonly root_device: string
+  readonly update_time: string
+  readonly git_ref?: string
+  readonly pull_request?: string
+  readonly process?: string
+  readonly [field: string]: unknown
+}
+
+/** What becomes of a branch, by what was found of its bindings. */
+export interface CollectPlan {
+  /** Full name. */
+  readonly branch: string
+  readonly act: 'keep' | 'wait' | 'collect'
+  readonly because: string
+  readonly collect_time?: string
+  readonly problem?: string
+}
+
 /** Work that goes on after the answer; exactly one of `response` and `error` when done. */
 export interface Operation {
   readonly name: string

@@ -2,19 +2,38 @@
  * What a compute writes to stderr: kept in one file a compute, bounded, and read back when a start
  * fails, because nobody can say better than Postgres why it did not start.
  */
-import { copyFile, mkdir, open, rename, rm, stat, truncate } from 'node:fs/promises'
+import {
+  closeSync,
+  fchownSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+} from 'node:fs'
+import { copyFile, open, rm, stat, truncate } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import type { ServiceUser } from '../lib/service-user.ts'
 
 const keptBytes = 1024 * 1024
 export const boundBytes = 16 * 1024 * 1024
 
-/** Opens for appending; an old file that has grown is put aside first. Returns where this run begins. */
-export async function openComputeLog(path: string) {
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 })
-  if ((await sizeOf(path)) > keptBytes) await rename(path, `${path}.1`)
-  // O_APPEND: after a truncation below, Postgres goes on at the new end.
-  const file = await open(path, 'a', 0o600)
-  return { file, begin: (await file.stat()).size }
+/**
+ * A file that the service user's Postgres appends to (O_APPEND: after a truncation below it goes on at the new
+ * end); an old one that has grown is put aside first. Returns where this run begins. Synchronous on
+ * purpose: a handful of calls of some microseconds, on the way of every start.
+ */
+export function openComputeLog(path: string, serviceUser: ServiceUser | undefined): number {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  if (size > keptBytes) renameSync(path, `${path}.1`)
+  const file = openSync(path, 'a', 0o600)
+  try {
+    if (serviceUser !== undefined) fchownSync(file, serviceUser.uid, serviceUser.gid)
+    return fstatSync(file).size
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** Bounds the log of a running compute, which holds the file open: copied aside, then emptied. */

@@ -33,6 +33,7 @@ import { awaitReplay, followNow, readLogReach, readOldestHeld } from './replay.t
 import { type Room, Supervisor, startPatience } from './supervisor.ts'
 import { type ExtensionFile, findToolchains, inPlaceOf, Toolchains } from './toolchain.ts'
 import { endTraced, listTraces } from './traces.ts'
+import { WaitingShell } from './waiting-shell.ts'
 
 export interface OpenComputes extends Computes {
   /** `detach`: computes run on and a later server adopts them. Otherwise all of them are stopped. */
@@ -72,6 +73,7 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
     clock,
     processes: processTable,
     toolchains,
+    shell: new WaitingShell(serviceUser),
     changed: (uid, state) => {
       for (const listener of listeners) {
         try {
@@ -175,6 +177,7 @@ export async function openComputes(options: ComputesOptions): Promise<OpenComput
     followNow: async (uid) => followNow(runningAt(uid)),
     close: async (mode) => {
       closing.abort()
+      room.shell.close()
       const all = [...supervisors.values()]
       if (mode === 'detach') await Promise.all(all.map((supervisor) => supervisor.release()))
       else await endAll(all, mode)

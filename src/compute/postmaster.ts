@@ -3,11 +3,9 @@
  * its own with its stderr on a file, so it outlives the server; a later server finds it through
  * `postmaster.pid` and watches it by its pid and start.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import type { FileHandle } from 'node:fs/promises'
-import type { ServiceUser } from '../lib/service-user.ts'
 import { type Clock, millis } from '../lib/time.ts'
 import type { ProcessFacts, ProcessTable } from './process-table.ts'
+import type { Becoming, WaitingShell } from './waiting-shell.ts'
 
 export interface Postmaster {
   readonly pid: number
@@ -22,33 +20,23 @@ export interface Postmaster {
   release(): void
 }
 
-export interface Launch {
-  readonly program: string
-  readonly args: readonly string[]
-  readonly log: FileHandle
-  readonly serviceUser: ServiceUser | undefined
-  readonly processes: ProcessTable
-}
-
-export async function spawnPostmaster(launch: Launch): Promise<Postmaster> {
-  const { serviceUser: user, processes } = launch
-  const child = spawn(launch.program, [...launch.args], {
-    detached: true,
-    cwd: '/',
-    stdio: ['ignore', launch.log.fd, launch.log.fd],
-    // Nothing of the server's own environment: no LD_LIBRARY_PATH, no PG* variables, no secrets.
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
-    ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
-  })
+export async function spawnPostmaster(
+  shell: WaitingShell,
+  becoming: Becoming,
+  processes: ProcessTable,
+): Promise<Postmaster> {
+  const child = await shell.become(becoming)
+  const { pid } = child
+  if (pid === undefined) throw new Error('a spawned process has no pid')
   let isGone = false
   const exited = new Promise<string>((resolve) => {
-    child.once('exit', (code, signal) => {
+    const end = (code: number | null, signal: NodeJS.Signals | null) => {
       isGone = true
       resolve(signal === null ? `code ${code}` : `signal ${signal}`)
-    })
+    }
+    if (child.exitCode !== null || child.signalCode !== null) end(child.exitCode, child.signalCode)
+    else child.once('exit', end)
   })
-  const pid = await spawned(child)
-  child.unref() // the server may end before it
   return {
     pid,
     exited,
@@ -63,15 +51,6 @@ export async function spawnPostmaster(launch: Launch): Promise<Postmaster> {
     release: () => undefined,
   }
 }
-
-const spawned = (child: ChildProcess): Promise<number> =>
-  new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('spawn', () => {
-      if (child.pid === undefined) reject(new Error('a spawned process has no pid'))
-      else resolve(child.pid)
-    })
-  })
 
 /** How often a postmaster that is not our child is looked at. */
 const watchInterval = millis(500)

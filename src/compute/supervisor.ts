@@ -29,6 +29,7 @@ import {
 } from './promotion.ts'
 import { endOrphans, endPostmaster, type Ladder, shutdownLadder } from './shutdown.ts'
 import type { Toolchains } from './toolchain.ts'
+import type { WaitingShell } from './waiting-shell.ts'
 
 /** Recovery of much WAL is slow and honest; this only ends a start that hangs. */
 export const startPatience: Millis = minutes(5)
@@ -42,6 +43,7 @@ export interface Room {
   readonly clock: Clock
   readonly processes: ProcessTable
   readonly toolchains: Toolchains
+  readonly shell: WaitingShell
   readonly ladder?: Ladder
   changed(uid: ComputeSpec['uid'], state: ComputeState): void
 }
@@ -292,19 +294,16 @@ export class Supervisor {
     if (spec.follows !== undefined) markStandby(spec.dataDirectory, serviceUser)
     await failpoint('compute.start.prepared')
     this.#refuseIfCancelled(cancelled)
-    const { file, begin } = await openComputeLog(this.logPath)
-    let postmaster: Postmaster
-    try {
-      postmaster = await spawnPostmaster({
+    const begin = openComputeLog(this.logPath, serviceUser)
+    const postmaster = await spawnPostmaster(
+      this.#room.shell,
+      {
         program: toolchain.postgres,
         args: commandLine(places, awaitsPromotion(spec) ? promotionSettings : undefined),
-        log: file,
-        serviceUser,
-        processes,
-      })
-    } finally {
-      await file.close() // the child has its own
-    }
+        log: this.logPath,
+      },
+      processes,
+    )
     this.#hold(postmaster, spec)
     await failpoint('compute.start.spawned')
     const answer = await this.#awaitReady(spec, postmaster, begin, cancelled)

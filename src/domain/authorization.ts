@@ -75,6 +75,20 @@ export const rules = {
   undeleteBranch: project('CAN_MANAGE', 'undelete branches'),
   upgradeBranch: project('CAN_BRANCH', 'upgrade branches'),
   'upgradeBranch/stays': project('CAN_MANAGE', 'create branches that stay'),
+  bindBranch: project('CAN_USE', 'bind branches'),
+  /** It lets the branch go with the worktree. */
+  'bindBranch/ofAnother': project('CAN_MANAGE', 'let worktrees own branches of others'),
+  /** They name directories of people's machines. */
+  listBindings: project('CAN_BRANCH', 'list bindings'),
+  previewFindings: project('CAN_BRANCH', 'collect branches'),
+  noteFindings: project('CAN_BRANCH', 'collect branches'),
+  collectBranch: project('CAN_BRANCH', 'collect branches'),
+  getTtlPolicy: see,
+  setTtlPolicy: project('CAN_MANAGE', 'say how long branches may live'),
+  /** The server reaches whatever the address names. */
+  createWebhook: project('CAN_MANAGE', 'create webhooks'),
+  listWebhooks: project('CAN_MANAGE', 'list webhooks'),
+  deleteWebhook: project('CAN_MANAGE', 'delete webhooks'),
   /** As much as to make a branch of it and look there. */
   verifyBranch: project('CAN_BRANCH', 'verify branches'),
 

@@ -118,6 +118,11 @@ export const branchReasons = {
     say: "cannot delete a project with the protected branch '{branch}'",
     next: 'Clear spec.is_protected of that branch first.',
   },
+  BRANCH_IS_NO_LEFT_OVER: {
+    code: 'INVALID_STATE',
+    say: "The branch '{branch}' is not collected: {problem}.",
+    next: 'To delete it all the same, delete it by its name.',
+  },
   BRANCH_IS_DEFAULT: {
     code: 'BAD_REQUEST',
     say: 'cannot delete the default branch',

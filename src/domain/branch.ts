@@ -1,6 +1,7 @@
 /** A branch: a named writable line of data with a source branch and a branch point. */
-import type { EpochMicros, EpochMs } from '../lib/time.ts'
+import type { EpochMicros, EpochMs, Millis } from '../lib/time.ts'
 import { days, rfc3339, rfc3339Micros } from '../lib/time.ts'
+import { formatDuration } from './duration.ts'
 import type { Endpoint } from './endpoint.ts'
 import { formatLsn, type Lsn } from './lsn.ts'
 import {
@@ -66,6 +67,10 @@ export interface Branch {
   readonly logicalSizeBytes: number
   /** `undefined`: never. */
   readonly expireTime: EpochMs | undefined
+  /** Its end moves to so long after its last activity (`domain/lease.ts`); `undefined`: it does not. */
+  readonly slidingTtl: Millis | undefined
+  /** It does not end while somebody is connected. */
+  readonly isHeldBySessions: boolean
   /** Absent on a root branch. The id is kept for a source that is gone. */
   readonly sourceBranchUid: BranchUid | undefined
   readonly sourceBranchId: BranchId | undefined
@@ -121,6 +126,10 @@ export function renderBranch({ branch, projectId, isDefault }: BranchView) {
       durability: branch.durability,
       logical_size_bytes: branch.logicalSizeBytes,
       ...(branch.expireTime === undefined ? {} : { expire_time: rfc3339(branch.expireTime) }),
+      ...(branch.slidingTtl === undefined
+        ? {}
+        : { sliding_ttl: formatDuration(branch.slidingTtl) }),
+      ...(branch.isHeldBySessions ? { is_held_by_sessions: true } : {}),
       ...(branch.sourceBranchId === undefined
         ? {}
         : { source_branch: branchName(projectId, branch.sourceBranchId) }),

@@ -14,9 +14,17 @@ export type Expiration =
  */
 export function expireTimeOf(
   expiration: Expiration,
-  { createTime, now, maximum }: { createTime: EpochMs; now: EpochMs; maximum: Millis },
+  {
+    createTime,
+    now,
+    maximum,
+    mustEnd = false,
+  }: { createTime: EpochMs; now: EpochMs; maximum: Millis; mustEnd?: boolean },
 ): EpochMs | undefined {
-  if (expiration.kind === 'never') return undefined
+  if (expiration.kind === 'never') {
+    if (!mustEnd) return undefined
+    throw new Fault('EXPIRATION_TOO_FAR', { maximum: sayDuration(maximum) })
+  }
   if (expiration.kind === 'ttl' && expiration.ttl <= 0) {
     throw new Fault('EXPIRATION_INVALID', {
       problem: `a ttl of ${sayDuration(expiration.ttl)} is not above 0`,

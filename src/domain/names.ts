@@ -23,6 +23,8 @@ export type BaseUid = Brand<string, 'BaseUid'>
  * another volume, and its old one to a snapshot.
  */
 export type VolumeUid = Brand<string, 'VolumeUid'>
+/** Of what ties a branch to a worktree. */
+export type BindingUid = Brand<string, 'BindingUid'>
 export type IdentityUid = Brand<string, 'IdentityUid'>
 export type OperationUid = Brand<string, 'OperationUid'>
 

@@ -60,6 +60,18 @@ export const resourceReasons = {
     next: 'List the compute instances of the endpoint; it has one.',
     traced: true,
   },
+  BINDING_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: "binding '{binding}' not found",
+    next: 'List the bindings of the project: branches that are deleted have none.',
+    traced: true,
+  },
+  WEBHOOK_NOT_FOUND: {
+    code: 'NOT_FOUND',
+    say: "webhook '{webhook}' not found",
+    next: 'List the webhooks of the project.',
+    traced: true,
+  },
   OPERATION_NOT_FOUND: {
     code: 'NOT_FOUND',
     say: 'operation id not found',
@@ -131,6 +143,11 @@ export const resourceReasons = {
   },
   IDENTITY_EXISTS: { code: 'ALREADY_EXISTS', say: '{noun} {name} already exists.' },
 
+  WEBHOOKS_TOO_MANY: {
+    code: 'QUOTA_EXCEEDED',
+    say: 'The project has {limit} webhooks already.',
+    next: 'Delete one that is no longer used.',
+  },
   SECRETS_TOO_MANY: {
     code: 'QUOTA_EXCEEDED',
     say: "Service principal '{name}' has {limit} secrets already.",

@@ -16,7 +16,7 @@ import {
   parseSize,
   type Reserve,
 } from './setting-values.ts'
-import { days, type Millis, minutes } from './time.ts'
+import { days, hours, type Millis, minutes } from './time.ts'
 
 export const storageChoices = ['btrfs', 'reflink', 'copy'] as const
 export type StorageChoice = (typeof storageChoices)[number]
@@ -80,6 +80,10 @@ export interface Settings {
   /** How long files that no record knows stay where they are, and how long they are kept aside then. */
   readonly strayGrace: Millis
   readonly strayRetention: Millis
+  /** How long what a branch is bound to has been gone before the branch is collected. */
+  readonly collectGrace: Millis
+  /** How long before its end somebody is told that a branch ends. */
+  readonly warnBefore: Millis
 }
 
 /** The machine and account that defaults depend on. */
@@ -430,5 +434,21 @@ export const settingsTable: Table = {
     otherwise: '7d',
     parse: parseLength,
     fallback: () => days(7),
+  },
+  collectGrace: {
+    name: 'collect-grace',
+    value: 'TIME',
+    say: 'How long the worktree, git branch or pull request of a branch has been gone before the branch is deleted.',
+    otherwise: '1h',
+    parse: parseLength,
+    fallback: () => hours(1),
+  },
+  warnBefore: {
+    name: 'warn-before',
+    value: 'TIME',
+    say: 'How long before its end the audit log and webhooks are told that a branch ends soon; of a short life in its last quarter.',
+    otherwise: '15m',
+    parse: parseLength,
+    fallback: () => minutes(15),
   },
 }

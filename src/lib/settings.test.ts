@@ -53,6 +53,8 @@ describe('settings', () => {
       diskReserve: { share: 0.05, bytes: 4 * 2 ** 30 },
       strayGrace: 86_400_000,
       strayRetention: 604_800_000,
+      collectGrace: 3_600_000,
+      warnBefore: 900_000,
     })
   })
 

@@ -84,6 +84,8 @@ export function parseSettings(sources: SettingSources, around: Surroundings): Se
     diskReserve: read(table.diskReserve),
     strayGrace: read(table.strayGrace),
     strayRetention: read(table.strayRetention),
+    collectGrace: read(table.collectGrace),
+    warnBefore: read(table.warnBefore),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.pgPort) {
     problems.push(`api-port and pg-port are both ${settings.apiPort}; they must differ.`)

@@ -53,10 +53,15 @@ export function runForBytes(
     env = {},
     cwd,
     patience = minutes(2),
+    uid,
+    gid,
     without = [],
-  }: Pick<Command, 'env' | 'cwd' | 'patience'> & {
+    isSilent = false,
+  }: Command & {
     /** Variables that it does not get. */
     readonly without?: readonly string[]
+    /** Anything on standard error is a failure as well. */
+    readonly isSilent?: boolean
   } = {},
 ): Promise<Buffer> {
   const inherited = Object.fromEntries(
@@ -68,13 +73,16 @@ export function runForBytes(
     maxBuffer: 64 * 2 ** 20,
     env: { ...inherited, LC_ALL: 'C', ...env },
     ...(cwd === undefined ? {} : { cwd }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(gid === undefined ? {} : { gid }),
   }
   return new Promise((resolve, reject) => {
     execFile(command, [...args], options, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout)
-      else if (error.code === 'ENOENT') reject(error)
+      const isGood = error === null && !(isSilent && stderr.length > 0)
+      if (isGood) resolve(stdout)
+      else if (error?.code === 'ENOENT') reject(error)
       else {
-        const code = typeof error.code === 'number' ? error.code : undefined
+        const code = typeof error?.code === 'number' ? error.code : undefined
         reject(new CommandFailed(`${command} ${args[0] ?? ''}`, code, stderr.toString('utf8')))
       }
     })

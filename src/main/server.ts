@@ -41,6 +41,8 @@ import { openCertificateAuthority } from '../tokens/certificate-authority.ts'
 import { openSecretBox } from '../tokens/secret-box.ts'
 import { openTokens } from '../tokens/tokens.ts'
 import { openTransfers } from '../transfer/open-transfers.ts'
+import { hostId } from '../worktree/bound-to.ts'
+import { findLeftOvers } from '../worktree/left-overs.ts'
 import { ensureFirstProject, ensureOwner } from './first-start.ts'
 import { createGatewayHost } from './gateway-host.ts'
 import { choosePort, freePort, type PortChoice } from './gateway-port.ts'
@@ -255,7 +257,9 @@ async function compose(settings: Settings, onStop: (ending: Ending) => void): Pr
   await engine.start()
   const sweepRules = { grace: settings.strayGrace, retention: settings.strayRetention }
   const historian = historyKeeper(services, { longest: settings.historyRetention })
-  const kept = { noter, historian, auditRetention: settings.auditRetention, sweepRules }
+  const repositories = { host: await hostId(), look: findLeftOvers }
+  const { auditRetention, warnBefore } = settings
+  const kept = { noter, historian, auditRetention, sweepRules, repositories, warnBefore }
   startLoops(services, prepared, kept, onStop)
 
   const facts: ServerFacts = {
@@ -367,6 +371,7 @@ const policyOf = (settings: Settings): Policy => ({
     settings.maxActiveComputes ?? (settings.contract === 'strict' ? 20 : undefined),
   credentialTtl: { min: minutes(5), max: hours(1), default: hours(1) },
   defaultMajor: defaultPostgresMajor,
+  collectGrace: settings.collectGrace,
 })
 
 /** Where endpoints have names, or share localhost, there is nothing to listen to for each. */

@@ -2,9 +2,12 @@
 import type { Prepared } from '../actions/fleet.ts'
 import type { Services } from '../actions/services.ts'
 import { hours, type Millis, millis, minutes, seconds } from '../lib/time.ts'
+import type { Repositories } from '../ports/bindings.ts'
+import { leftOverCollector } from '../reconcile/collect-left-overs.ts'
 import { meetDeadlines } from '../reconcile/deadlines.ts'
 import { accessGuard } from '../reconcile/end-sessions.ts'
 import type { HistoryKeeper } from '../reconcile/keep-history.ts'
+import { keepLeases } from '../reconcile/keep-leases.ts'
 import { readerKeeper } from '../reconcile/keep-readers.ts'
 import { startLoop } from '../reconcile/loop.ts'
 import { measureSnapshots } from '../reconcile/measure-snapshots.ts'
@@ -13,6 +16,8 @@ import { meetSnapshotDeadlines } from '../reconcile/snapshot-deadlines.ts'
 import { idleSuspender } from '../reconcile/suspend-idle.ts'
 import { sweepAudit } from '../reconcile/sweep-audit.ts'
 import { type SweepRules, straySweeper } from '../reconcile/sweep-strays.ts'
+import { deliverEvents, warnOfEnds } from '../reconcile/warn-of-ends.ts'
+import { postEvent } from '../transfer/post-event.ts'
 
 /** Starts them all; each is ended by `onStop`, before what it works with. */
 export function startLoops(
@@ -23,11 +28,15 @@ export function startLoops(
     historian,
     auditRetention,
     sweepRules,
+    repositories,
+    warnBefore,
   }: {
     readonly noter: AwakeNoter
     readonly historian: HistoryKeeper
     readonly auditRetention: Millis
     readonly sweepRules: SweepRules
+    readonly repositories: Repositories
+    readonly warnBefore: Millis
   },
   onStop: (ending: () => Promise<void>) => void,
 ): void {
@@ -45,6 +54,29 @@ export function startLoops(
     name: 'snapshots',
     run: () => meetSnapshotDeadlines(services),
     slowest: seconds(60),
+    giveWay,
+    clock,
+    log,
+  })
+  const leases = startLoop({
+    name: 'keep-leases',
+    run: () => keepLeases(services),
+    slowest: minutes(1),
+    giveWay,
+    clock,
+    log,
+  })
+  const deliveries = startLoop({
+    name: 'deliver-events',
+    run: () => deliverEvents(services, postEvent),
+    slowest: seconds(60),
+    clock,
+    log,
+  })
+  const warner = startLoop({
+    name: 'warn-of-ends',
+    run: () => warnOfEnds(services, warnBefore).finally(() => deliveries.poke()),
+    slowest: seconds(30),
     giveWay,
     clock,
     log,
@@ -108,6 +140,13 @@ export function startLoops(
     clock,
     log,
   })
+  const leftOvers = startLoop({
+    name: 'collect-left-overs',
+    run: leftOverCollector(services, repositories),
+    slowest: minutes(5),
+    clock,
+    log,
+  })
   const history = startLoop({
     name: 'keep-history',
     run: () => historian.run(),
@@ -125,6 +164,8 @@ export function startLoops(
     if (event.kind === 'due') {
       deadlines.poke()
       snapshots.poke()
+      leases.poke()
+      warner.poke()
     }
     if (event.kind === 'done') history.poke() // perhaps a branch, whose history begins now
     if (event.kind === 'access') {
@@ -135,7 +176,7 @@ export function startLoops(
   onStop(async () => {
     unlisten()
     const loops = [deadlines, snapshots, measures, suspender, keeper, history, notes, audit]
-    loops.push(sweeper, access, strays)
+    loops.push(sweeper, access, strays, leftOvers, leases, warner, deliveries)
     await Promise.all(loops.map((loop) => loop.stop()))
   })
 }

@@ -28,7 +28,7 @@ import {
   NotSaved,
   renewEvery,
 } from './held-lease.ts'
-import type { Kind, StepContext } from './kind.ts'
+import type { Kind, Step, StepContext } from './kind.ts'
 import { tellingWork } from './tell-end.ts'
 
 const concurrency = 16
@@ -188,16 +188,19 @@ export function createEngine(options: {
       for (const step of kind.steps.slice(started + 1)) {
         if (signal.aborted) return // the row stays; whoever claims it next resumes it
         if (isCancelled()) return await undo(kind, context, held, cancelled, undefined)
-        if (step.run === undefined) continue
+        if (step.run === undefined && step.write === undefined) continue
         const began = clock.monotonic()
         await failpoint(`${kind.name}.${step.name}:before`)
-        await step.run(context, kind.isCancellable === true ? held.stepSignal : signal)
+        await step.run?.(context, kind.isCancellable === true ? held.stepSignal : signal)
+        const isHeld = step.write === undefined || (await write(kind, step, context, held))
         await failpoint(`${kind.name}.${step.name}:after`)
         const ms = Math.round(clock.monotonic() - began)
         log.debug({ operation: row.uid, kind: kind.name, step: step.name, ms }, 'step done')
-        if (step.isUnsaved) continue
+        if (!isHeld) return
+        if (step.write !== undefined || step.isUnsaved) continue
         if (!(await held.save({ step: step.name, memory: context.memory }))) return
       }
+      if (kind.steps.at(-1)?.write !== undefined) return // which was its end
     } catch (error) {
       if (error instanceof NotSaved) throw error
       if (signal.aborted) return
@@ -217,6 +220,14 @@ export function createEngine(options: {
     await answer(kind, context, held)
   }
 
+  const write = (kind: Kind, step: Step, context: StepContext, held: HeldLease): Promise<boolean> =>
+    held.saveWith(async (session) => {
+      await step.write?.(context, session)
+      const { memory } = context
+      if (step !== kind.steps.at(-1)) return { step: step.name, memory }
+      return { state: 'succeeded', response: await kind.finish(context, session), memory }
+    })
+
   /**
    * All steps are done: clients may already use what was made, so nothing is undone any more, whatever
    * happens to the answer. A refusal (what it worked on is gone) is the answer.
@@ -225,7 +236,7 @@ export function createEngine(options: {
     const { row, signal } = held
     if (signal.aborted) return
     try {
-      const response = await kind.finish(context)
+      const response = await kind.finish(context, catalog)
       await failpoint(`${kind.name}.finish:after`)
       await held.save({ state: 'succeeded', response, memory: context.memory })
     } catch (error) {

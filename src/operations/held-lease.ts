@@ -2,6 +2,7 @@
  * A worker's hold on its row: renews the lease while the work runs, tells the worker when it is lost,
  * and writes progress with patience for a catalog that is away for a moment.
  */
+import { Fault } from '../domain/faults.ts'
 import type { Log } from '../lib/log.ts'
 import {
   after,
@@ -12,7 +13,8 @@ import {
   minutes,
   seconds,
 } from '../lib/time.ts'
-import type { JsonObject, Work, WorkLease } from '../ports/catalog.ts'
+import type { CatalogSession, JsonObject, WorkLease } from '../ports/catalog.ts'
+import type { Changes, TellingWork } from './tell-end.ts'
 
 export const leaseLength = seconds(30)
 export const renewEvery = seconds(10)
@@ -31,7 +33,9 @@ export interface HeldLease {
   readonly stepSignal: AbortSignal
   readonly isCancelled: boolean
   /** `false`: the lease is lost, stop. Throws NotSaved when the catalog stays away. */
-  save(changes: Parameters<Work['save']>[1]): Promise<boolean>
+  save(changes: Changes): Promise<boolean>
+  /** As `save`, with what `write` writes, in one transaction. A fault that it throws is thrown on. */
+  saveWith(write: (session: CatalogSession) => Promise<Changes>): Promise<boolean>
   /** Gives the row back, to be claimed again later each time. */
   tryLater(memory?: JsonObject): Promise<boolean>
   /** Another worker has the row. */
@@ -44,7 +48,7 @@ export interface HeldLease {
 
 export function holdLease(options: {
   readonly lease: WorkLease
-  readonly work: Pick<Work, 'renew' | 'save'>
+  readonly work: TellingWork
   readonly stopping: AbortSignal
   readonly clock: Clock
   readonly log: Log
@@ -82,12 +86,13 @@ export function holdLease(options: {
    * Trying again is safe: a write that did arrive is written once more, or finds its row ended or
    * claimed by another and changes nothing.
    */
-  const save: HeldLease['save'] = async (changes) => {
+  const patiently = async (write: () => Promise<boolean>): Promise<boolean> => {
     const until = clock.monotonic() + leaseLength
     for (;;) {
       try {
-        return await work.save(lease, changes)
+        return await write()
       } catch (error) {
+        if (error instanceof Fault) throw error
         if (stopping.aborted || clock.monotonic() > until) {
           throw new NotSaved('save an operation', { cause: error })
         }
@@ -96,6 +101,7 @@ export function holdLease(options: {
       }
     }
   }
+  const save: HeldLease['save'] = (changes) => patiently(() => work.save(lease, changes))
 
   return {
     row,
@@ -105,6 +111,7 @@ export function holdLease(options: {
       return cancelled.signal.aborted
     },
     save,
+    saveWith: (write) => patiently(() => work.saveWith(lease, write)),
     tryLater: (memory) =>
       save({
         ...(memory === undefined ? {} : { memory }),

@@ -3,7 +3,7 @@
  * resume, not a repair.
  */
 import type { Progress } from '../domain/operation.ts'
-import type { JsonObject, WorkRow } from '../ports/catalog.ts'
+import type { CatalogSession, JsonObject, WorkRow } from '../ports/catalog.ts'
 
 export interface StepContext {
   readonly row: WorkRow
@@ -23,6 +23,12 @@ export interface Step {
    * when the operation was accepted, and the step is there for its undo.
    */
   run?(context: StepContext, signal: AbortSignal): Promise<void>
+  /**
+   * Instead of `run`: all that it does is done in this transaction, which also saves that it is done. The last
+   * step's is the one that ends the operation: nobody sees what it shows before, and whoever dies meets
+   * the step once more. May run again.
+   */
+  write?(context: StepContext, session: CatalogSession): Promise<void>
   /** After a crash it simply runs again: to save that it is done costs more. Never the last one. */
   readonly isUnsaved?: true
   /** Undoes a finished or half-finished `run`. Absent is success. */
@@ -39,6 +45,9 @@ export interface Kind {
   readonly onFailure: 'undo' | 'retry'
   /** Whoever may can end it before its last step is done; then everything is undone. */
   readonly isCancellable?: true
-  /** The finished operation's response. Runs after the last step, perhaps more than once. */
-  finish(context: StepContext): Promise<JsonObject>
+  /**
+   * The finished operation's response. Runs after the last step, perhaps more than once; `session` is the
+   * transaction of a last step that writes, else the catalog.
+   */
+  finish(context: StepContext, session: CatalogSession): Promise<JsonObject>
 }

@@ -26,9 +26,12 @@ import type { AccessTokens, ClientSecrets } from './access-tokens.ts'
 import type { Audit } from './audit.ts'
 import type { Backups } from './backups.ts'
 import type { Bases } from './bases.ts'
+import type { Bindings } from './bindings.ts'
 import type { Directory } from './directory.ts'
 import type { OAuthRecords, Passwords, SetupLinks, SignInAttempts } from './sign-in.ts'
 import type { SnapshotSchedules, Snapshots } from './snapshots.ts'
+import type { TtlPolicies } from './ttl-policies.ts'
+import type { EndWarnings, Webhooks } from './webhooks.ts'
 
 export type Json =
   | null
@@ -87,6 +90,8 @@ export interface Branches {
   remove(uid: BranchUid): Promise<void>
   /** Live branches whose end has come. */
   dueExpiry(now: EpochMs): Promise<readonly Branch[]>
+  /** Live branches with an end that may move away by itself, the next one first. */
+  leased(): Promise<readonly Branch[]>
   /** Soft-deleted branches of live projects whose purge is due. */
   duePurge(now: EpochMs): Promise<readonly Branch[]>
   /** The next moment at which `dueExpiry` or `duePurge` (projects included) has something new. */
@@ -292,11 +297,15 @@ export interface CatalogSession {
   readonly snapshots: Snapshots
   readonly snapshotSchedules: SnapshotSchedules
   readonly bases: Bases
+  readonly bindings: Bindings
   readonly identities: Identities
   readonly accessTokens: AccessTokens
   readonly clientSecrets: ClientSecrets
   readonly directory: Directory
   readonly permissions: Permissions
+  readonly ttlPolicies: TtlPolicies
+  readonly endWarnings: EndWarnings
+  readonly webhooks: Webhooks
   readonly work: Work
   readonly oauthRecords: OAuthRecords
   readonly passwords: Passwords

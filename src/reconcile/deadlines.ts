@@ -2,8 +2,11 @@
 import { retireProject } from '../actions/change-project.ts'
 import { retireBranch } from '../actions/delete-branch.ts'
 import type { Services } from '../actions/services.ts'
+import type { Branch } from '../domain/branch.ts'
+import { heldFor } from '../domain/lease.ts'
 import { after, before, days, type EpochMs, epochMs, seconds } from '../lib/time.ts'
 import { auditAct } from './audit-act.ts'
+import { keepLease } from './keep-leases.ts'
 import { endDueSnapshots } from './snapshot-deadlines.ts'
 
 /** How long an operation stays readable after it ended. */
@@ -46,7 +49,13 @@ export async function meetDeadlines(services: Services): Promise<EpochMs | undef
     ...(await catalog.branches.dueExpiry(now)),
     ...(await catalog.branches.duePurge(now)),
   ]
-  for (const { uid } of branches) await attempt({ uid }, () => retire(services, uid))
+  for (const branch of branches) {
+    const { uid } = branch
+    await attempt({ uid }, async () => {
+      await keepIfLeased(services, branch)
+      await retire(services, uid)
+    })
+  }
   for (const { uid } of await catalog.projects.duePurge(now)) {
     await attempt({ uid }, () =>
       catalog.transaction(async (session) => {
@@ -65,6 +74,19 @@ export async function meetDeadlines(services: Services): Promise<EpochMs | undef
   // What is due still had to be put off (a child is being cloned): a second is soon enough.
   const soonest = after(clock.now(), seconds(1))
   return next === undefined ? undefined : epochMs(next <= now ? soonest : next)
+}
+
+/** Somebody may have come since the last look. A compute that does not answer holds its branch only for so long. */
+async function keepIfLeased(services: Services, branch: Branch): Promise<void> {
+  const { expireTime, slidingTtl, isHeldBySessions, deleteTime } = branch
+  if (expireTime === undefined || deleteTime !== undefined) return
+  if (slidingTtl === undefined && !isHeldBySessions) return
+  try {
+    await keepLease(services, branch)
+  } catch (error) {
+    if (services.clock.now() < after(expireTime, heldFor)) throw error
+    services.log.error({ err: error, branch: branch.branchId }, 'a branch ends unasked')
+  }
 }
 
 /** Looks again under the project's lock: the end may just have been moved. */

@@ -17,6 +17,8 @@ export interface Worktree {
   readonly root: string
   /** Its own directory of git's: tells worktrees of one repository apart, and outlives their commits. */
   readonly gitDir: string
+  /** The repository's directory of git's: `gitDir` itself in the main worktree. */
+  readonly commonDir: string
   /** Made by `git worktree add`. */
   readonly isLinked: boolean
   readonly head: Head
@@ -33,7 +35,13 @@ export async function findWorktree(directory: string): Promise<Worktree> {
     )
   }
   const root = await top(directory, gitDir)
-  return { root, gitDir, isLinked: gitDir !== commonDir, head: await readHead(root) }
+  return { root, gitDir, commonDir, isLinked: gitDir !== commonDir, head: await readHead(root) }
+}
+
+/** The repository's directory of git's, of a bare one too. Throws WorktreeProblem: no git, no repository. */
+export async function findRepository(directory: string): Promise<string> {
+  const [, , commonDir = ''] = await about(directory)
+  return commonDir
 }
 
 async function about(directory: string): Promise<readonly string[]> {
@@ -196,7 +204,7 @@ export async function git(directory: string, args: readonly string[]): Promise<B
 }
 
 /** `git rev-parse --local-env-vars`. */
-const ofOneRepository = [
+export const ofOneRepository = [
   'GIT_ALTERNATE_OBJECT_DIRECTORIES',
   'GIT_CONFIG',
   'GIT_CONFIG_PARAMETERS',

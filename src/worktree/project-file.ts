@@ -63,7 +63,18 @@ const schema = z.strictObject({
   env_file: insideOf.default('.env'),
   env: z.record(variable, z.enum(envFields)).default(usualEnv),
   migrate: z.string().min(1).optional(),
-  ttl: z.array(z.strictObject({ match: z.string().min(1).default('*'), ttl })).default([]),
+  ttl: z
+    .array(
+      z.strictObject({
+        match: z.string().min(1).default('*'),
+        ttl,
+        /** It counts anew with each activity. */
+        sliding: z.boolean().default(false),
+        /** The branch does not end while somebody is connected. */
+        hold: z.boolean().default(false),
+      }),
+    )
+    .default([]),
 })
 
 export interface ProjectFile extends z.output<typeof schema> {
@@ -110,24 +121,32 @@ export async function parseProjectFile(
   )
 }
 
+type Rules = {
+  readonly ttl: readonly (Pick<ProjectFile['ttl'][number], 'match' | 'ttl'> &
+    Partial<ProjectFile['ttl'][number]>)[]
+}
+
+const ruleFor = ({ ttl: rules }: Rules, label: string) =>
+  rules.find(({ match }) => fits(match, label))
+
 /** How long a branch lives. The first rule whose pattern fits the git branch's name counts; `undefined`: for ever. */
-export function lifeOf(
-  { ttl: rules }: Pick<ProjectFile, 'ttl'>,
-  label: string,
-): Millis | undefined {
-  const rule = rules.find(({ match }) => fits(match, label))
+export function lifeOf(file: Rules, label: string): Millis | undefined {
+  const rule = ruleFor(file, label)
   return rule?.ttl === 'none' ? undefined : parseHumanDuration(rule?.ttl ?? usualLife)
 }
 
 const usualLife = '6h'
 
-/** The same as `spec` of a new branch. */
-export function expiryFor(
-  file: Pick<ProjectFile, 'ttl'>,
-  label: string,
-): { readonly ttl: string } | { readonly no_expiry: true } {
+/** The same as `spec` of a new branch, with what was asked for of its end. */
+export function expiryFor(file: Rules, label: string): Readonly<Record<string, string | true>> {
   const life = lifeOf(file, label)
-  return life === undefined ? { no_expiry: true } : { ttl: toWireDuration(life) }
+  if (life === undefined) return { no_expiry: true }
+  const { sliding = false, hold = false } = ruleFor(file, label) ?? {}
+  return {
+    ttl: toWireDuration(life),
+    ...(sliding ? { sliding_ttl: toWireDuration(life) } : {}),
+    ...(hold ? { is_held_by_sessions: true } : {}),
+  }
 }
 
 /** `*` is any text, `?` any character. */

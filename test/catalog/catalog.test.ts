@@ -80,6 +80,8 @@ const branch = (id: string, more: Partial<Branch> = {}): Branch => ({
   stateChangeTime: now,
   isProtected: false,
   durability: 'durable',
+  slidingTtl: undefined,
+  isHeldBySessions: false,
   logicalSizeBytes: 0,
   expireTime: undefined,
   sourceBranchUid: undefined,

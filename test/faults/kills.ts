@@ -25,11 +25,12 @@ export function ownFailpoints(kind: string): {
 } {
   const found = kinds.find(({ name }) => name === kind)
   if (found === undefined) throw new Error(`the engine knows no kind ${kind}`)
-  const run = found.steps.filter((step) => step.run !== undefined)
+  const run = found.steps.filter((step) => step.run !== undefined || step.write !== undefined)
+  const isEndWritten = run.at(-1)?.write !== undefined
   return {
     forward: [
       ...run.flatMap(({ name }) => [`${kind}.${name}:before`, `${kind}.${name}:after`]),
-      `${kind}.finish:after`,
+      ...(isEndWritten ? [] : [`${kind}.finish:after`]),
     ],
     back:
       found.onFailure === 'undo'

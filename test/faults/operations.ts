@@ -499,6 +499,8 @@ export const elsewhere: readonly Elsewhere[] = [
     isTraced: true,
   },
   { point: /^catalog\.known-volumes$/, by: 'test/integration/sweep.test.ts' },
+  { point: /^deliver-events\./, by: 'test/integration/end-warnings.test.ts' },
+  { point: /^collect-left-overs\./, by: 'test/integration/gc.test.ts' },
   { point: /^compute\.reload\./, by: 'test/integration/durability.test.ts' },
   { point: /^storage\.open:/, by: 'src/storage/crash.test.ts' },
   {

@@ -7,15 +7,17 @@ import type { Branch } from '../../src/domain/branch.ts'
 import type {
   BranchId,
   BranchUid,
+  EndpointId,
+  EndpointUid,
   IdentityUid,
   ProjectId,
   ProjectUid,
   VolumeUid,
 } from '../../src/domain/names.ts'
-import { projectDefaults } from '../../src/domain/project.ts'
+import { type Project, projectDefaults } from '../../src/domain/project.ts'
 import { createLog } from '../../src/lib/log.ts'
-import { epochMs, hours, systemClock } from '../../src/lib/time.ts'
-import { meetDueFirst } from '../../src/reconcile/deadlines.ts'
+import { type EpochMs, epochMs, hours, minutes, systemClock } from '../../src/lib/time.ts'
+import { meetDeadlines, meetDueFirst } from '../../src/reconcile/deadlines.ts'
 import { nothingHalfMade } from '../fixtures/left-overs.ts'
 import { eventually, TestServer } from '../fixtures/server.ts'
 import { startTestCatalog } from '../fixtures/test-catalog.ts'
@@ -101,60 +103,66 @@ describe('a server that was down over the end of branches', () => {
   })
 })
 
+const projectOf = (uid: string, time: EpochMs): Project => ({
+  uid: uid as ProjectUid,
+  projectId: uid as ProjectId,
+  displayName: uid,
+  pgVersion: 17,
+  ownerUid: 'i-ann' as IdentityUid,
+  historyRetention: hours(1),
+  defaultBranchUid: undefined,
+  endpointDefaults: projectDefaults.endpoint,
+  enablePgNativeLogin: false,
+  customTags: [],
+  budgetPolicyId: undefined,
+  createTime: time,
+  updateTime: time,
+  deleteTime: undefined,
+  purgeTime: undefined,
+})
+const past = epochMs(systemClock.now() - hours(1))
+const branchOf = (project: string, n: number, expireTime: Branch['expireTime']): Branch => ({
+  uid: `br-${n}` as BranchUid,
+  projectUid: project as ProjectUid,
+  branchId: `b-${n}` as BranchId,
+  volumeUid: `br-${n}` as VolumeUid,
+  begin: undefined,
+  state: 'READY',
+  pendingState: undefined,
+  stateChangeTime: past,
+  isProtected: false,
+  isImported: false,
+  isRestored: false,
+  durability: 'durable',
+  slidingTtl: undefined,
+  isHeldBySessions: false,
+  logicalSizeBytes: 0,
+  expireTime,
+  sourceBranchUid: undefined,
+  sourceBranchId: undefined,
+  sourceSnapshotUid: undefined,
+  sourceSnapshotId: undefined,
+  sourceLsn: undefined,
+  sourcePoint: undefined,
+  windowStart: undefined,
+  historyBytes: 0,
+  sourceTime: undefined,
+  createdBy: 'i-ann' as IdentityUid,
+  createTime: past,
+  updateTime: past,
+  deleteTime: undefined,
+  purgeTime: undefined,
+})
+
 test('however many they are, all are met before it goes on', async () => {
   const database = await startTestCatalog()
   try {
     const catalog = await database.open()
     const now = epochMs(systemClock.now())
-    const past = epochMs(now - hours(1))
     const projectUid = 'p-many' as ProjectUid
-    await catalog.projects.insert({
-      uid: projectUid,
-      projectId: 'many' as ProjectId,
-      displayName: 'many',
-      pgVersion: 17,
-      ownerUid: 'i-ann' as IdentityUid,
-      historyRetention: hours(1),
-      defaultBranchUid: undefined,
-      endpointDefaults: projectDefaults.endpoint,
-      enablePgNativeLogin: false,
-      customTags: [],
-      budgetPolicyId: undefined,
-      createTime: past,
-      updateTime: past,
-      deleteTime: undefined,
-      purgeTime: undefined,
-    })
-    const branch = (n: number, expireTime: Branch['expireTime']): Branch => ({
-      uid: `br-${n}` as BranchUid,
-      projectUid,
-      branchId: `b-${n}` as BranchId,
-      volumeUid: `br-${n}` as VolumeUid,
-      begin: undefined,
-      state: 'READY',
-      pendingState: undefined,
-      stateChangeTime: past,
-      isProtected: false,
-      isImported: false,
-      isRestored: false,
-      durability: 'durable',
-      logicalSizeBytes: 0,
-      expireTime,
-      sourceBranchUid: undefined,
-      sourceBranchId: undefined,
-      sourceSnapshotUid: undefined,
-      sourceSnapshotId: undefined,
-      sourceLsn: undefined,
-      sourcePoint: undefined,
-      windowStart: undefined,
-      historyBytes: 0,
-      sourceTime: undefined,
-      createdBy: 'i-ann' as IdentityUid,
-      createTime: past,
-      updateTime: past,
-      deleteTime: undefined,
-      purgeTime: undefined,
-    })
+    await catalog.projects.insert(projectOf(projectUid, past))
+    const branch = (n: number, expireTime: Branch['expireTime']) =>
+      branchOf(projectUid, n, expireTime)
     await catalog.transaction(async (session) => {
       for (let n = 0; n < 450; n += 1) await session.branches.insert(branch(n, past))
       await session.branches.insert(branch(450, epochMs(now + hours(1))))
@@ -169,6 +177,51 @@ test('however many they are, all are met before it goes on', async () => {
     expect(left.map(({ branchId }) => branchId).sort()).toEqual(['b-450', 'b-451'])
     const [first, last] = [await catalog.work.isBusy('br-0'), await catalog.work.isBusy('br-449')]
     expect([first, last]).toEqual([true, true])
+  } finally {
+    await database.dispose()
+  }
+})
+
+test('a compute that does not answer holds its branch for three minutes, not for ever', async () => {
+  const database = await startTestCatalog()
+  try {
+    const catalog = await database.open()
+    const now = epochMs(systemClock.now())
+    await catalog.projects.insert(projectOf('p-hung', now))
+    const held = { ...branchOf('p-hung', 1, epochMs(now - 1)), isHeldBySessions: true }
+    await catalog.transaction(async (session) => {
+      await session.branches.insert(held)
+      await session.endpoints.insert({
+        uid: 'ep-hung' as EndpointUid,
+        branchUid: held.uid,
+        endpointId: 'primary' as EndpointId,
+        type: 'ENDPOINT_TYPE_READ_WRITE',
+        life: 'READY',
+        ...projectDefaults.endpoint,
+        isDisabled: false,
+        address: '127.88.0.9',
+        lastActiveTime: undefined,
+        suspendTime: undefined,
+        createTime: now,
+        updateTime: now,
+      })
+    })
+    const log = createLog('test')
+    log.level = 'silent'
+    let at = now
+    const computes = {
+      state: () => ({ kind: 'ready', since: now }),
+      activity: () => Promise.reject(new Error('it hangs')),
+    }
+    const clock = { ...systemClock, now: () => at }
+    const policy = { maxBranchTtl: hours(1) }
+    const services = { catalog, clock, log, computes, policy } as unknown as Services
+    const isLive = async () => (await catalog.branches.byUid(held.uid))?.deleteTime === undefined
+    await meetDeadlines(services)
+    expect(await isLive()).toBe(true)
+    at = epochMs(now + minutes(3))
+    await meetDeadlines(services)
+    expect(await isLive()).toBe(false)
   } finally {
     await database.dispose()
   }

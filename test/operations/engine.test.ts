@@ -600,3 +600,81 @@ test('an operation reports, and what it reported is kept for whoever goes on', a
   expect(seen).toEqual([undefined, 'half'])
   expect((await catalog.work.byUid(uid))?.report).toEqual({ done: 1, of: 2 })
 })
+
+describe('a step that writes', () => {
+  const writes = (last: Step, finish?: Kind['finish']): Kind =>
+    kindOf(
+      'write',
+      [
+        {
+          name: 'first',
+          async write(context, session) {
+            context.memory = { n: 1 }
+            await session.notes.set('first', 'written')
+          },
+          undo: () => catalog.notes.set('first', 'undone'),
+        },
+        last,
+      ],
+      finish === undefined ? {} : { finish },
+    )
+
+  test('is written with what says that it is done, and the last one with the end', async () => {
+    const seen: unknown[] = []
+    const engine = await startEngine([
+      writes(
+        {
+          name: 'last',
+          async write({ row, memory }, session) {
+            await session.notes.set('last', `after ${memory.n}`)
+            // As others see it while it writes.
+            seen.push(
+              (await catalog.work.byUid(row.uid))?.outcome.kind,
+              await catalog.notes.get('last'),
+            )
+          },
+        },
+        async (_context, session) => ({ note: (await session.notes.get('last')) ?? '' }),
+      ),
+    ])
+    expect(await outcomeOf(engine, await insert('write'))).toEqual({
+      kind: 'succeeded',
+      response: { note: 'after 1' },
+    })
+    expect(seen).toEqual(['pending', undefined])
+    expect(await catalog.notes.get('last')).toBe('after 1')
+  })
+
+  test('writes nothing when the answer is a refusal, and all is undone', async () => {
+    const engine = await startEngine([
+      writes(
+        { name: 'last', write: async (_, session) => session.notes.set('refused', 'written') },
+        async () => {
+          throw new Fault('BRANCH_NOT_FOUND')
+        },
+      ),
+    ])
+    expect(await outcomeOf(engine, await insert('write'))).toMatchObject({
+      kind: 'failed',
+      fault: { reason: 'BRANCH_NOT_FOUND' },
+    })
+    expect(await catalog.notes.get('refused')).toBeUndefined()
+    expect(await catalog.notes.get('first')).toBe('undone')
+  })
+
+  test('writes nothing once another worker has its operation', async () => {
+    const engine = await startEngine([
+      writes({
+        name: 'last',
+        async write({ row }, session) {
+          if (row.attempt > 1) return
+          await session.notes.set('of the dead', 'written')
+          await database.sql(`update operations set lease_token = lease_token + 1, lease_until = null
+            where uid = '${row.uid}'`)
+        },
+      }),
+    ])
+    expect(await outcomeOf(engine, await insert('write'))).toEqual(succeeded)
+    expect(await catalog.notes.get('of the dead')).toBeUndefined()
+  })
+})

@@ -19,6 +19,7 @@ import { giveTo } from '../ownership.ts'
 import { exists, isAbsent } from '../pool-faults.ts'
 import { syncFile, syncTree } from '../sync-tree.ts'
 import { parseExclusive } from './du-output.ts'
+import { type Subvolumes, subvolumes } from './subvolume.ts'
 
 /** Inode number of the top directory of every subvolume. */
 const subvolumeInode = 256
@@ -26,18 +27,19 @@ const subvolumeInode = 256
 export function btrfsDriver(pool: string, owner: ServiceUser | undefined): Driver {
   /** Clones of this process; nobody else's draft is known to be little changed. */
   const snapshots = new Set<string>()
+  const calls = subvolumes()
 
   return {
     name: 'btrfs',
     can: { instantClone: true, atomicClone: true },
     create: async (path) => {
       await assertAbsent(path)
-      await run('btrfs', ['subvolume', 'create', path])
+      await calls.create(path)
       await giveTo(path, 0o700, owner)
     },
     clone: async (from, to) => {
       await Promise.all([assertAbsent(to), assertNoTablespaces(from)])
-      await run('btrfs', ['subvolume', 'snapshot', from, to])
+      await calls.snapshot(from, to)
       await Promise.all([
         ...leftOut.map((name) => removeEntry(join(to, name))),
         emptyDirectory(join(to, slotDirectory)),
@@ -53,7 +55,7 @@ export function btrfsDriver(pool: string, owner: ServiceUser | undefined): Drive
     },
     remove: async (path) => {
       snapshots.delete(path)
-      await removeSubvolume(path)
+      await removeSubvolume(calls, path)
     },
     reclaim: async () => {
       // The cleaner wakes with the commit every half minute, or when it is asked for one.
@@ -109,11 +111,11 @@ async function emptyDirectory(path: string): Promise<void> {
 /** Postgres writes `postmaster.opts` at every start; a clone has lost its source's. */
 const hasRun = (path: string): Promise<boolean> => exists(join(path, 'postmaster.opts'))
 
-async function removeSubvolume(path: string): Promise<void> {
+async function removeSubvolume(calls: Subvolumes, path: string): Promise<void> {
   try {
     const seen = await lstat(path)
     if (seen.isDirectory() && seen.ino === subvolumeInode) {
-      await run('btrfs', ['subvolume', 'delete', path])
+      await calls.delete(path)
       return
     }
   } catch (error) {
