@@ -46,10 +46,10 @@ export const fillMcp: FillCommand = (command, context) => {
       const { makeMcpServer } = await import('./mcp/server.ts')
       const io = ioOf(flags, context)
       const open: OpenSession = async (caller, signal) => {
-        const env = { ...io.env, AI_AGENT: io.env.AI_AGENT || caller }
-        const reached = await reach(command, { ...context, io: { ...io, env } })
+        const named = { ...io, env: { ...io.env, AI_AGENT: io.env.AI_AGENT || caller } }
+        const reached = await reach(command, { ...context, io: named })
         const { userName: login } = await reached.client.me()
-        return { ...reached, io, allowed, login, signal }
+        return { ...reached, io: named, allowed, login, signal }
       }
       const make = () => makeMcpServer(allowed, open)
       if (flags.http) return overHttp(command, io, make)
