@@ -25,7 +25,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   gateway: ['lib', 'wire', 'domain', 'actions'],
   client: ['lib'],
   worktree: ['lib'],
-  cli: ['lib', 'client', 'worktree'],
+  database: ['lib'],
+  cli: ['lib', 'client', 'worktree', 'database'],
 }
 
 /** Of `lib`, the domain sees only what cannot do I/O. */
@@ -40,7 +41,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'node:https': ['client'],
   'node:worker_threads': ['storage'],
   tinyexec: ['lib'],
-  pg: ['catalog', 'compute', 'roles'],
+  pg: ['catalog', 'compute', 'roles', 'database'],
   kysely: ['catalog'],
   hono: ['api', 'oauth'],
   jose: ['tokens', 'oauth'],

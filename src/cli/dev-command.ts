@@ -2,19 +2,19 @@
  * `lakelet dev`: in a git worktree, the one command between a checkout and a database of its own: finds or makes the
  * branch that belongs to it, writes the env file, runs the migrations.
  */
-import { spawn } from 'node:child_process'
 import { relative } from 'node:path'
 import type { Command } from 'commander'
 import type { Branch } from '../client/resources.ts'
+import { openSession } from '../database/open-database.ts'
 import { branchIdFor } from '../worktree/branch-id.ts'
 import { isSafeFromAdd, openEnvFile, writeEnvFile } from '../worktree/env-file.ts'
 import { hasMoved, labelOf } from '../worktree/git-worktree.ts'
-import type { ProjectFile } from '../worktree/project-file.ts'
 import { wireDuration } from './body-flags.ts'
 import { type CommandContext, type FillCommand, sharedOptions } from './command-context.ts'
 import { branchArgument, findBranch, findProject, readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
-import { type CliIo, coloursFor, printable, printJson } from './terminal.ts'
+import { findMigrations, readStatus, runMigrations, warningsOf } from './run-migrations.ts'
+import { type CliIo, coloursFor, note, printable, printJson } from './terminal.ts'
 import {
   accessTo,
   type Found,
@@ -34,7 +34,7 @@ from, else of the project's default branch. lakelet.toml at the top of the workt
   project = "store"                  # else the only one
   source = "parent"                  # or the id of a branch
   env_file = ".env"
-  migrate = "alembic upgrade head"
+  migrate = "alembic upgrade head"   # else what lakelet migrate finds; "none" for nothing
   [[ttl]]
   match = "release/*"                # git branches; the first that fits
   ttl = "none"
@@ -125,8 +125,7 @@ async function serve(
     )
   }
   await writeEnvFile(env, worktree, { branch: found.branch.name, values })
-  const line = isMigrated ? file.migrate : undefined
-  if (line !== undefined) await migrate(line, file, { ...io.env, ...values }, isJson)
+  const line = isMigrated ? await migrate({ worktree, file }, access, io, isJson) : undefined
   const shown = {
     branch: found.branch.name,
     is_new: found.isNew,
@@ -143,41 +142,41 @@ async function serve(
   if (isJson) return printJson(shown, io)
   show(found, { ...shown, envFile: relative(io.cwd, env.path) || env.path }, io)
   if (await isSafeFromAdd(worktree, env)) return
-  const { yellow } = coloursFor(io.stderr, io)
   const path = relative(worktree.root, env.path)
-  io.stderr.write(
-    `${yellow('Note:')} git does not ignore ${path}, which holds a password. Add it to .gitignore.\n`,
-  )
+  note(`git does not ignore ${path}, which holds a password. Add it to .gitignore.`, io)
 }
 
 const expiryOf = (ttl: string) =>
   ttl === 'none' ? ({ no_expiry: true } as const) : { ttl: wireDuration('--ttl', ttl) }
 
-/** In a shell, as the project file writes it, where the project file lies. */
-function migrate(
-  line: string,
-  { directory }: Pick<ProjectFile, 'directory'>,
-  env: CliIo['env'],
+/** The line that ran; `undefined`: there was none. What was found and cannot run is told, and no more. */
+async function migrate(
+  place: Place,
+  access: Awaited<ReturnType<typeof accessTo>>,
+  io: CliIo,
   isQuiet: boolean,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('sh', ['-c', line], {
-      cwd: directory,
-      env,
-      // Standard output is for the answer alone.
-      stdio: ['inherit', isQuiet ? 2 : 'inherit', 'inherit'],
-    })
-    child.once('error', reject)
-    child.once('exit', (code, signal) => {
-      if (code === 0) return resolve()
-      reject(
-        new Refusal(
-          `migrations ended with ${signal ?? code}: ${line}`,
-          'The branch is there and the env file is written: mend them and run lakelet dev again.',
-        ),
-      )
-    })
+): Promise<string | undefined> {
+  const migrations = await findMigrations(place, io).catch((error: unknown) => {
+    if (!(error instanceof Refusal)) throw error
+    note(`${error.message}. ${error.hint ?? ''}`, io)
+    return undefined
   })
+  if (migrations === undefined) return undefined
+  if (migrations.known !== undefined) {
+    const session = await openSession(access)
+    try {
+      const status = await readStatus(migrations, session)
+      for (const warning of status === undefined ? [] : warningsOf(status)) note(warning, io)
+    } finally {
+      await session.close()
+    }
+  }
+  const code = await runMigrations(migrations, access, place.file, io, isQuiet)
+  if (code === 0) return migrations.line
+  throw new Refusal(
+    `migrations ended with ${code}: ${migrations.line}`,
+    'The branch is there and the env file is written: mend them and run lakelet dev again.',
+  )
 }
 
 interface Shown {

@@ -57,6 +57,11 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./run-command.ts')).fillUrl,
   },
   {
+    name: 'migrate',
+    describe: "Run this project's migrations, compare them with a database, or rehearse them.",
+    load: async () => (await import('./migrate-command.ts')).fillMigrate,
+  },
+  {
     name: 'hooks',
     describe: 'Give worktrees their databases at each checkout.',
     isGroup: true,
