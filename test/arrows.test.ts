@@ -26,7 +26,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   client: ['lib'],
   worktree: ['lib'],
   testing: ['lib'],
-  cli: ['lib', 'client', 'worktree', 'testing'],
+  database: ['lib'],
+  cli: ['lib', 'client', 'worktree', 'testing', 'database'],
 }
 
 /** Of `lib`, the domain sees only what cannot do I/O. */
@@ -41,7 +42,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'node:https': ['client'],
   'node:worker_threads': ['storage'],
   tinyexec: ['lib'],
-  pg: ['catalog', 'compute', 'roles', 'cli', 'testing'],
+  pg: ['catalog', 'compute', 'roles', 'cli', 'testing', 'database'],
   kysely: ['catalog'],
   hono: ['api', 'oauth'],
   jose: ['tokens', 'oauth'],

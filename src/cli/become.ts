@@ -4,14 +4,25 @@ import { constants as osConstants } from 'node:os'
 import { Refusal } from './refusal.ts'
 import type { CliIo } from './terminal.ts'
 
+export interface BecomeOptions {
+  readonly cwd?: string
+  /** What it prints goes to standard error: standard output is for our own answer. */
+  readonly isQuiet?: boolean
+}
+
 /** Ctrl-C reaches both of us; what it means is for the program alone to say. Rejects when it cannot be started. */
 export function become(
   program: string,
   args: readonly string[],
   env: CliIo['env'],
+  { cwd, isQuiet = false }: BecomeOptions = {},
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: 'inherit', env })
+    const child = spawn(program, args, {
+      stdio: ['inherit', isQuiet ? 2 : 'inherit', 'inherit'],
+      env,
+      ...(cwd === undefined ? {} : { cwd }),
+    })
     const ignore = () => undefined
     const forward = (signal: NodeJS.Signals) => child.kill(signal)
     const passed = ['SIGTERM', 'SIGHUP'] as const

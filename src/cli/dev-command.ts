@@ -5,6 +5,7 @@
 import { relative } from 'node:path'
 import type { Command } from 'commander'
 import type { Branch } from '../client/resources.ts'
+import { openSession } from '../database/open-database.ts'
 import { branchIdFor } from '../worktree/branch-id.ts'
 import { isSafeFromAdd } from '../worktree/env-file.ts'
 import { labelOf } from '../worktree/git-worktree.ts'
@@ -12,11 +13,11 @@ import { bindBranch } from './bind-branch.ts'
 import { wireDuration } from './body-flags.ts'
 import { type CommandContext, type FillCommand, sharedOptions } from './command-context.ts'
 import { noticeEnd } from './end-notice.ts'
-import { giveDatabase } from './give-database.ts'
-import { migrate } from './migrate.ts'
+import { type Given, giveDatabase } from './give-database.ts'
 import { branchArgument, findBranch, findProject, readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
-import { type CliIo, coloursFor, printable, printJson } from './terminal.ts'
+import { findMigrations, readStatus, runMigrations, warningsOf } from './run-migrations.ts'
+import { type CliIo, coloursFor, note, printable, printJson } from './terminal.ts'
 import {
   type Found,
   findOrMakeBranch,
@@ -34,7 +35,7 @@ from, else of the project's default branch. lakelet.toml at the top of the workt
   project = "store"                  # else the only one
   source = "parent"                  # or the id of a branch
   env_file = ".env"
-  migrate = "alembic upgrade head"
+  migrate = "alembic upgrade head"   # else what lakelet migrate finds; "none" for nothing
   [[ttl]]
   match = "release/*"                # git branches; the first that fits
   ttl = "none"
@@ -115,17 +116,8 @@ async function serve(
 ): Promise<void> {
   const { worktree, file } = place
   const isJson = sharedOptions(command).output === 'json'
-  const { found, access, values, env } = await giveDatabase(place, server, pick, io)
-  const line = isMigrated ? file.migrate : undefined
-  if (line !== undefined) {
-    await migrate(line, {
-      directory: file.directory,
-      env: { ...io.env, ...values },
-      isQuiet: isJson,
-      afterwards:
-        'The branch is there and the env file is written: mend them and run lakelet dev again.',
-    })
-  }
+  const { found, access, env } = await giveDatabase(place, server, pick, io)
+  const line = isMigrated ? await migrate(place, access, io, isJson) : undefined
   const shown = {
     branch: found.branch.name,
     is_new: found.isNew,
@@ -143,15 +135,42 @@ async function serve(
   if (!found.isNew) noticeEnd(found.branch, io)
   show(found, { ...shown, envFile: relative(io.cwd, env.path) || env.path }, io)
   if (await isSafeFromAdd(worktree, env)) return
-  const { yellow } = coloursFor(io.stderr, io)
   const path = relative(worktree.root, env.path)
-  io.stderr.write(
-    `${yellow('Note:')} git does not ignore ${path}, which holds a password. Add it to .gitignore.\n`,
-  )
+  note(`git does not ignore ${path}, which holds a password. Add it to .gitignore.`, io)
 }
 
 const expiryOf = (ttl: string) =>
   ttl === 'none' ? ({ no_expiry: true } as const) : { ttl: wireDuration('--ttl', ttl) }
+
+/** The line that ran; `undefined`: there was none. What was found and cannot run is told, and no more. */
+async function migrate(
+  place: Place,
+  access: Given['access'],
+  io: CliIo,
+  isQuiet: boolean,
+): Promise<string | undefined> {
+  const migrations = await findMigrations(place, io).catch((error: unknown) => {
+    if (!(error instanceof Refusal)) throw error
+    note(`${error.message}. ${error.hint ?? ''}`, io)
+    return undefined
+  })
+  if (migrations === undefined) return undefined
+  if (migrations.known !== undefined) {
+    const session = await openSession(access)
+    try {
+      const status = await readStatus(migrations, session)
+      for (const warning of status === undefined ? [] : warningsOf(status)) note(warning, io)
+    } finally {
+      await session.close()
+    }
+  }
+  const code = await runMigrations(migrations, access, place.file, io, isQuiet)
+  if (code === 0) return migrations.line
+  throw new Refusal(
+    `migrations ended with ${code}: ${migrations.line}`,
+    'The branch is there and the env file is written: mend them and run lakelet dev again.',
+  )
+}
 
 interface Shown {
   readonly branch: string

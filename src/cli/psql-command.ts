@@ -3,11 +3,10 @@
  * program can: same terminal, same signals, same exit code. The password travels in the environment,
  * where other users cannot see it, never in the arguments.
  */
-import { access, constants } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
 import { become } from './become.ts'
 import { type FillCommand, sharedOptions } from './command-context.ts'
 import { clientFor, connect } from './connection.ts'
+import { findProgram } from './find-program.ts'
 import { findEndpoint, hostOf, readTarget, type Target } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import type { CliIo } from './terminal.ts'
@@ -100,14 +99,8 @@ async function branchOfWorktree(io: CliIo): Promise<string | undefined> {
 }
 
 async function findPsql({ env }: CliIo): Promise<string> {
-  for (const directory of (env.PATH ?? '').split(delimiter).filter(Boolean)) {
-    const path = join(directory, 'psql')
-    const found = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    )
-    if (found) return path
-  }
+  const path = await findProgram('psql', env.PATH ?? '')
+  if (path !== undefined) return path
   throw new Refusal(
     'psql is not installed: it is not on your PATH',
     'Install it (Debian: apt install postgresql-client; macOS: brew install libpq), or use any Postgres client with a password from: lakelet postgres generate-database-credential',

@@ -67,6 +67,16 @@ const commands: readonly TopCommand[] = [
     load: async () => (await import('./test-command.ts')).fillTest,
   },
   {
+    name: 'migrate',
+    describe: "Run this project's migrations, compare them with a database, or rehearse them.",
+    load: async () => (await import('./migrate-command.ts')).fillMigrate,
+  },
+  {
+    name: 'diff',
+    describe: 'Show how the schema and the rows of two branches differ.',
+    load: async () => (await import('./diff-command.ts')).fillDiff,
+  },
+  {
     name: 'hooks',
     describe: 'Give worktrees their databases at each checkout.',
     isGroup: true,

@@ -54,3 +54,8 @@ export function printJson(value: unknown, io: CliIo): void {
 /** Text of others, made safe for a terminal: no escape sequences, line breaks kept. */
 export const printable = (text: string): string =>
   text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '?')
+
+/** Something that the caller should know and that stops nothing. */
+export function note(text: string, io: CliIo): void {
+  io.stderr.write(`${coloursFor(io.stderr, io).yellow('Note:')} ${printable(text)}\n`)
+}

@@ -29,7 +29,7 @@ export const envFields = [
 export type EnvField = (typeof envFields)[number]
 
 /** The names that Postgres's own clients and the store example read. */
-const usualEnv: Readonly<Record<string, EnvField>> = {
+export const usualEnv: Readonly<Record<string, EnvField>> = {
   LAKEBASE_BRANCH: 'branch',
   LAKEBASE_BRANCH_EXPIRE_TIME: 'branch_expire_time',
   LAKEBASE_ENDPOINT: 'endpoint',
@@ -62,6 +62,7 @@ const schema = z.strictObject({
   database: z.string().min(1).max(63).default('databricks_postgres'),
   env_file: insideOf.default('.env'),
   env: z.record(variable, z.enum(envFields)).default(usualEnv),
+  /** `none`: no migrations, although a tool is found. */
   migrate: z.string().min(1).optional(),
   ttl: z
     .array(

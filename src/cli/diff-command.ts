@@ -1,0 +1,197 @@
+/** `lakelet diff`: how the schema and the rows of a branch differ from those of another one. */
+import type { Command } from 'commander'
+import type { Branch } from '../client/resources.ts'
+import { compareSchemas } from '../database/compare-schemas.ts'
+import { countChanges } from '../database/count-changes.ts'
+import { type Address, openSession, type Session } from '../database/open-database.ts'
+import { readSchema } from '../database/read-schema.ts'
+import {
+  type Diff,
+  diffBody,
+  isSame,
+  markdown,
+  rowLines,
+  schemaLines,
+  shortName,
+} from '../database/show-diff.ts'
+import { humanDurationForms, parseHumanDuration } from '../lib/human-duration.ts'
+import type { Millis } from '../lib/time.ts'
+import { WorktreeProblem } from '../worktree/worktree-problem.ts'
+import { type CommandContext, type FillCommand, sharedOptions } from './command-context.ts'
+import { findBranch, readTarget } from './psql-target.ts'
+import { Refusal } from './refusal.ts'
+import { type CliIo, coloursFor, printable, printJson } from './terminal.ts'
+import {
+  accessTo,
+  findOwnBranch,
+  findPlace,
+  type Place,
+  type Reached,
+  reach,
+} from './worktree-branch.ts'
+
+interface DiffFlags {
+  readonly rows: boolean
+  readonly patience: string
+  readonly markdown?: boolean
+  readonly exitCode?: boolean
+  readonly database?: string
+}
+
+export const fillDiff: FillCommand = (command, context) => {
+  command
+    .argument('[A]', 'PROJECT/BRANCH or an id; default: the branch that B was made of')
+    .argument('[B]', "the same; default: this worktree's")
+    .option(
+      '-d, --database <name>',
+      'database; default: what lakelet.toml says, else databricks_postgres',
+    )
+    .option('--no-rows', 'compare the schema alone')
+    .option('--patience <time>', 'longest time to read the rows of one table', '30s')
+    .option('--markdown', 'print a comment for a pull request')
+    .option('--exit-code', 'end with 1 when something differs')
+    .addHelpText(
+      'after',
+      `
++ is only in B, - only in A, ~ in both and not the same. With one argument that is A.
+Compared are extensions, schemas, types, enums, sequences, tables, columns, constraints, indexes, views, functions,
+triggers and policies; not owners, grants, comments and the order of columns. The rows of each table are hashed in the
+database, which reads the whole of it on both branches.
+
+Examples:
+  lakelet diff
+  lakelet diff production --no-rows
+  lakelet diff store/production store/demo --markdown`,
+    )
+    .action(async (a: string | undefined, b: string | undefined, flags: DiffFlags) => {
+      await diff(command, context, [a, b], flags)
+    })
+}
+
+async function diff(
+  command: Command,
+  context: CommandContext,
+  names: readonly [string | undefined, string | undefined],
+  flags: DiffFlags,
+): Promise<void> {
+  const { io } = context
+  const patience = parseHumanDuration(flags.patience)
+  if (patience === undefined || patience <= 0) {
+    throw new Refusal(`--patience: ${JSON.stringify(flags.patience)} is not ${humanDurationForms}`)
+  }
+  const isJson = sharedOptions(command).output === 'json'
+  const { branches, accesses } = await openBoth(command, context, names, flags.database)
+  const [from, to] = branches
+  const found = await withSessions(accesses, (a, b) =>
+    readDiff(a, b, { from: from.name, to: to.name }, flags.rows ? patience : undefined),
+  )
+  if (flags.markdown) io.stdout.write(markdown(found))
+  else if (isJson) printJson(diffBody(found), io)
+  else show(found, io)
+  if (flags.exitCode && !isSame(found)) context.setExitCode(1)
+}
+
+/** `patience` of the rows; `undefined`: the schema alone. */
+export async function readDiff(
+  a: Session,
+  b: Session,
+  names: Pick<Diff, 'from' | 'to'>,
+  patience: Millis | undefined,
+): Promise<Diff> {
+  const [old, now] = [await readSchema(a), await readSchema(b)]
+  const rows = patience === undefined ? undefined : await countChanges(a, b, patience)
+  return { ...names, schema: compareSchemas(old, now), rows }
+}
+
+export async function withSessions<T>(
+  [first, second]: readonly [Address, Address],
+  work: (a: Session, b: Session) => Promise<T>,
+): Promise<T> {
+  const a = await openSession(first, 'lakelet diff')
+  try {
+    const b = await openSession(second, 'lakelet diff')
+    try {
+      return await work(a, b)
+    } finally {
+      await b.close()
+    }
+  } finally {
+    await a.close()
+  }
+}
+
+async function openBoth(
+  command: Command,
+  context: CommandContext,
+  [a, b]: readonly [string | undefined, string | undefined],
+  database: string | undefined,
+) {
+  const { io } = context
+  const place = await placeIfAny(io, b === undefined)
+  const server = await reach(command, context)
+  const { client, connection } = server
+  const { userName: login } = await client.me()
+  const to = b === undefined ? await ownBranch(place, server, login) : await named(b, place, server)
+  const from = await named(a ?? sourceOf(to), place, server)
+  const file = { database: database ?? place?.file.database ?? 'databricks_postgres' }
+  const open = (branch: Branch) => accessTo(client, connection, branch, file, login, io)
+  return {
+    branches: [from, to] as const,
+    accesses: [await open(from), await open(to)] as const,
+  }
+}
+
+/** `undefined`: this is no worktree, and none is needed. */
+async function placeIfAny(io: CliIo, isNeeded: boolean): Promise<Place | undefined> {
+  try {
+    return await findPlace(io)
+  } catch (error) {
+    if (error instanceof WorktreeProblem && error.isNoWorktree && !isNeeded) return undefined
+    throw error
+  }
+}
+
+async function ownBranch(
+  place: Place | undefined,
+  { client }: Reached,
+  login: string,
+): Promise<Branch> {
+  if (place === undefined) throw new Error('a branch of its own without a worktree')
+  return findOwnBranch(client, place.worktree, place.file, login)
+}
+
+async function named(text: string, place: Place | undefined, { client }: Reached): Promise<Branch> {
+  const project = place?.file.project
+  const target = readTarget(text, {})
+  const withProject =
+    target.project === undefined && project !== undefined ? { ...target, project } : target
+  return client.branches.get(await findBranch(client, withProject))
+}
+
+function sourceOf({ name, status }: Branch): string {
+  if (status?.source_branch !== undefined) return status.source_branch
+  throw new Refusal(
+    `${name} was made of no other branch`,
+    'Say what to compare it with: lakelet diff A B',
+  )
+}
+
+function show(found: Diff, io: CliIo): void {
+  const { from, to, schema, rows } = found
+  const { bold, green, red, yellow } = coloursFor(io.stdout, io)
+  const say = (line: string) => io.stdout.write(`${line}\n`)
+  say(bold(`${shortName(from)} → ${shortName(to)}`))
+  if (isSame(found)) {
+    return void say(
+      rows === undefined ? 'The schema is the same.' : 'Schema and rows are the same.',
+    )
+  }
+  const colour = (line: string) =>
+    line.startsWith('+') ? green(line) : line.startsWith('-') ? red(line) : yellow(line)
+  for (const line of schemaLines(schema)) {
+    say(line.startsWith(' ') ? printable(line) : colour(printable(line)))
+  }
+  if (rows === undefined || rows.length === 0) return
+  say(bold('Rows'))
+  for (const line of rowLines(rows)) say(`  ${printable(line)}`)
+}
