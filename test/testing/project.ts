@@ -2,10 +2,10 @@
  * A project as people have it: a repository with `lakelet.toml`, migrations and tests, and the packed `@lakelet/testing` installed
  * beside real test runners.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { installLocked } from '../clients/locked-packages.mjs'
+import { run } from '../../src/lib/subprocess.ts'
 import { makeRepository, program } from '../fixtures/git-repository.ts'
 import type { TestServer } from '../fixtures/server.ts'
 
@@ -32,25 +32,14 @@ export class Project {
   readonly #running = new Set<ChildProcess>()
 
   static async make(server: TestServer): Promise<Project> {
-    await installLocked(runners)
     const { home, path, environment } = makeRepository(server)
     cpSync(join(runners, 'projects'), path, { recursive: true })
     const modules = join(path, 'node_modules')
-    const npm = (directory: string, ...args: string[]) =>
-      execFileSync('npm', args, { cwd: directory, encoding: 'utf8', stdio: 'pipe' })
-    // Built by its own `prepack`, as for a release.
-    const packed = npm(
-      join(root, 'packages/testing'),
-      'pack',
-      '--silent',
-      '--pack-destination',
-      home,
-    )
-    npm(
-      path,
-      ...['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--offline'],
-      ...['--legacy-peer-deps', join(home, packed.trim().split('\n').at(-1) ?? '')],
-    )
+    const packed = await run('flock', [
+      ...[join(runners, '.lock'), process.execPath, join(runners, 'install.mjs'), home],
+    ])
+    const flags = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--offline']
+    await run('npm', ['install', ...flags, '--legacy-peer-deps', packed.trim()], { cwd: path })
     const installed = [
       ...['vitest', 'pg'].map((name) => join(root, 'node_modules', name)),
       ...['jest', 'jest-environment-node'].map((name) => join(runners, 'node_modules', name)),
