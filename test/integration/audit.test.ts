@@ -278,6 +278,7 @@ describe('the end of a branch', () => {
     expect(await entries(`resource=${branches}/short`)).toMatchObject([
       { action: 'delete-branch', result: 'succeeded', actor: { kind: 'SYSTEM' } },
       { action: 'expire-branch', result: 'accepted', actor: { kind: 'SYSTEM' } },
+      { action: 'warn-of-end', result: 'succeeded', actor: { kind: 'SYSTEM' } },
       { action: 'create-branch', result: 'succeeded' },
       { action: 'create-branch', result: 'accepted' },
     ])
