@@ -114,7 +114,7 @@ async function serve(
   { place, server, isMigrated }: Serving,
   pick: (login: string) => Promise<Found>,
 ): Promise<void> {
-  const { worktree, file } = place
+  const { worktree } = place
   const isJson = sharedOptions(command).output === 'json'
   const { found, access, env } = await giveDatabase(place, server, pick, io)
   const line = isMigrated ? await migrate(place, access, io, isJson) : undefined
