@@ -1,4 +1,5 @@
 /** `lakelet diff`: how the schema and the rows of a branch differ from those of another one. */
+import { constants } from 'node:os'
 import type { Command } from 'commander'
 import type { Branch } from '../client/resources.ts'
 import { compareSchemas } from '../database/compare-schemas.ts'
@@ -14,13 +15,15 @@ import {
   schemaLines,
   shortName,
 } from '../database/show-diff.ts'
-import { humanDurationForms, parseHumanDuration } from '../lib/human-duration.ts'
-import type { Millis } from '../lib/time.ts'
+import { humanDurationForms, parseHumanDuration, toWireDuration } from '../lib/human-duration.ts'
+import { hours, type Millis } from '../lib/time.ts'
 import { WorktreeProblem } from '../worktree/worktree-problem.ts'
 import { type CommandContext, type FillCommand, sharedOptions } from './command-context.ts'
+import { makeSql } from './make-sql.ts'
 import { findBranch, readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import { type CliIo, coloursFor, printable, printJson } from './terminal.ts'
+import { onThrowawayBranch } from './throwaway-branch.ts'
 import {
   accessTo,
   findOwnBranch,
@@ -34,6 +37,9 @@ interface DiffFlags {
   readonly rows: boolean
   readonly patience: string
   readonly markdown?: boolean
+  readonly sql?: boolean
+  /** False when `--no-check` was given. */
+  readonly check: boolean
   readonly exitCode?: boolean
   readonly database?: string
 }
@@ -49,6 +55,8 @@ export const fillDiff: FillCommand = (command, context) => {
     .option('--no-rows', 'compare the schema alone')
     .option('--patience <time>', 'longest time to read the rows of one table', '30s')
     .option('--markdown', 'print a comment for a pull request')
+    .option('--sql', 'print the SQL that makes the schema of A that of B')
+    .option('--no-check', 'with --sql: do not try it on a throw-away branch of A')
     .option('--exit-code', 'end with 1 when something differs')
     .addHelpText(
       'after',
@@ -56,7 +64,7 @@ export const fillDiff: FillCommand = (command, context) => {
 + is only in B, - only in A, ~ in both and not the same. With one argument that is A.
 Compared are extensions, schemas, types, enums, sequences, tables, columns, constraints, indexes, views, functions,
 triggers and policies; not owners, grants, comments and the order of columns. The rows of each table are hashed in the
-database, which reads the whole of it on both branches.
+database, which reads the whole of it on both branches. --sql needs the package @pgkit/migra in the project.
 
 Examples:
   lakelet diff
@@ -80,8 +88,10 @@ async function diff(
     throw new Refusal(`--patience: ${JSON.stringify(flags.patience)} is not ${humanDurationForms}`)
   }
   const isJson = sharedOptions(command).output === 'json'
-  const { branches, accesses } = await openBoth(command, context, names, flags.database)
+  const opened = await openBoth(command, context, names, flags.database)
+  const { branches, accesses } = opened
   const [from, to] = branches
+  if (flags.sql) return printSql(opened, flags.check, context)
   const found = await withSessions(accesses, (a, b) =>
     readDiff(a, b, { from: from.name, to: to.name }, flags.rows ? patience : undefined),
   )
@@ -92,7 +102,7 @@ async function diff(
 }
 
 /** `patience` of the rows; `undefined`: the schema alone. */
-export async function readDiff(
+async function readDiff(
   a: Session,
   b: Session,
   names: Pick<Diff, 'from' | 'to'>,
@@ -103,7 +113,7 @@ export async function readDiff(
   return { ...names, schema: compareSchemas(old, now), rows }
 }
 
-export async function withSessions<T>(
+async function withSessions<T>(
   [first, second]: readonly [Address, Address],
   work: (a: Session, b: Session) => Promise<T>,
 ): Promise<T> {
@@ -138,8 +148,57 @@ async function openBoth(
   return {
     branches: [from, to] as const,
     accesses: [await open(from), await open(to)] as const,
+    client,
+    open,
+    directory: place?.file.directory ?? io.cwd,
   }
 }
+
+/** SQL that does not do what it should is not printed: somebody may read it into psql. */
+async function printSql(
+  { branches: [from, to], accesses, client, open, directory }: Awaited<ReturnType<typeof openBoth>>,
+  isChecked: boolean,
+  context: CommandContext,
+): Promise<void> {
+  const { io } = context
+  const sql = await makeSql(accesses, directory)
+  const tried = async () => {
+    const spec = { source: from.name, prefix: 'diff', ttl: toWireDuration(hours(1)) }
+    const { result = [], stoppedBy } = await onThrowawayBranch(client, spec, io, async (branch) =>
+      leftOver([await open(branch), accesses[1]], sql),
+    )
+    return { left: result, stoppedBy }
+  }
+  if (isChecked) {
+    const { left, stoppedBy } =
+      sql.trim() === ''
+        ? { left: await leftOver(accesses, ''), stoppedBy: undefined } // it may know less than we do
+        : await tried()
+    if (stoppedBy !== undefined) return context.setExitCode(128 + constants.signals[stoppedBy])
+    if (left.length > 0) {
+      const lines = [...schemaLines(left)].slice(0, 20).join('\n')
+      throw new Refusal(
+        `the SQL does not make ${from.name} like ${to.name}; left is:\n${lines}`,
+        unchecked,
+      )
+    }
+  }
+  io.stdout.write(sql)
+}
+
+/** What the second still has that the first does not, and the other way, once the first had the SQL. */
+const leftOver = (accesses: readonly [Address, Address], sql: string) =>
+  withSessions(accesses, async (scratch, wanted) => {
+    try {
+      await scratch.runScript(sql)
+    } catch (error) {
+      const says = error instanceof Error ? error.message : String(error)
+      throw new Refusal(`the SQL that @pgkit/migra made cannot be applied: ${says}`, unchecked)
+    }
+    return compareSchemas(await readSchema(scratch), await readSchema(wanted))
+  })
+
+const unchecked = 'See it all the same with --no-check, and mend it by hand.'
 
 /** `undefined`: this is no worktree, and none is needed. */
 async function placeIfAny(io: CliIo, isNeeded: boolean): Promise<Place | undefined> {

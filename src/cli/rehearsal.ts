@@ -1,16 +1,12 @@
 /**
- * A rehearsal: the migrations on a throw-away branch of another one, with its data and its sizes, watched from a second session. The
- * branch goes whatever happens: at the end, at a signal, and if we are killed by its own ttl.
+ * A rehearsal: the migrations on a throw-away branch of another one, with its data and its sizes, watched from a second session.
  */
-import { randomBytes } from 'node:crypto'
 import { constants } from 'node:os'
-import type { LakeletClient } from '../client/lakelet-client.ts'
 import type { Branch } from '../client/resources.ts'
 import { openSession } from '../database/open-database.ts'
 import { type WatchReport, watchMigration } from '../database/watch-migration.ts'
 import { readableBytes } from '../lib/byte-size.ts'
 import { type Millis, millis, systemClock } from '../lib/time.ts'
-import { awaitOperation } from './operation-output.ts'
 import { Refusal } from './refusal.ts'
 import {
   appliedSince,
@@ -20,6 +16,7 @@ import {
   warningsOf,
 } from './run-migrations.ts'
 import { type CliIo, coloursFor, note, printable } from './terminal.ts'
+import { onThrowawayBranch } from './throwaway-branch.ts'
 import { accessTo, type Place, type Reached } from './worktree-branch.ts'
 
 export interface Rehearsal {
@@ -56,64 +53,15 @@ export async function rehearseOn(
   work: RehearsalWork,
   { ttl, isKept = false }: { readonly ttl: string; readonly isKept?: boolean },
 ): Promise<RehearsalEnd> {
-  const { server, io } = work
-  const { signal, letGo } = holdSignals()
-  try {
-    const branch = await makeBranch(server.client, source, ttl, io)
-    try {
-      const rehearsal = signal() === undefined ? await run(branch, work) : undefined
-      const stopped = signal()
-      const exitCode =
-        stopped === undefined ? (rehearsal?.exitCode ?? 1) : 128 + constants.signals[stopped]
-      return { rehearsal, branch: branch.name, exitCode, isStopped: stopped !== undefined }
-    } finally {
-      if (isKept) note(`${branch.name} is kept until ${branch.status?.expire_time}`, io)
-      else await remove(server.client, branch, io)
-    }
-  } finally {
-    letGo()
-  }
-}
-
-/** From here on a signal does not end us: what was made goes first. */
-function holdSignals(): { signal(): 'SIGINT' | 'SIGTERM' | 'SIGHUP' | undefined; letGo(): void } {
-  const held = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-  let seen: (typeof held)[number] | undefined
-  const hold = (name: NodeJS.Signals) => {
-    seen = held.find((one) => one === name)
-  }
-  for (const name of held) process.on(name, hold)
-  return {
-    signal: () => seen,
-    letGo: () => {
-      for (const name of held) process.off(name, hold)
-    },
-  }
-}
-
-async function makeBranch(
-  client: LakeletClient,
-  source: string,
-  ttl: string,
-  io: CliIo,
-): Promise<Branch> {
-  const id = `rehearsal-${randomBytes(4).toString('hex')}`
-  const project = source.slice(0, source.indexOf('/branches/'))
-  const operation = await client.branches.create(project, id, {
-    spec: { source_branch: source, ttl },
-  })
-  await awaitOperation(client, operation, {}, `Branching off ${source}`, io)
-  return client.branches.get(`${project}/branches/${id}`)
-}
-
-async function remove(client: LakeletClient, { name, status }: Branch, io: CliIo): Promise<void> {
-  try {
-    const operation = await client.branches.delete(name, { purge: true })
-    await awaitOperation(client, operation, {}, `Removing ${name}`, io)
-  } catch (error) {
-    const says = error instanceof Error ? error.message : String(error)
-    note(`${name} is still there, until ${status?.expire_time}: ${says}`, io)
-  }
+  const { result, branch, stoppedBy } = await onThrowawayBranch(
+    work.server.client,
+    { source, prefix: 'rehearsal', ttl, isKept },
+    work.io,
+    (made) => run(made, work),
+  )
+  const exitCode =
+    stoppedBy === undefined ? (result?.exitCode ?? 1) : 128 + constants.signals[stoppedBy]
+  return { rehearsal: result, branch, exitCode, isStopped: stoppedBy !== undefined }
 }
 
 async function run(

@@ -18,6 +18,8 @@ export type Row = Readonly<Record<string, unknown>>
 export interface Session {
   /** Rows, with what Postgres calls bigint and numeric as text. */
   read<T extends Row = Row>(text: string, values?: readonly unknown[]): Promise<readonly T[]>
+  /** Several statements, in one transaction unless they say otherwise. */
+  runScript(text: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -42,6 +44,9 @@ export async function openSession(address: Address, name = 'lakelet'): Promise<S
   return {
     read: async <T extends Row>(text: string, values: readonly unknown[] = []) =>
       (await client.query<T>(text, [...values])).rows,
+    runScript: async (text) => {
+      await client.query(text)
+    },
     close: () => client.end(),
   }
 }

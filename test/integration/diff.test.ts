@@ -1,8 +1,10 @@
 /** `lakelet diff` of real branches: every kind of thing, rows by key and without, and what cannot be counted. */
 import { spawnSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { rmSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeRepository, program, type Repository } from '../fixtures/git-repository.ts'
+import { migraModules } from '../fixtures/migra.ts'
 import { TestServer } from '../fixtures/server.ts'
 
 const production = 'projects/store/branches/production'
@@ -198,6 +200,46 @@ describe('lakelet diff', () => {
     expect(other).toMatchObject({ from: demo })
     expect(other.schema.length).toBeGreaterThan(10)
   })
+
+  test('prints SQL that was tried, and none that does not do it', async () => {
+    const branch = async (id: string, source: string) => {
+      await server.write('POST', `projects/store/branches?branch_id=${id}`, {
+        spec: { source_branch: source, ttl: '1h' },
+      })
+      return `projects/store/branches/${id}`
+    }
+    const before = await branch('before', production)
+    const after = await branch('after', before)
+    await server.sql(
+      after,
+      `CREATE TABLE cups (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tea int REFERENCES tea);
+       ALTER TABLE tea ADD COLUMN note text NOT NULL DEFAULT '';
+       CREATE INDEX ON tea (note); DROP TABLE dropped`,
+    )
+    const sql = (...args: string[]) =>
+      lakelet(repository.path, 'diff', 'store/before', 'store/after', '--sql', ...args)
+    expect(sql().stderr).toMatch(/@pgkit\/migra, which is not installed\nHint: .*npm install/)
+    symlinkSync(await migraModules(), join(repository.path, 'node_modules'))
+    const made = sql()
+    expect(made.stderr).toBe('')
+    expect(made.stdout).toMatch(/create table "public"."cups"/i)
+    await server.sql(before, made.stdout)
+    expect(sql()).toEqual({ status: 0, stdout: '', stderr: '' })
+    const left = lakelet(repository.path, 'diff', 'before', 'after', '--no-rows', '-o', 'json')
+    expect(JSON.parse(left.stdout).schema).toEqual([])
+
+    await server.sql(after, 'CREATE TYPE span AS RANGE (subtype = int)')
+    const wrong = sql()
+    expect(wrong).toMatchObject({ status: 1, stdout: '' })
+    expect(wrong.stderr).toMatch(/Hint: See it all the same with --no-check/)
+    expect(sql('--no-check').status).toBe(0)
+    const { body } = await server.api(
+      'GET',
+      '/api/2.0/postgres/projects/store/branches?page_size=99',
+    )
+    const names = body.branches.map(({ name }: { readonly name: string }) => name)
+    expect(names.filter((name: string) => name.includes('/diff-'))).toEqual([])
+  }, 300_000)
 
   test('refuses what it cannot compare', () => {
     const refused = (...args: string[]) => {
