@@ -86,7 +86,8 @@ async function measureRounds(bench: Bench, setting: Setting): Promise<readonly P
   const pairs: Pair[] = []
   const round = async (isTaking: boolean): Promise<Seen> => {
     bench.stopWhenOver()
-    const hold = `history/take-base.inserted=sleep:${(setting.baseSeconds + 5) * 1000}`
+    // Two rounds without any follow each other, and what is held in the first waits out the second.
+    const hold = `history/take-base.inserted=sleep:${(2 * setting.baseSeconds + 15) * 1000}`
     writeFileSync(setting.armed, isTaking ? '' : hold)
     await checkpoint(setting.socket)
     const before = new Set(volumes(setting.project))
