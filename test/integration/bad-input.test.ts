@@ -129,6 +129,8 @@ test('pages: none is negative, and one of any size is at most what there is', as
 const judgedLater: Readonly<Record<string, RegExp>> = {
   resetBranch: /has no source branch/,
   restoreBackup: /already exists/,
+  noteBindingFindings: /binding '.*' not found/,
+  collectBranch: /is not collected/,
 }
 
 test('null is the same as absent, in every field that may be', async () => {

@@ -42,6 +42,7 @@ export async function populate(server: TestServer): Promise<Places> {
     snapshot: 'kept',
     token: 'absent',
     secret: 'absent',
+    webhook: 'absent',
     account: 'absent',
     principal: ids.ServicePrincipals ?? '',
     id: ids[/\/(Users|ServicePrincipals|Groups)\//.exec(path)?.[1] ?? ''] ?? 'absent',
