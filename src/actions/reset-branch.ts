@@ -85,7 +85,7 @@ export async function judgeReset(
   if (isFirstBranch(branch) || branch.sourceBranchUid === undefined) {
     throw new Fault('RESET_NEEDS_SOURCE', { branch: branch.branchId })
   }
-  await mustBeReplaceable({ policy }, session, branch, 'reset')
+  await mustBeReplaceable(session, branch, 'reset')
   const source = await session.branches.byUid(branch.sourceBranchUid)
   if (source === undefined || source.deleteTime !== undefined) {
     throw new Fault('RESET_SOURCE_GONE', {
@@ -106,13 +106,13 @@ export async function judgeReset(
 
 /** A point is one of the branch's own, so its passwords were the branch's own too. */
 export async function judgeRestore(
-  { policy, clock }: Pick<Services, 'policy' | 'clock'>,
+  { clock }: Pick<Services, 'clock'>,
   session: CatalogSession,
   project: Project,
   branch: Branch,
   to: RestorePoint,
 ): Promise<Accepted> {
-  await mustBeReplaceable({ policy }, session, branch, 'restore')
+  await mustBeReplaceable(session, branch, 'restore')
   if (to.kind !== 'snapshot') {
     await mustHold(session, branch, to, clock.now())
     return {
@@ -137,13 +137,8 @@ export async function judgeRestore(
   }
 }
 
-/** Children hold their own data, so they do not stand against it, unless we are as strict as the service. */
-async function mustBeReplaceable(
-  { policy }: Pick<Services, 'policy'>,
-  session: CatalogSession,
-  branch: Branch,
-  act: Act,
-): Promise<void> {
+/** Children hold their own data, so they do not stand against it. */
+async function mustBeReplaceable(session: CatalogSession, branch: Branch, act: Act): Promise<void> {
   const { branchId } = branch
   if (branch.isProtected) throw new Fault('BRANCH_KEEPS_DATA', { act })
   if (branch.pendingState === 'RESETTING') throw new Fault('BRANCH_RESETTING', { branch: branchId })
@@ -155,9 +150,6 @@ async function mustBeReplaceable(
   if (inTheMaking.length > 0) {
     const facts = { act, branch: branchId, children: firstOf(inTheMaking) }
     throw new Fault('BRANCH_BEING_COPIED', facts)
-  }
-  if (policy.contract === 'strict' && children.length > 0) {
-    throw new Fault('PARENT_KEEPS_DATA', { act, children: firstOf(children) })
   }
   const endpoints = await session.endpoints.ofBranch(branch.uid)
   // Ready means that it answers SQL, which a disabled one may not.

@@ -132,6 +132,14 @@ export const branchMask: MaskFields = {
   ignored: [],
 }
 
+/** Of the service, which knows no ends that move. */
+const strictMask: MaskFields = {
+  ...branchMask,
+  leaves: branchMask.leaves.filter(
+    (leaf) => leaf !== 'spec.sliding_ttl' && leaf !== 'spec.is_held_by_sessions',
+  ),
+}
+
 const body = {
   wrapper: 'branch',
   // Never a field of the contract, but often sent for one.
@@ -249,7 +257,7 @@ export const branchRoutes = (
     body: {
       ...body,
       schema: update,
-      mask: branchMask,
+      mask: isStrict ? strictMask : branchMask,
       example: { spec: { is_protected: true } },
     },
     subject: ({ caller, params }) => actions.getBranch(caller, params),
@@ -358,8 +366,9 @@ const readSpec = (fields: z.output<typeof spec>, isStrict: boolean): BranchSpec 
   defined({
     isProtected: fields.is_protected,
     durability: fields.durability,
-    slidingTtl: fields.sliding_ttl,
-    isHeldBySessions: fields.is_held_by_sessions,
+    ...(isStrict
+      ? {} // unknown there, so ignored
+      : { slidingTtl: fields.sliding_ttl, isHeldBySessions: fields.is_held_by_sessions }),
     expiration: readExpiration(fields, { isStrict }),
   })
 

@@ -72,21 +72,19 @@ export interface Api {
 
 export function allRoutes(options: ApiOptions): readonly Route[] {
   const { actions, workspaceId, publicUrl, apiUrl, contract } = options
+  const isStrict = contract === 'strict'
   const routes: Route[] = [
     ...wellKnownRoutes({ workspaceId, publicUrl, apiUrl }),
     ...backupRoutes(actions),
     ...operationRoutes(actions), // before resources: they hang below them
     ...projectRoutes(actions),
-    ...branchRoutes(actions, { isStrict: contract === 'strict' }),
-    ...bindingRoutes(actions),
-    ...ttlPolicyRoutes(actions),
-    ...webhookRoutes(actions),
-    ...importAndExportRoutes(actions, { isStrict: contract === 'strict' }),
+    ...branchRoutes(actions, { isStrict }),
+    ...(isStrict ? [] : routesOfOurs(actions)),
+    ...importAndExportRoutes(actions, { isStrict }),
     ...endpointRoutes(actions),
     ...roleRoutes(actions),
     ...databaseRoutes(actions),
-    ...resetRoutes(actions),
-    ...snapshotRoutes(actions, { isStrict: contract === 'strict' }),
+    ...snapshotRoutes(actions, { isStrict }),
     ...snapshotScheduleRoutes(actions),
     ...computeInstanceRoutes(actions),
     ...credentialRoutes(actions),
@@ -103,6 +101,14 @@ export function allRoutes(options: ApiOptions): readonly Route[] {
   ]
   return [...routes, ...documentRoutes(routes, options.version)]
 }
+
+/** What programs that will run on the service would miss there: the strict contract has none of it. */
+const routesOfOurs = (actions: Actions): readonly Route[] => [
+  ...bindingRoutes(actions),
+  ...ttlPolicyRoutes(actions),
+  ...webhookRoutes(actions),
+  ...resetRoutes(actions),
+]
 
 /** What there is to call, without a server behind it. */
 export const declaredRoutes = (version: string): readonly Route[] =>

@@ -1,10 +1,10 @@
 /**
  * `lakelet env`: the variables that Databricks tools, Postgres clients and Node programs read, so that
- * `eval "$(lakelet env)"` points a whole shell at the server of this machine.
+ * `eval "$(lakelet env)"` points a whole shell at the server of this machine, or of a profile that is asked for.
  */
 import { Option } from 'commander'
 import { type FillCommand, sharedOptions } from './command-context.ts'
-import { settingFlags } from './connection.ts'
+import { connect, settingFlags } from './connection.ts'
 import {
   findStateDir,
   howToStart,
@@ -31,6 +31,19 @@ export const fillEnv: FillCommand = (command, { io }) => {
     .addHelpText('after', details)
     .action(async ({ shell }: { readonly shell: Shell }) => {
       const options = sharedOptions(command)
+      const show = (variables: Readonly<Record<string, string>>) => {
+        if (options.output === 'json') return printJson(variables, io)
+        for (const [name, value] of Object.entries(variables)) {
+          io.stdout.write(`${exportLine(shell, name, value)}\n`)
+        }
+      }
+      const isProfile =
+        options.profile !== undefined ||
+        (!io.env.DATABRICKS_HOST && Boolean(io.env.DATABRICKS_CONFIG_PROFILE))
+      if (isProfile) {
+        const { host, token } = await connect(options, io)
+        return show({ DATABRICKS_HOST: host, DATABRICKS_TOKEN: (await token()).reveal() })
+      }
       const stateDir = await findStateDir(settingFlags(options), io)
       const server = await readLocalServer(stateDir)
       if (server === undefined || !(await isRunning(server))) {
@@ -40,16 +53,12 @@ export const fillEnv: FillCommand = (command, { io }) => {
       if (token === undefined) {
         throw new Refusal(`${stateDir} has no owner-token`, 'Restart the server, which makes one.')
       }
-      const variables: Readonly<Record<string, string>> = {
+      show({
         DATABRICKS_HOST: localUrl(server),
         DATABRICKS_TOKEN: token.reveal(),
         PGSSLROOTCERT: server.caFile,
         NODE_EXTRA_CA_CERTS: server.nodeCaFile,
         ...(server.pgPort === 5432 ? {} : { PGPORT: String(server.pgPort) }),
-      }
-      if (options.output === 'json') return printJson(variables, io)
-      for (const [name, value] of Object.entries(variables)) {
-        io.stdout.write(`${exportLine(shell, name, value)}\n`)
-      }
+      })
     })
 }

@@ -11,6 +11,7 @@ import { findRepository } from '../worktree/git-worktree.ts'
 import { type Found, findLeftOvers } from '../worktree/left-overs.ts'
 import { pullRequestAsker } from '../worktree/pull-request.ts'
 import { clientOf, type FillCommand, sharedOptions } from './command-context.ts'
+import { withoutBindings } from './narrower-contract.ts'
 import { findProject } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import { type CliIo, printable, printJson } from './terminal.ts'
@@ -136,11 +137,7 @@ async function bindingsOf(
   } catch (error) {
     if (!(error instanceof ApiError)) throw error
     if (error.status === 403 && !isAskedFor) return []
-    if (error.status !== 404 || error.message.includes('project')) throw error
-    throw new Refusal(
-      `${client.host} does not know which worktrees branches belong to`,
-      'It is no Lakelet, or an older one: branches end by their ttl there.',
-    )
+    throw withoutBindings(error, client.host)
   }
 }
 

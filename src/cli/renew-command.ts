@@ -3,8 +3,9 @@ import type { Branch } from '../client/resources.ts'
 import { humanDurationForms, parseHumanDuration } from '../lib/human-duration.ts'
 import { after, hours, type Millis, rfc3339, systemClock } from '../lib/time.ts'
 import { labelOf } from '../worktree/git-worktree.ts'
-import { lifeOf } from '../worktree/project-file.ts'
+import { lifeOf, type ProjectFile } from '../worktree/project-file.ts'
 import { clientOf, type FillCommand } from './command-context.ts'
+import { withAdvice } from './narrower-contract.ts'
 import { awaitOperation, type WaitFlags, withWaitFlags } from './operation-output.ts'
 import { findBranch, readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
@@ -27,15 +28,17 @@ export const fillRenew: FillCommand = (command, context) => {
   withWaitFlags(command).action(async (text: string | undefined, flags: RenewFlags) => {
     const asked = flags.ttl === undefined ? undefined : lengthOf(flags.ttl)
     const client = await clientOf(command, context)
-    const { name, usual } =
+    const { name, usual, file } =
       text === undefined
         ? await ofWorktree(context, client)
-        : { name: await findBranch(client, readTarget(text, {})), usual: hours(6) }
+        : { name: await findBranch(client, readTarget(text, {})), usual: hours(6), file: undefined }
     // A ttl would count from the creation of the branch.
     const end = after(systemClock.now(), asked ?? usual)
-    const operation = await client.branches.update(name, 'spec.expire_time', {
-      spec: { expire_time: rfc3339(end) },
-    })
+    const operation = await client.branches
+      .update(name, 'spec.expire_time', { spec: { expire_time: rfc3339(end) } })
+      .catch((error: unknown) => {
+        throw withAdvice(error, { path: file?.path })
+      })
     if (flags.wait === false) return printJson(operation, io)
     const branch = (await awaitOperation(client, operation, flags, 'Renewing', io)) as Branch
     if (command.optsWithGlobals().output === 'json') return printJson(branch, io)
@@ -53,12 +56,12 @@ function lengthOf(ttl: string): Millis {
 async function ofWorktree(
   { io }: Parameters<FillCommand>[1],
   client: Awaited<ReturnType<typeof clientOf>>,
-): Promise<{ readonly name: string; readonly usual: Millis }> {
+): Promise<{ readonly name: string; readonly usual: Millis; readonly file: ProjectFile }> {
   const { worktree, file } = await findPlace(io)
   const { userName } = await client.me()
   const { name } = await findOwnBranch(client, worktree, file, userName)
   const usual = lifeOf(file, labelOf(worktree).text)
-  if (usual !== undefined) return { name, usual }
+  if (usual !== undefined) return { name, usual, file }
   throw new Refusal(
     'lakelet.toml lets branches of this git branch live for ever, so there is nothing to renew',
     'Give it an end all the same: --ttl 7d',

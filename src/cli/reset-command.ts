@@ -10,6 +10,7 @@ import {
   sharedOptions,
 } from './command-context.ts'
 import { confirm } from './confirm.ts'
+import { withoutReset } from './narrower-contract.ts'
 import { awaitOperation, type WaitFlags, withWaitFlags } from './operation-output.ts'
 import { branchArgument, findBranch, readTarget } from './psql-target.ts'
 import { printable, printJson } from './terminal.ts'
@@ -79,18 +80,21 @@ async function replace(
   const branch = await findBranch(client, readTarget(text, {}))
   const isJson = sharedOptions(command).output === 'json'
   const say = (line: string) => io.stdout.write(`${printable(line)}\n`)
+  const explain = (error: unknown): never => {
+    throw withoutReset(error, act, branch)
+  }
   if (flags.dryRun === true) {
-    const preview = await client.previewReset(branch, act, point)
+    const preview = await client.previewReset(branch, act, point).catch(explain)
     if (isJson) printJson(preview, io)
     else for (const line of linesOf(act, preview)) say(line)
     return
   }
   if (flags.yes !== true && io.stdin.isTTY === true) {
-    const lines = linesOf(act, await client.previewReset(branch, act, point))
+    const lines = linesOf(act, await client.previewReset(branch, act, point).catch(explain))
     for (const line of lines) io.stderr.write(`${printable(line)}\n`)
     await confirm(act === 'reset' ? 'Reset it?' : 'Restore it?', io)
   }
-  const operation = await client.act(branch, act, point)
+  const operation = await client.act(branch, act, point).catch(explain)
   if (flags.wait === false) return printJson(operation, io)
   const doing = `${act === 'reset' ? 'Resetting' : 'Restoring'} ${branch}`
   const done = (await awaitOperation(client, operation, flags, doing, io)) as Branch

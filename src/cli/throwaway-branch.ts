@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { LakeletClient } from '../client/lakelet-client.ts'
 import type { Branch } from '../client/resources.ts'
+import { mayHaveNoChildren, noThrowawayOf } from './narrower-contract.ts'
 import { awaitOperation } from './operation-output.ts'
 import { type CliIo, note } from './terminal.ts'
 
@@ -42,7 +43,9 @@ export async function onThrowawayBranch<T>(
   let end: string | undefined
   try {
     const body = { spec: { source_branch: source, ttl } }
-    const operation = await client.branches.create(project, id, body)
+    const operation = await client.branches.create(project, id, body).catch((error: unknown) => {
+      throw mayHaveNoChildren(error) ? noThrowawayOf(source) : error
+    })
     try {
       await awaitOperation(client, operation, {}, `Branching off ${source}`, io)
       const branch = await client.branches.get(name)

@@ -25,10 +25,11 @@ import {
 import { bindBranch } from './bind-branch.ts'
 import { type CommandContext, sharedOptions } from './command-context.ts'
 import { type Connection, clientFor, connect } from './connection.ts'
+import { mayHaveNoChildren, sayEndStays, sayOtherSource, withAdvice } from './narrower-contract.ts'
 import { awaitOperation } from './operation-output.ts'
 import { findEndpoint, findProject, hostOf } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
-import type { CliIo } from './terminal.ts'
+import { type CliIo, note } from './terminal.ts'
 
 /** Where a command was called, and what its project says. */
 export interface Place {
@@ -89,17 +90,26 @@ export async function findOrMakeBranch(
   }
   const from = source ?? (await sourceOf(client, worktree, file, login, project))
   if (from === id) throw new Refusal(`a branch cannot be its own source: ${id}`)
-  const spec = {
-    ...(from === undefined ? {} : { source_branch: `${project}/branches/${from}` }),
-    ...(expiry ?? expiryFor(file, label.text)),
-  }
+  const end: Readonly<Record<string, string | true>> = expiry ?? expiryFor(file, label.text)
+  const create = (of: string | undefined) =>
+    client.branches.create(project, id, {
+      spec: { ...(of === undefined ? {} : { source_branch: `${project}/branches/${of}` }), ...end },
+    })
+  const isNamed = source !== undefined || file.source !== 'parent'
   try {
-    const operation = await client.branches.create(project, id, { spec })
+    const operation = await create(from).catch((error: unknown) => {
+      if (from === undefined || isNamed || !mayHaveNoChildren(error)) throw error
+      note(sayOtherSource(from), io)
+      return create(undefined)
+    })
     await Promise.all([awaitOperation(client, operation, {}, `Creating ${id}`, io), bind()])
-    return { branch: await client.branches.get(name), isNew: true }
+    const branch = await client.branches.get(name)
+    const ignored = sayEndStays(end, branch)
+    if (ignored !== undefined) note(ignored, io)
+    return { branch, isNew: true }
   } catch (error) {
     // Another run was faster; its branch is ours as well.
-    if (!(error instanceof ApiError && error.status === 409)) throw error
+    if (!(error instanceof ApiError && error.status === 409)) throw withAdvice(error, file)
     const [branch] = await Promise.all([
       client.branches.get(name).then((seen) => untilReady(client, seen)),
       bind(),

@@ -38,6 +38,13 @@ export class ApiError extends Error {
   }
 }
 
+/** The server has no such method: another one of the contract, or an older Lakelet. */
+export const isUnknownMethod = (error: unknown): boolean =>
+  error instanceof ApiError &&
+  (error.status === 501 ||
+    error.code === 'ENDPOINT_NOT_FOUND' ||
+    (error.status === 404 && error.message.startsWith('No API found')))
+
 export class OperationFailed extends Error {
   override readonly name = 'OperationFailed'
   readonly operation: string

@@ -153,11 +153,6 @@ export const branchReasons = {
     say: "cannot {act} branch '{branch}' while branches are made from it: {children}",
     next: 'Wait until they are READY.',
   },
-  PARENT_KEEPS_DATA: {
-    code: 'BAD_REQUEST',
-    say: 'cannot {act} a branch with child branches: {children}',
-    next: 'Delete the child branches first, or start the server with --contract generous: children hold their own data.',
-  },
   RESTORE_POINT_REQUIRED: {
     code: 'INVALID_PARAMETER_VALUE',
     say: 'Exactly one of snapshot, time and lsn says what to restore; this request sets {given}.',

@@ -73,15 +73,27 @@ test('contract 3.3, strict: branches that end have no children, and parents do n
   )
 })
 
-test('contract 3.7, strict: a branch with children is not reset', async () => {
-  const keeps = (act: string) => ({
-    status: 400,
-    code: 'BAD_REQUEST',
-    message: new RegExp(`^cannot ${act} a branch with child branches: child`),
-  })
-  const from = `${branches}/ends`
-  expectRefusal(await ask(server).post(`${from}/reset`, {}), keeps('reset'))
-  expectRefusal(await ask(server).post(`${from}/restore`, { snapshot: 'any' }), keeps('restore'))
+test('contract 3.7, strict: what is ours alone is not there, and ends do not move', async () => {
+  for (const [method, path] of [
+    ['POST', `${branches}/ends/reset`],
+    ['POST', `${branches}/ends/restore`],
+    ['POST', `${branches}/ends/bindings`],
+    ['GET', `${store}/bindings`],
+    ['GET', `${store}/ttl-policy`],
+    ['GET', `${store}/webhooks`],
+  ] as const) {
+    const body = method === 'POST' ? {} : undefined
+    expectRefusal(await server.api(method, `/api/2.0/postgres/${path}`, body), {
+      status: 404,
+      code: 'ENDPOINT_NOT_FOUND',
+      message: `No API found for '${method} /postgres/${path}'`,
+    })
+  }
+  const moved = { spec: { sliding_ttl: '3600s', is_held_by_sessions: true } }
+  const patch = await ask(server).patch(`${branches}/child?update_mask=spec.sliding_ttl`, moved)
+  expectRefusal(patch, invalid('Unknown field path in update_mask'))
+  const kept = await server.api('GET', `/api/2.0/postgres/${branches}/child`)
+  expect(keysOf(kept.body.status)).not.toContain('sliding_ttl')
 })
 
 test('contract 3.8: limits are the settings, and what they count is said', async () => {

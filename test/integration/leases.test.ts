@@ -7,7 +7,7 @@ const name = (id: string) => `${store}/branches/${id}`
 
 let server: TestServer
 beforeAll(async () => {
-  server = await TestServer.start({ storage: 'copy', env: { LAKELET_CONTRACT: 'strict' } })
+  server = await TestServer.start({ storage: 'copy' })
 }, 120_000)
 afterAll(async () => {
   await server?.dispose()
