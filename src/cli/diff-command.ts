@@ -33,6 +33,7 @@ interface DiffFlags {
   /** False when `--no-check` was given. */
   readonly check: boolean
   readonly exitCode?: boolean
+  readonly copy?: boolean
   readonly database?: string
 }
 
@@ -49,6 +50,7 @@ export const fillDiff: FillCommand = (command, context) => {
     .option('--markdown', 'print a comment for a pull request')
     .option('--sql', 'print the SQL that makes the schema of A that of B')
     .option('--no-check', 'with --sql: do not try it on a throw-away branch of A')
+    .option('--copy', 'read A on a throw-away branch of it, where one may not log in to A itself')
     .option('--exit-code', 'end with 1 when something differs')
     .addHelpText(
       'after',
@@ -79,13 +81,22 @@ async function diff(
   if (patience === undefined || patience <= 0) {
     throw new Refusal(`--patience: ${JSON.stringify(flags.patience)} is not ${humanDurationForms}`)
   }
+  if (flags.sql && flags.copy) {
+    throw new Refusal('--copy and --sql do not go together', 'Leave one of them out.')
+  }
   const isJson = sharedOptions(command).output === 'json'
   const opened = await openBoth(command, context, names, flags.database)
-  const { from, to, open } = opened
+  const { from, to, client, open } = opened
   if (flags.sql) return printSql(opened, flags.check, context)
-  const found = await withSessions([await open(from), await open(to)], name, (sessions) =>
-    readDiff(sessions, { from, to }, flags.rows ? patience : undefined),
-  )
+  const read = async (source: Branch) =>
+    withSessions([await open(source), await open(to)], name, (sessions) =>
+      readDiff(sessions, { from, to }, flags.rows ? patience : undefined),
+    )
+  const { result: found, stoppedBy } = flags.copy
+    ? await onThrowawayBranch(client, copyOf(from), io, read)
+    : { result: await read(from), stoppedBy: undefined }
+  if (stoppedBy !== undefined) context.setExitCode(128 + constants.signals[stoppedBy])
+  if (found === undefined || stoppedBy !== undefined) return
   if (flags.markdown) io.stdout.write(markdown(found))
   else if (isJson) printJson(diffBody(found), io)
   else show(found, io)
@@ -94,6 +105,12 @@ async function diff(
 
 /** Of our sessions, as Postgres lists them. */
 const name = 'lakelet diff'
+
+const copyOf = ({ name: source }: Branch) => ({
+  source,
+  prefix: 'diff',
+  ttl: toWireDuration(hours(1)),
+})
 
 interface Opened extends Pair {
   readonly client: LakeletClient
@@ -124,9 +141,11 @@ async function printSql(
   const accesses = [await open(from), await open(to)] as const
   const sql = await makeSql(accesses, directory)
   const tried = async () => {
-    const spec = { source: from.name, prefix: 'diff', ttl: toWireDuration(hours(1)) }
-    const { result = [], stoppedBy } = await onThrowawayBranch(client, spec, io, async (branch) =>
-      leftOver([await open(branch), accesses[1]], sql),
+    const { result = [], stoppedBy } = await onThrowawayBranch(
+      client,
+      copyOf(from),
+      io,
+      async (branch) => leftOver([await open(branch), accesses[1]], sql),
     )
     return { left: result, stoppedBy }
   }

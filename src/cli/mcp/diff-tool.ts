@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Branch } from '../../client/resources.ts'
 import type { Session as Database } from '../../database/open-database.ts'
-import { rowLines, schemaLines } from '../../database/show-diff.ts'
+import { firstLines, rowLines, schemaLines } from '../../database/show-diff.ts'
 import { seconds } from '../../lib/time.ts'
 import { findPair, readDiff, withSessions } from '../branch-difference.ts'
 import { accessTo } from '../worktree-branch.ts'
@@ -43,9 +43,9 @@ export const diffTool = tool({
       ),
     )
     const lines = [...schemaLines(found.schema)]
-    const schema = firstOf(lines, size)
+    const schema = firstLines(lines, size)
     const counts = found.rows === undefined ? [] : [...rowLines(found.rows)]
-    const kept = firstOf(counts, size - schema.join('').length)
+    const kept = firstLines(counts, size - schema.join('\n').length - 1)
     const left = lines.length + counts.length - schema.length - kept.length
     const cut = left === 0 ? '' : ` Cut: ${left} more lines would be too much.`
     return {
@@ -74,14 +74,4 @@ async function untilGivenUp<T>(
   } finally {
     signal.removeEventListener('abort', stop)
   }
-}
-
-/** Pure: as many whole lines as fit. */
-function firstOf(lines: readonly string[], room: number): readonly string[] {
-  let left = room
-  const end = lines.findIndex((line) => {
-    left -= line.length
-    return left < 0
-  })
-  return end === -1 ? lines : lines.slice(0, end)
 }
