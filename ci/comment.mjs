@@ -30,7 +30,22 @@ function ofBranch() {
 \`\`\`bash
 lakelet psql ${env.LAKELET_PROJECT}/${env.LAKELET_BRANCH}
 \`\`\`
-`
+${differencesTo(status.source_branch)}`
+}
+
+/** Bounded by `lakelet diff` itself. A copy of the source is compared, since a job may rarely log in to the source. */
+function differencesTo(source) {
+  if (source === undefined || env.LAKELET_DIFF === 'false') return ''
+  try {
+    const args = ['diff', source, branch, '--copy', '--markdown']
+    const options = { encoding: 'utf8', maxBuffer: 2 ** 24, stdio: ['ignore', 'pipe', 'pipe'] }
+    const said = execFileSync('lakelet', args, { ...options, timeout: 600_000 })
+    return `\n${said.slice(said.indexOf('\n') + 1)}` // its own mark is not needed
+  } catch (error) {
+    const [why] = (error.stderr || error.message).trim().split('\n')
+    console.log(`::warning::The differences of ${branch} could not be read: ${why}`)
+    return '\nHow it differs from its source could not be read: the log of the job says why.\n'
+  }
 }
 
 function ofDeleted() {

@@ -1,10 +1,10 @@
 /** `lakelet diff`: how the schema and the rows of a branch differ from those of another one. */
 import { constants } from 'node:os'
 import type { Command } from 'commander'
+import type { LakeletClient } from '../client/lakelet-client.ts'
 import type { Branch } from '../client/resources.ts'
 import { compareSchemas } from '../database/compare-schemas.ts'
-import { countChanges } from '../database/count-changes.ts'
-import { type Address, openSession, type Session } from '../database/open-database.ts'
+import type { Address } from '../database/open-database.ts'
 import { readSchema } from '../database/read-schema.ts'
 import {
   type Diff,
@@ -16,22 +16,14 @@ import {
   shortName,
 } from '../database/show-diff.ts'
 import { humanDurationForms, parseHumanDuration, toWireDuration } from '../lib/human-duration.ts'
-import { hours, type Millis } from '../lib/time.ts'
-import { WorktreeProblem } from '../worktree/worktree-problem.ts'
+import { hours } from '../lib/time.ts'
+import { findPair, type Pair, readDiff, withSessions } from './branch-difference.ts'
 import { type CommandContext, type FillCommand, sharedOptions } from './command-context.ts'
 import { makeSql } from './make-sql.ts'
-import { findBranch, readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import { type CliIo, coloursFor, printable, printJson } from './terminal.ts'
 import { onThrowawayBranch } from './throwaway-branch.ts'
-import {
-  accessTo,
-  findOwnBranch,
-  findPlace,
-  type Place,
-  type Reached,
-  reach,
-} from './worktree-branch.ts'
+import { accessTo, reach } from './worktree-branch.ts'
 
 interface DiffFlags {
   readonly rows: boolean
@@ -41,6 +33,7 @@ interface DiffFlags {
   /** False when `--no-check` was given. */
   readonly check: boolean
   readonly exitCode?: boolean
+  readonly copy?: boolean
   readonly database?: string
 }
 
@@ -57,6 +50,7 @@ export const fillDiff: FillCommand = (command, context) => {
     .option('--markdown', 'print a comment for a pull request')
     .option('--sql', 'print the SQL that makes the schema of A that of B')
     .option('--no-check', 'with --sql: do not try it on a throw-away branch of A')
+    .option('--copy', 'read A on a throw-away branch of it, where one may not log in to A itself')
     .option('--exit-code', 'end with 1 when something differs')
     .addHelpText(
       'after',
@@ -87,85 +81,71 @@ async function diff(
   if (patience === undefined || patience <= 0) {
     throw new Refusal(`--patience: ${JSON.stringify(flags.patience)} is not ${humanDurationForms}`)
   }
+  if (flags.sql && flags.copy) {
+    throw new Refusal('--copy and --sql do not go together', 'Leave one of them out.')
+  }
   const isJson = sharedOptions(command).output === 'json'
   const opened = await openBoth(command, context, names, flags.database)
-  const { branches, accesses } = opened
-  const [from, to] = branches
+  const { from, to, client, open } = opened
   if (flags.sql) return printSql(opened, flags.check, context)
-  const found = await withSessions(accesses, (a, b) =>
-    readDiff(a, b, { from: from.name, to: to.name }, flags.rows ? patience : undefined),
-  )
+  const read = async (source: Branch) =>
+    withSessions([await open(source), await open(to)], name, (sessions) =>
+      readDiff(sessions, { from, to }, flags.rows ? patience : undefined),
+    )
+  const { result: found, stoppedBy } = flags.copy
+    ? await onThrowawayBranch(client, copyOf(from), io, read)
+    : { result: await read(from), stoppedBy: undefined }
+  if (stoppedBy !== undefined) context.setExitCode(128 + constants.signals[stoppedBy])
+  if (found === undefined || stoppedBy !== undefined) return
   if (flags.markdown) io.stdout.write(markdown(found))
   else if (isJson) printJson(diffBody(found), io)
   else show(found, io)
   if (flags.exitCode && !isSame(found)) context.setExitCode(1)
 }
 
-/** `patience` of the rows; `undefined`: the schema alone. */
-async function readDiff(
-  a: Session,
-  b: Session,
-  names: Pick<Diff, 'from' | 'to'>,
-  patience: Millis | undefined,
-): Promise<Diff> {
-  const [old, now] = [await readSchema(a), await readSchema(b)]
-  const rows = patience === undefined ? undefined : await countChanges(a, b, patience)
-  return { ...names, schema: compareSchemas(old, now), rows }
-}
+/** Of our sessions, as Postgres lists them. */
+const name = 'lakelet diff'
 
-async function withSessions<T>(
-  [first, second]: readonly [Address, Address],
-  work: (a: Session, b: Session) => Promise<T>,
-): Promise<T> {
-  const a = await openSession(first, 'lakelet diff')
-  try {
-    const b = await openSession(second, 'lakelet diff')
-    try {
-      return await work(a, b)
-    } finally {
-      await b.close()
-    }
-  } finally {
-    await a.close()
-  }
+const copyOf = ({ name: source }: Branch) => ({
+  source,
+  prefix: 'diff',
+  ttl: toWireDuration(hours(1)),
+})
+
+interface Opened extends Pair {
+  readonly client: LakeletClient
+  open(branch: Branch): ReturnType<typeof accessTo>
 }
 
 async function openBoth(
   command: Command,
   context: CommandContext,
-  [a, b]: readonly [string | undefined, string | undefined],
+  [from, to]: readonly [string | undefined, string | undefined],
   database: string | undefined,
-) {
+): Promise<Opened> {
   const { io } = context
-  const place = await placeIfAny(io, b === undefined)
-  const server = await reach(command, context)
-  const { client, connection } = server
+  const { client, connection } = await reach(command, context)
   const { userName: login } = await client.me()
-  const to = b === undefined ? await ownBranch(place, server, login) : await named(b, place, server)
-  const from = await named(a ?? sourceOf(to), place, server)
-  const file = { database: database ?? place?.file.database ?? 'databricks_postgres' }
-  const open = (branch: Branch) => accessTo(client, connection, branch, file, login, io)
-  return {
-    branches: [from, to] as const,
-    accesses: [await open(from), await open(to)] as const,
-    client,
-    open,
-    directory: place?.file.directory ?? io.cwd,
-  }
+  const pair = await findPair({ from, to, database }, { client, login, io })
+  const open = (branch: Branch) => accessTo(client, connection, branch, pair, login, io)
+  return { ...pair, client, open }
 }
 
 /** SQL that does not do what it should is not printed: somebody may read it into psql. */
 async function printSql(
-  { branches: [from, to], accesses, client, open, directory }: Awaited<ReturnType<typeof openBoth>>,
+  { from, to, client, open, directory }: Opened,
   isChecked: boolean,
   context: CommandContext,
 ): Promise<void> {
   const { io } = context
+  const accesses = [await open(from), await open(to)] as const
   const sql = await makeSql(accesses, directory)
   const tried = async () => {
-    const spec = { source: from.name, prefix: 'diff', ttl: toWireDuration(hours(1)) }
-    const { result = [], stoppedBy } = await onThrowawayBranch(client, spec, io, async (branch) =>
-      leftOver([await open(branch), accesses[1]], sql),
+    const { result = [], stoppedBy } = await onThrowawayBranch(
+      client,
+      copyOf(from),
+      io,
+      async (branch) => leftOver([await open(branch), accesses[1]], sql),
     )
     return { left: result, stoppedBy }
   }
@@ -188,7 +168,7 @@ async function printSql(
 
 /** What the second still has that the first does not, and the other way, once the first had the SQL. */
 const leftOver = (accesses: readonly [Address, Address], sql: string) =>
-  withSessions(accesses, async (scratch, wanted) => {
+  withSessions(accesses, name, async ([scratch, wanted]) => {
     try {
       await scratch.runScript(sql)
     } catch (error) {
@@ -199,41 +179,6 @@ const leftOver = (accesses: readonly [Address, Address], sql: string) =>
   })
 
 const unchecked = 'See it all the same with --no-check, and mend it by hand.'
-
-/** `undefined`: this is no worktree, and none is needed. */
-async function placeIfAny(io: CliIo, isNeeded: boolean): Promise<Place | undefined> {
-  try {
-    return await findPlace(io)
-  } catch (error) {
-    if (error instanceof WorktreeProblem && error.isNoWorktree && !isNeeded) return undefined
-    throw error
-  }
-}
-
-async function ownBranch(
-  place: Place | undefined,
-  { client }: Reached,
-  login: string,
-): Promise<Branch> {
-  if (place === undefined) throw new Error('a branch of its own without a worktree')
-  return findOwnBranch(client, place.worktree, place.file, login)
-}
-
-async function named(text: string, place: Place | undefined, { client }: Reached): Promise<Branch> {
-  const project = place?.file.project
-  const target = readTarget(text, {})
-  const withProject =
-    target.project === undefined && project !== undefined ? { ...target, project } : target
-  return client.branches.get(await findBranch(client, withProject))
-}
-
-function sourceOf({ name, status }: Branch): string {
-  if (status?.source_branch !== undefined) return status.source_branch
-  throw new Refusal(
-    `${name} was made of no other branch`,
-    'Say what to compare it with: lakelet diff A B',
-  )
-}
 
 function show(found: Diff, io: CliIo): void {
   const { from, to, schema, rows } = found

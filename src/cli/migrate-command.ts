@@ -1,9 +1,9 @@
 /** `lakelet migrate`: the project's own migrations in a branch's database, and what the two say of each other. */
 import type { Command } from 'commander'
-import { openSession, type Session } from '../database/open-database.ts'
+import { openSession } from '../database/open-database.ts'
 import { type CommandContext, type FillCommand, sharedOptions } from './command-context.ts'
+import { statusBody, tellStatus } from './migration-status.ts'
 import { findBranch, readTarget } from './psql-target.ts'
-import { Refusal } from './refusal.ts'
 import { fillRehearse } from './rehearse-command.ts'
 import {
   appliedSince,
@@ -96,45 +96,22 @@ async function showStatus(command: Command, context: CommandContext): Promise<vo
   const { io } = context
   const { branch } = command.optsWithGlobals<BranchFlag>()
   const { migrations, access } = await opened(command, context, branch)
-  const { known } = migrations
-  const status = await withSession(access, (session) => readStatus(migrations, session))
-  if (known === undefined || status === undefined) {
-    throw new Refusal(
-      `nobody can say what ${JSON.stringify(migrations.line)} has applied: no files of one tool that Lakelet knows are here`,
-      'lakelet migrate runs it all the same.',
-    )
-  }
-  const { tool, evidence } = known.setup
-  const { appliedCount, ...lists } = status
+  const told = await tellStatus(migrations, access)
+  const { setup, status } = told
   const isWrong = [status.ahead, status.heads, status.failed].some(({ length }) => length > 0)
   if (isWrong) context.setExitCode(1)
   if (sharedOptions(command).output === 'json') {
-    return printJson(
-      { branch: access.branch, tool, found_by: evidence, applied_count: appliedCount, ...lists },
-      io,
-    )
+    return printJson(statusBody(access.branch, told), io)
   }
   const { bold, red } = coloursFor(io.stdout, io)
   const rows: readonly (readonly [string, string])[] = [
-    ['Tool', `${tool} (${evidence})`],
+    ['Tool', `${setup.tool} (${setup.evidence})`],
     ['Branch', access.branch.replace(/^projects\/([^/]+)\/branches\//, '$1/')],
-    ['Applied', `${appliedCount} of ${appliedCount + status.pending.length}`],
+    ['Applied', `${status.appliedCount} of ${status.appliedCount + status.pending.length}`],
     ...(status.pending.length === 0 ? [] : [['Pending', status.pending.join(', ')] as const]),
   ]
   for (const [what, text] of rows) io.stdout.write(`${bold(what.padEnd(8))} ${printable(text)}\n`)
   for (const warning of warningsOf(status)) io.stdout.write(`${red('!')} ${printable(warning)}\n`)
-}
-
-async function withSession<T>(
-  access: Parameters<typeof openSession>[0],
-  work: (session: Session) => Promise<T>,
-): Promise<T> {
-  const session = await openSession(access)
-  try {
-    return await work(session)
-  } finally {
-    await session.close()
-  }
 }
 
 interface Opened {

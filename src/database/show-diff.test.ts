@@ -61,3 +61,20 @@ test('a comment is found again by its first line, and nothing in it ends its own
   ])
   expect(markdown({ ...diff, schema: [], rows: [] })).toContain('Schema and rows are the same.')
 })
+
+test('a comment is no longer than GitHub takes, and says what it left out', () => {
+  const all = Array.from({ length: 3000 }, (_, n) => `public.table_${n}_${'x'.repeat(40)}`)
+  const text = markdown({
+    from: 'projects/store/branches/production',
+    to: 'projects/store/branches/demo',
+    schema: compareSchemas(
+      [],
+      all.map((name) => column(`${name}.a`, 'text')),
+    ),
+    rows: all.map((table) => ({ table, counts: { added: 1, removed: 0, changed: 0 } })),
+  })
+  expect(text.length).toBeGreaterThan(50_000)
+  expect(text.length).toBeLessThan(60_000)
+  expect(text).toMatch(/\n```\n\nand \d{4} lines more\n/)
+  expect(text).toMatch(/\nand \d{4} tables more\n$/)
+})

@@ -77,23 +77,40 @@ export function markdown(diff: Diff): string {
   if (schema.length > 0) {
     const text = [...schemaLines(schema)]
     const fence = '`'.repeat(Math.max(3, 1 + longestRun(text.join('\n'))))
-    lines.push(`${fence}diff`, ...text.slice(0, mostLines), fence)
-    if (text.length > mostLines) lines.push('', `and ${text.length - mostLines} lines more`)
+    const kept = firstLines(text, roomOfSchema)
+    lines.push(`${fence}diff`, ...kept, fence)
+    if (text.length > kept.length) lines.push('', `and ${text.length - kept.length} lines more`)
     lines.push('')
   }
   if (rows !== undefined && rows.length > 0) {
     lines.push('| Table | Added | Changed | Removed | |', '| --- | ---: | ---: | ---: | --- |')
-    for (const { table, counts, remark = '' } of rows) {
-      const { added = '?', changed = '?', removed = '?' } = counts ?? {}
-      lines.push(`| ${cell(table)} | ${added} | ${changed} | ${removed} | ${cell(remark)} |`)
-    }
+    const text = rows.map(tableRow)
+    const kept = firstLines(text, roomOfRows)
+    lines.push(...kept)
+    if (text.length > kept.length) lines.push('', `and ${text.length - kept.length} tables more`)
     lines.push('')
   }
   return lines.join('\n')
 }
 
-/** A comment on GitHub holds 65 536 characters. */
-const mostLines = 400
+/** In characters: a comment on GitHub holds 65 536. */
+const roomOfSchema = 35_000
+const roomOfRows = 20_000
+
+/** As many whole lines as `room` has characters for. */
+export function firstLines(lines: readonly string[], room: number): readonly string[] {
+  let left = room
+  const end = lines.findIndex((line) => {
+    left -= line.length + 1
+    return left < 0
+  })
+  return end === -1 ? lines : lines.slice(0, end)
+}
+
+function tableRow({ table, counts, remark = '' }: TableChanges): string {
+  const { added = '?', changed = '?', removed = '?' } = counts ?? {}
+  return `| ${cell(table)} | ${added} | ${changed} | ${removed} | ${cell(remark)} |`
+}
 
 const longestRun = (text: string): number =>
   Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length))

@@ -200,6 +200,7 @@ describe('the GitHub action', () => {
     expect(own()).toHaveLength(1)
     expect(own()[0]?.body).toMatch(/\*\*Database branch `pr-12`\*\* of `production`, ends 20/)
     expect(own()[0]?.body).toContain('lakelet psql store/pr-12')
+    expect(own()[0]?.body).toContain('Schema and rows are the same.')
     expect(first.summary).toBe(own()[0]?.body)
     const password = /^PGPASSWORD=(.*)$/m.exec(readFileSync(join(checkout, '.env'), 'utf8'))?.[1]
     for (const secret of [password, jobToken, jobProof, 'eyJ']) {
@@ -220,6 +221,41 @@ describe('the GitHub action', () => {
     expect((await runAction(pullRequest('closed'), inputs())).said).toMatch(/pr-12 was gone/)
     expect((await runAction(pullRequest('reopened'), inputs())).code).toBe(0)
     expect((await branchNamed('pr-12')).uid).not.toBe(made.uid)
+  })
+
+  test('tells how the branch differs from its source, in one comment', async () => {
+    const own = () => github.comments.filter(({ body }) => body.includes('<!-- lakelet'))
+    const first = await runAction(pullRequest('opened'), inputs())
+    expect(first.code, first.said).toBe(0)
+    const change = `create table more (id int); insert into products values (1), (2);
+      do $$ begin for n in 1..1500 loop execute format('create table %I ()', repeat('t', 50) || n); end loop; end $$`
+    const line = `lakelet psql -- -c "$CHANGE"`
+    const changed = await run(line, { ...first.env, CHANGE: change })
+    expect(changed.code, changed.said).toBe(0)
+    const second = await runAction(pullRequest('synchronize'), inputs())
+    expect(second.code, second.said).toBe(0)
+    expect(own()).toHaveLength(1)
+    const body = own()[0]?.body ?? ''
+    expect(body).toMatch(/^<!-- lakelet projects\/store\/branches\/pr-12 -->\n/)
+    expect(body.match(/<!--/g)).toHaveLength(1)
+    expect(body).toContain('**`store/pr-12`** against `store/production`')
+    expect(body).toContain('+ table public.more')
+    expect(body).toMatch(/and \d+ lines more/)
+    expect(body).toContain('| public.products | 2 | 0 | 0 |')
+    expect(body.length).toBeLessThan(60_000)
+    const left = (await branches()).map(({ name }) => name.split('/').at(-1))
+    expect(left.sort()).toEqual(['pr-12', 'production'])
+    const without = await runAction(pullRequest('synchronize'), { ...inputs(), diff: 'false' })
+    expect(without.summary).not.toContain('Database changes')
+    writeFileSync(join(checkout, 'lakelet.toml'), 'database = "none"\nmigrate = "none"\n')
+    const script = `node ${join(ci, 'comment.mjs')}`
+    const broken = await run(script, {
+      ...first.env,
+      LAKELET_PROJECT: 'store',
+      LAKELET_BRANCH: 'pr-12',
+    })
+    expect(broken.code).toBe(0)
+    expect(broken.said).toMatch(/::warning::The differences of .*pr-12 could not be read: .+/)
   })
 
   test('does what its inputs say', async () => {

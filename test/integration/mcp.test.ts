@@ -117,6 +117,8 @@ describe('an agent in its worktree', () => {
       'renew_branch',
       'query',
       'schema',
+      'diff',
+      'migrations',
       'credential',
       'list_branches',
     ])

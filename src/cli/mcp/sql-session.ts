@@ -39,7 +39,7 @@ export interface Outcome {
 }
 
 /** Reading takes the shortest credential there is: it is used once, at once. */
-const toRead = { claims: [{ permission_set: 'READ_ONLY' }], ttl: '300s' }
+export const toRead = { claims: [{ permission_set: 'READ_ONLY' }], ttl: '300s' }
 const longestValue = 4_000
 /** Beyond the statement's own time, for the way there and back and for a compute that wakes. */
 const grace = seconds(30)

@@ -9,6 +9,8 @@ import {
   statusTool,
 } from './branch-tools.ts'
 import { credentialTool } from './credential-tool.ts'
+import { diffTool } from './diff-tool.ts'
+import { migrationsTool } from './migrations-tool.ts'
 import { schemaTool } from './schema-tool.ts'
 import type { Scope } from './scopes.ts'
 import { executeTool, queryTool } from './sql-tools.ts'
@@ -20,6 +22,8 @@ export const tools: readonly Tool[] = [
   renewBranchTool,
   queryTool,
   schemaTool,
+  diffTool,
+  migrationsTool,
   executeTool,
   credentialTool,
   listBranchesTool,
