@@ -8,6 +8,8 @@ export interface BecomeOptions {
   readonly cwd?: string
   /** What it prints goes to standard error: standard output is for our own answer. */
   readonly isQuiet?: boolean
+  /** Ends it, with all that it has started. */
+  readonly signal?: AbortSignal
 }
 
 /** Ctrl-C reaches both of us; what it means is for the program alone to say. Rejects when it cannot be started. */
@@ -15,20 +17,26 @@ export function become(
   program: string,
   args: readonly string[],
   env: CliIo['env'],
-  { cwd, isQuiet = false }: BecomeOptions = {},
+  { cwd, isQuiet = false, signal: ending }: BecomeOptions = {},
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       stdio: ['inherit', isQuiet ? 2 : 'inherit', 'inherit'],
       env,
       ...(cwd === undefined ? {} : { cwd }),
+      detached: ending !== undefined, // a group of its own, to be ended as a whole
     })
+    const end = () => {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM')
+    }
+    ending?.addEventListener('abort', end)
     const ignore = () => undefined
     const forward = (signal: NodeJS.Signals) => child.kill(signal)
     const passed = ['SIGTERM', 'SIGHUP'] as const
     process.on('SIGINT', ignore)
     for (const signal of passed) process.on(signal, forward)
     const settle = () => {
+      ending?.removeEventListener('abort', end)
       process.off('SIGINT', ignore)
       for (const signal of passed) process.off(signal, forward)
     }

@@ -1,10 +1,10 @@
 /** Tells the server which worktree has a branch. A note beside the work: a command never fails by it. */
-import { ApiError } from '../client/api-error.ts'
+import { isUnknownMethod } from '../client/api-error.ts'
 import type { LakeletClient } from '../client/lakelet-client.ts'
 import { boundTo } from '../worktree/bound-to.ts'
 import type { Worktree } from '../worktree/git-worktree.ts'
 import { codingAgent } from './coding-agent.ts'
-import { type CliIo, coloursFor, printable } from './terminal.ts'
+import { type CliIo, note } from './terminal.ts'
 
 export interface Bind {
   /** Full name of the branch. */
@@ -26,11 +26,11 @@ export async function bindBranch(
     await client.bindBranch(branch, { ...to, is_own: isOwn })
   } catch (error) {
     // Another server of the contract, which has no such method.
-    if (error instanceof ApiError && (error.status === 404 || error.status === 501)) return
+    if (isUnknownMethod(error)) return
     const says = error instanceof Error ? error.message : String(error)
-    const { yellow } = coloursFor(io.stderr, io)
-    io.stderr.write(
-      `${yellow('Note:')} the server could not be told that this worktree has the branch, so it will not go with the worktree: ${printable(says)}\n`,
+    note(
+      `the server could not be told that this worktree has the branch, so it will not go with the worktree: ${says}`,
+      io,
     )
   }
 }

@@ -6,11 +6,10 @@ import { type Address, openSession, type Session } from '../database/open-databa
 import { readSchema } from '../database/read-schema.ts'
 import type { Diff } from '../database/show-diff.ts'
 import type { Millis } from '../lib/time.ts'
-import { WorktreeProblem } from '../worktree/worktree-problem.ts'
 import { findBranch, readTarget } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
 import type { CliIo } from './terminal.ts'
-import { findOwnBranch, findPlace, type Place, type Reached } from './worktree-branch.ts'
+import { findOwnBranch, findPlace, placeIfAny, type Reached } from './worktree-branch.ts'
 
 export interface Pair {
   readonly from: Branch
@@ -36,7 +35,7 @@ export interface Asker extends Pick<Reached, 'client'> {
 
 /** Throws Refusal and WorktreeProblem: outside of a worktree both must be named. */
 export async function findPair(asked: Asked, { client, login, io }: Asker): Promise<Pair> {
-  const place = await placeIfAny(io, asked.to === undefined)
+  const place = asked.to === undefined ? await findPlace(io) : await placeIfAny(io)
   const named = async (text: string): Promise<Branch> => {
     const project = place?.file.project
     const target = readTarget(text, {})
@@ -52,16 +51,6 @@ export async function findPair(asked: Asked, { client, login, io }: Asker): Prom
   const from = await named(asked.from ?? sourceOf(to))
   const database = asked.database ?? place?.file.database ?? 'databricks_postgres'
   return { from, to, database, directory: place?.file.directory ?? io.cwd }
-}
-
-/** `undefined`: this is no worktree, and none is needed. */
-async function placeIfAny(io: CliIo, isNeeded: boolean): Promise<Place | undefined> {
-  try {
-    return await findPlace(io)
-  } catch (error) {
-    if (error instanceof WorktreeProblem && error.isNoWorktree && !isNeeded) return undefined
-    throw error
-  }
 }
 
 function sourceOf({ name, status }: Branch): string {

@@ -28,10 +28,9 @@ import { codingAgent } from './coding-agent.ts'
 import { type DatabricksConfig, type Profile, readDatabricksConfig } from './databricks-config.ts'
 import {
   findStateDir,
-  howToStart,
-  isRunning,
   type LocalServer,
   localUrl,
+  neededServer,
   readLocalServer,
   readOwnerToken,
 } from './local-server.ts'
@@ -178,13 +177,8 @@ async function byLocalServer(stateDir: string): Promise<Connection | undefined> 
   const server = await readLocalServer(stateDir)
   const owner = await readOwnerToken(stateDir)
   if (server === undefined && owner === undefined) return undefined
-  if (server === undefined || !(await isRunning(server))) {
-    throw new Refusal(`the Lakelet server of ${stateDir} is not running`, howToStart)
-  }
-  if (owner === undefined) {
-    throw new Refusal(`${stateDir} has no owner-token`, 'Restart the server, which makes one.')
-  }
-  return { host: localUrl(server), ...byToken(owner), local: server }
+  const running = await neededServer(stateDir)
+  return { host: localUrl(running.server), ...byToken(running.owner), local: running.server }
 }
 
 async function neededConfig(io: CliIo, profile: string): Promise<DatabricksConfig> {

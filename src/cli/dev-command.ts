@@ -164,7 +164,7 @@ async function migrate(
       await session.close()
     }
   }
-  const code = await runMigrations(migrations, access, place.file, io, isQuiet)
+  const code = await runMigrations(migrations, access, place.file, io, { isQuiet })
   if (code === 0) return migrations.line
   throw new Refusal(
     `migrations ended with ${code}: ${migrations.line}`,

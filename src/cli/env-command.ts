@@ -5,15 +5,7 @@
 import { Option } from 'commander'
 import { type FillCommand, sharedOptions } from './command-context.ts'
 import { connect, settingFlags } from './connection.ts'
-import {
-  findStateDir,
-  howToStart,
-  isRunning,
-  localUrl,
-  readLocalServer,
-  readOwnerToken,
-} from './local-server.ts'
-import { Refusal } from './refusal.ts'
+import { findStateDir, localUrl, neededServer } from './local-server.ts'
 import { exportLine, type Shell, shells } from './shell-quote.ts'
 import { printJson } from './terminal.ts'
 
@@ -45,17 +37,10 @@ export const fillEnv: FillCommand = (command, { io }) => {
         return show({ DATABRICKS_HOST: host, DATABRICKS_TOKEN: (await token()).reveal() })
       }
       const stateDir = await findStateDir(settingFlags(options), io)
-      const server = await readLocalServer(stateDir)
-      if (server === undefined || !(await isRunning(server))) {
-        throw new Refusal(`the Lakelet server of ${stateDir} is not running`, howToStart)
-      }
-      const token = await readOwnerToken(stateDir)
-      if (token === undefined) {
-        throw new Refusal(`${stateDir} has no owner-token`, 'Restart the server, which makes one.')
-      }
+      const { server, owner } = await neededServer(stateDir)
       show({
         DATABRICKS_HOST: localUrl(server),
-        DATABRICKS_TOKEN: token.reveal(),
+        DATABRICKS_TOKEN: owner.reveal(),
         PGSSLROOTCERT: server.caFile,
         NODE_EXTRA_CA_CERTS: server.nodeCaFile,
         ...(server.pgPort === 5432 ? {} : { PGPORT: String(server.pgPort) }),

@@ -7,6 +7,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { howToStart } from '../client/api-error.ts'
 import { readSettings } from '../lib/read-settings.ts'
 import { Secret } from '../lib/secret.ts'
 import { Refusal } from './refusal.ts'
@@ -24,8 +25,6 @@ export interface LocalServer {
   readonly nodeCaFile: string
   readonly stateDir: string
 }
-
-export const howToStart = 'Start it with: lakelet up'
 
 /** Where the state directory is, by flag, environment, settings file or default. */
 export async function findStateDir(
@@ -70,6 +69,19 @@ export async function readLocalServer(stateDir: string): Promise<LocalServer | u
 export async function readOwnerToken(stateDir: string): Promise<Secret | undefined> {
   const text = await readPrivate(join(stateDir, 'owner-token'))
   return text === undefined ? undefined : new Secret(text.trim())
+}
+
+/** The running server and its owner's token. Throws Refusal: it is not running, or has none. */
+export async function neededServer(
+  stateDir: string,
+): Promise<{ readonly server: LocalServer; readonly owner: Secret }> {
+  const server = await readLocalServer(stateDir)
+  if (server === undefined || !(await isRunning(server))) {
+    throw new Refusal(`the Lakelet server of ${stateDir} is not running`, howToStart)
+  }
+  const owner = await readOwnerToken(stateDir)
+  if (owner !== undefined) return { server, owner }
+  throw new Refusal(`${stateDir} has no owner-token`, 'Restart the server, which makes one.')
 }
 
 /** Where to reach it from this machine. */

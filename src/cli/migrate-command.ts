@@ -73,7 +73,7 @@ async function migrate(
   try {
     const before = await readStatus(migrations, session)
     for (const warning of before === undefined ? [] : warningsOf(before)) note(warning, io)
-    const exitCode = await runMigrations(migrations, access, file, io, isJson)
+    const exitCode = await runMigrations(migrations, access, file, io, { isQuiet: isJson })
     context.setExitCode(exitCode)
     const after = await readStatus(migrations, session)
     const done = appliedSince(before, after)

@@ -133,7 +133,7 @@ async function promote(
       'Promote again.',
     )
   }
-  const code = await runMigrations(migrations, access, file, io, isJson)
+  const code = await runMigrations(migrations, access, file, io, { isQuiet: isJson })
   context.setExitCode(code)
   const { status: after } = await look(target)
   const applied = missing.filter((name) => !after.pending.includes(name))

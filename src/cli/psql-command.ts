@@ -86,16 +86,10 @@ const isOpen = ({ project, branch, endpoint }: Target): boolean =>
 
 /** What lakelet dev made for the worktree that we are in; `undefined`: none is, or this is no worktree. */
 async function branchOfWorktree(io: CliIo): Promise<string | undefined> {
-  const { findPlace } = await import('./worktree-branch.ts')
+  const { placeIfAny } = await import('./worktree-branch.ts')
   const { readOwnBlock } = await import('../worktree/env-file.ts')
-  const { WorktreeProblem } = await import('../worktree/worktree-problem.ts')
-  try {
-    const { worktree, file } = await findPlace(io)
-    return (await readOwnBlock(worktree, file))?.branch
-  } catch (error) {
-    if (error instanceof WorktreeProblem && error.isNoWorktree) return undefined
-    throw error
-  }
+  const place = await placeIfAny(io)
+  return place && (await readOwnBlock(place.worktree, place.file))?.branch
 }
 
 async function findPsql({ env }: CliIo): Promise<string> {

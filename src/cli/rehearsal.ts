@@ -77,7 +77,7 @@ async function run(
     for (const warning of before === undefined ? [] : warningsOf(before)) note(warning, io)
     const watching = await watchMigration(session, systemClock)
     const start = systemClock.monotonic()
-    const exitCode = await runMigrations(migrations, access, place.file, io, isJson)
+    const exitCode = await runMigrations(migrations, access, place.file, io, { isQuiet: isJson })
     const took = millis(systemClock.monotonic() - start)
     const watch = await watching.stop()
     if (exitCode === 0 && watch.sessions === 0) {

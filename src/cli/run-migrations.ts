@@ -18,7 +18,7 @@ import {
 } from '../worktree/migration-tools.ts'
 import { type EnvField, type ProjectFile, usualEnv } from '../worktree/project-file.ts'
 import { openSources, type Sources } from '../worktree/sources.ts'
-import { become } from './become.ts'
+import { type BecomeOptions, become } from './become.ts'
 import { findProgram } from './find-program.ts'
 import { Refusal } from './refusal.ts'
 import type { CliIo } from './terminal.ts'
@@ -34,18 +34,29 @@ export interface Migrations {
   readonly known: { readonly setup: Setup; readonly sources: Sources } | undefined
 }
 
+/** Files are looked for in a worktree alone: what git ignores is none of the project's. */
+export interface MigratedPlace {
+  readonly worktree: Pick<Place['worktree'], 'root'> | undefined
+  readonly file: ProjectFile
+}
+
 /** `undefined`: none are here, or lakelet.toml says `none`. Throws Refusal when they are here and cannot run. */
 export async function findMigrations(
-  { worktree, file }: Place,
+  { worktree, file }: MigratedPlace,
   io: CliIo,
 ): Promise<Migrations | undefined> {
   const { migrate, directory } = file
   if (migrate === 'none') return undefined
+  const pathFrom = (place: string) => pathOf(place, worktree?.root ?? directory, io)
+  if (worktree === undefined) {
+    return migrate === undefined
+      ? undefined
+      : { line: migrate, directory, path: pathFrom(directory), known: undefined }
+  }
   const sources = await openSources(directory)
   const setups = findSetups(sources)
   const setup = chooseSetup(setups, migrate)
   const known = setup === undefined ? undefined : { setup, sources }
-  const pathFrom = (place: string) => pathOf(place, worktree.root, io)
   if (migrate !== undefined) return { line: migrate, directory, path: pathFrom(directory), known }
   if (setups.length === 0) return undefined
   if (setup === undefined) {
@@ -93,7 +104,7 @@ export function runMigrations(
   access: Readonly<Record<EnvField, string>>,
   file: Pick<ProjectFile, 'env'>,
   io: CliIo,
-  isQuiet: boolean,
+  how: Pick<BecomeOptions, 'isQuiet' | 'signal'>,
 ): Promise<number> {
   const env = {
     ...io.env,
@@ -101,7 +112,7 @@ export function runMigrations(
     ...variablesOf(file, access),
     PATH: path,
   }
-  return become('sh', ['-c', line], env, { cwd: directory, isQuiet })
+  return become('sh', ['-c', line], env, { ...how, cwd: directory })
 }
 
 /** `undefined`: the tool is not known. */

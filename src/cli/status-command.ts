@@ -2,13 +2,12 @@
  * `lakelet status`: what the server says of itself, and the branches that the caller may see with the window and
  * the cost of their history; as a table for people or as JSON.
  */
-import { ConnectionFailed } from '../client/api-error.ts'
+import { ConnectionFailed, howToStart } from '../client/api-error.ts'
 import type { LakeletClient } from '../client/lakelet-client.ts'
 import { apiRoot } from '../client/resource-collection.ts'
 import { readableBytes } from '../lib/byte-size.ts'
 import { type FillCommand, sharedOptions } from './command-context.ts'
 import { clientFor, connect } from './connection.ts'
-import { howToStart } from './local-server.ts'
 import { Refusal } from './refusal.ts'
 import { coloursFor, printable, printJson } from './terminal.ts'
 

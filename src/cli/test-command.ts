@@ -11,19 +11,17 @@ import { type Millis, seconds, systemClock } from '../lib/time.ts'
 import { Claims } from '../testing/claim-socket.ts'
 import { TestPool } from '../testing/test-pool.ts'
 import { branchIdFor } from '../worktree/branch-id.ts'
-import { findWorktree } from '../worktree/git-worktree.ts'
-import { findProjectFile, type ProjectFile } from '../worktree/project-file.ts'
-import { WorktreeProblem } from '../worktree/worktree-problem.ts'
+import { findProjectFile } from '../worktree/project-file.ts'
 import { becomeKnown } from './become.ts'
 import { hearCaller } from './caller.ts'
 import type { CommandContext, FillCommand } from './command-context.ts'
-import { migrate } from './migrate.ts'
 import { findProject } from './psql-target.ts'
 import { Refusal } from './refusal.ts'
+import { findMigrations, type MigratedPlace, runMigrations } from './run-migrations.ts'
 import { type CliIo, coloursFor } from './terminal.ts'
 import { accessFrom, type Fields, renewBefore, TestBranches } from './test-branches.ts'
 import { branchesOf, databasesIn, type TestCopy } from './test-copies.ts'
-import { reach, variablesOf } from './worktree-branch.ts'
+import { placeIfAny, reach, variablesOf } from './worktree-branch.ts'
 
 const details = `
 Makes a branch for the run, an empty database in it, runs the migrations there once, and keeps copies of that ready.
@@ -53,7 +51,7 @@ export const fillTest: FillCommand = (command, context) => {
     .option('--project <id>', 'id of the project')
     .option('--source <branch>', "id of the branch to begin with; default: the project's default")
     .option('--branches', 'a branch for each test file, not a database')
-    .option('--migrate <line>', 'run by sh; default: what lakelet.toml says')
+    .option('--migrate <line>', 'run by sh; default: what lakelet.toml says, else what is found')
     .option('--no-migrate', 'do not run migrations')
     .option('--ahead <number>', 'how many are kept ready, 1 to 64; default: one for each core')
     .option('--ttl <time>', 'when all of it ends after this was killed', '15m')
@@ -76,7 +74,8 @@ async function ownRun(command: Command, context: CommandContext, flags: TestFlag
   const { io } = context
   const ahead = aheadOf(flags.ahead)
   const life = lifeOf(flags.ttl)
-  const file = await fileOf(io)
+  const place = await migratedPlace(io)
+  const { file } = place
   const { client, connection } = await reach(command, context)
   const { userName: login } = await client.me()
   const project = await findProject(client, flags.project ?? file.project)
@@ -109,7 +108,7 @@ async function ownRun(command: Command, context: CommandContext, flags: TestFlag
       io.stdout.write(`${JSON.stringify({ template: told(copies.template).line })}\n`)
       await Promise.race([caller.told, aborted(signal)])
     } else {
-      await migrateTemplate(flags.migrate, file, variablesOf(file, copies.template), io, signal)
+      await migrateTemplate(flags.migrate, place, copies.template, io, signal)
     }
     signal.throwIfAborted()
     const pool = new TestPool(copies, ahead, onTrouble)
@@ -149,33 +148,29 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
 
+/** `asked`: a line in place of what lakelet.toml says and of what is found; `false`: none. */
 async function migrateTemplate(
   asked: string | false | undefined,
-  file: ProjectFile,
-  values: Readonly<Record<string, string>>,
+  { worktree, file }: MigratedPlace,
+  template: Fields,
   io: CliIo,
   signal: AbortSignal,
 ): Promise<void> {
-  const line = asked ?? file.migrate
-  if (line === undefined || line === false) return
-  await migrate(line, {
-    directory: file.directory,
-    env: { ...io.env, ...values },
-    isQuiet: true,
-    afterwards: 'No test was run, and nothing is left of them: mend them and try again.',
-    signal,
-  })
+  if (asked === false) return
+  const told = asked === undefined ? file : { ...file, migrate: asked }
+  const migrations = await findMigrations({ worktree, file: told }, io)
+  if (migrations === undefined) return
+  const code = await runMigrations(migrations, template, file, io, { isQuiet: true, signal })
+  if (code === 0) return
+  throw new Refusal(
+    `migrations ended with ${code}: ${migrations.line}`,
+    'No test was run, and nothing is left of them: mend them and try again.',
+  )
 }
 
 /** Tests also run where there is no git, in an image say; then the nearest project file counts all the same. */
-async function fileOf({ cwd }: Pick<CliIo, 'cwd'>): Promise<ProjectFile> {
-  try {
-    return await findProjectFile(cwd, (await findWorktree(cwd)).root)
-  } catch (error) {
-    if (!(error instanceof WorktreeProblem && error.isNoWorktree)) throw error
-    return findProjectFile(cwd, cwd)
-  }
-}
+const migratedPlace = async (io: CliIo): Promise<MigratedPlace> =>
+  (await placeIfAny(io)) ?? { worktree: undefined, file: await findProjectFile(io.cwd, io.cwd) }
 
 function aheadOf(text: string | undefined): number {
   if (text === undefined) return Math.min(64, availableParallelism())

@@ -22,6 +22,7 @@ import {
   findProjectFile,
   type ProjectFile,
 } from '../worktree/project-file.ts'
+import { WorktreeProblem } from '../worktree/worktree-problem.ts'
 import { bindBranch } from './bind-branch.ts'
 import { type CommandContext, sharedOptions } from './command-context.ts'
 import { type Connection, clientFor, connect } from './connection.ts'
@@ -40,6 +41,16 @@ export interface Place {
 export async function findPlace({ cwd }: Pick<CliIo, 'cwd'>): Promise<Place> {
   const worktree = await findWorktree(cwd)
   return { worktree, file: await findProjectFile(cwd, worktree.root) }
+}
+
+/** `undefined`: there is no worktree here. */
+export async function placeIfAny(io: Pick<CliIo, 'cwd'>): Promise<Place | undefined> {
+  try {
+    return await findPlace(io)
+  } catch (error) {
+    if (error instanceof WorktreeProblem && error.isNoWorktree) return undefined
+    throw error
+  }
 }
 
 export interface Reached {
@@ -137,8 +148,9 @@ async function getIfThere(client: LakeletClient, name: string): Promise<Branch |
   try {
     return await client.branches.get(name)
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return undefined
-    throw error
+    const isGone = error instanceof ApiError && error.status === 404
+    if (isGone && !error.message.startsWith('project')) return undefined
+    throw error // nor is its project there, which is to be told
   }
 }
 

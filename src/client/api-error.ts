@@ -86,12 +86,21 @@ export class ConnectionFailed extends Error {
     super(`cannot reach ${host}: ${sayCode(code, cause)}`, { cause })
     this.host = host
     this.code = code
-    this.hint = /CERT|SIGNED|ISSUER/.test(code ?? '')
-      ? 'Set NODE_EXTRA_CA_CERTS to the file of the authority that signed the certificate.'
-      : code === 'ENOTFOUND' || code === 'EAI_AGAIN'
-        ? 'Check the host name and the network.'
-        : undefined
+    this.hint = adviceFor(code ?? '', host)
   }
+}
+
+export const howToStart = 'Start it with: lakelet up'
+
+function adviceFor(code: string, host: string): string | undefined {
+  if (/CERT|SIGNED|ISSUER/.test(code)) {
+    return 'Set NODE_EXTRA_CA_CERTS to the file of the authority that signed the certificate.'
+  }
+  if (/^(ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|.*TIMEOUT|ETIMEDOUT)$/.test(code)) {
+    return 'Check the host name and the network.'
+  }
+  const isHere = /^http:\/\/(localhost|127\.[\d.]+|\[::1\])(:|\/|$)/.test(host)
+  return code === 'ECONNREFUSED' && isHere ? howToStart : undefined
 }
 
 /** Reads an error body of any kind the contract knows: Databricks, SCIM, old style, plain text. */

@@ -15,6 +15,8 @@ export interface EnvFile {
   readonly text: string
 }
 
+const another = 'Name another file in lakelet.toml, as env_file.'
+
 /** What is there, perhaps nothing. Throws WorktreeProblem for what must not be written to. */
 export async function openEnvFile(
   worktree: Worktree,
@@ -22,7 +24,6 @@ export async function openEnvFile(
 ): Promise<EnvFile> {
   const path = join(directory, env_file)
   const shown = relative(worktree.root, path)
-  const another = 'Name another file in lakelet.toml, as env_file.'
   if (await isTracked(worktree, path)) {
     throw new WorktreeProblem(
       `git keeps ${shown}: a password written into it would be committed`,
@@ -39,11 +40,20 @@ export async function openEnvFile(
   if (seen !== undefined && !seen.isFile()) {
     throw new WorktreeProblem(`${shown} is not a file`, another)
   }
+  return { path, text: await readText(worktree, path) }
+}
+
+/** Empty when it is not there. */
+async function readText({ root }: Worktree, path: string): Promise<string> {
   try {
-    return { path, text: seen === undefined ? '' : await readFile(path, 'utf8') }
+    return await readFile(path, 'utf8')
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    throw new WorktreeProblem(`${shown} cannot be read (${code})`, `Mend its rights. ${another}`)
+    if (code === 'ENOENT') return ''
+    throw new WorktreeProblem(
+      `${relative(root, path)} cannot be read (${code})`,
+      `Mend its rights. ${another}`,
+    )
   }
 }
 
@@ -61,15 +71,15 @@ export const isSafeFromAdd = (worktree: Worktree, { path }: EnvFile): Promise<bo
   isIgnored(worktree, path)
 
 /**
- * What an earlier `lakelet dev` wrote here; `undefined`: nothing that can be read. Throws WorktreeProblem for a file that was
- * copied from another worktree, whose database it names.
+ * What an earlier `lakelet dev` wrote here; `undefined`: nothing. Throws WorktreeProblem for a file that
+ * cannot be read, or that was copied from another worktree, whose database it names.
  */
 export async function readOwnBlock(
   worktree: Worktree,
   { directory, env_file }: Pick<ProjectFile, 'directory' | 'env_file'>,
 ): Promise<Block | undefined> {
   const path = join(directory, env_file)
-  const block = readBlock(await readFile(path, 'utf8').catch(() => ''))
+  const block = readBlock(await readText(worktree, path))
   if (block === undefined || block.key === worktreeKey(worktree)) return block
   throw new WorktreeProblem(
     `${relative(worktree.root, path)} was written for another worktree and copied here: it names ${block.branch}`,

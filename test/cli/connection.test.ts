@@ -133,12 +133,22 @@ describe('where a command goes', () => {
     expect(ended.stderr).toContain(hint)
   })
 
+  test('a name that no network knows', async () => {
+    const ended = await me({ DATABRICKS_HOST: 'http://h.invalid', DATABRICKS_TOKEN: 'hush' }, [])
+    expect([ended.code, ended.stderr]).toEqual([
+      1,
+      expect.stringContaining('cannot reach http://h.invalid'),
+    ])
+    expect(ended.stderr).toContain('Hint: Check the host name and the network.')
+  })
+
   test('nobody at the other end', async () => {
     const gone = await startContractServer()
     await gone.close()
     const ended = await me({ DATABRICKS_HOST: gone.host, DATABRICKS_TOKEN: 'hush' }, ['--debug'])
     expect(ended.code).toBe(1)
     expect(ended.stderr).toContain(`Error: cannot reach ${gone.host}: connection refused`)
+    expect(ended.stderr).toContain('Hint: Start it with: lakelet up')
     expect(ended.stderr).toContain(`> GET ${gone.host}/api/2.0/preview/scim/v2/Me`)
     expect(ended.stderr).not.toContain('hush')
   })

@@ -302,6 +302,75 @@ describe('lakelet run, url, psql and branch use', () => {
   })
 })
 
+test('a submodule is a repository of its own, and two worktrees of one git branch share its database', () => {
+  const own = made(repository).branch
+  git(
+    repository,
+    '-c',
+    'protocol.file.allow=always',
+    'submodule',
+    'add',
+    '--quiet',
+    repository,
+    'part',
+  )
+  git(join(repository, 'part'), 'switch', '--quiet', '--create', 'of-the-part')
+  writeFileSync(join(repository, 'part/.gitignore'), '.env\n')
+  const part = made(join(repository, 'part')).branch
+  expect(part).toContain('of-the-part')
+  expect(envOf(repository).LAKELET_BRANCH ?? own).toBe(own) // its block is as it was
+
+  git(
+    repository,
+    'worktree',
+    'add',
+    '--quiet',
+    '--force',
+    '../twin',
+    String(git(repository, 'branch', '--show-current')).trim(),
+  )
+  const twin = made(join(home, 'twin'))
+  expect([twin.branch, twin.is_new]).toEqual([own, false])
+})
+
+test('a branch that lakelet.toml lets live for ever gets an end only when one is said', async () => {
+  writeFileSync(join(repository, 'lakelet.toml'), '[[ttl]]\r\nttl = "none"\r\n')
+  expect(made(repository).expire_time).toBeUndefined()
+  const renew = (...args: string[]) => lakelet(repository, 'branch', 'renew', ...args)
+  const { status, stderr } = renew()
+  expect([status, stderr]).toEqual([1, expect.stringMatching(/live for ever/)])
+  expect(stderr).toMatch(/Hint: Give it an end all the same: --ttl 7d/)
+  expect(renew('--ttl', '7d')).toMatchObject({ status: 0, stderr: '' })
+})
+
+test('lakelet test runs the migrations that it finds, none where lakelet.toml says so, and none that cannot run', async () => {
+  mkdirSync(join(repository, 'db/migrations'), { recursive: true })
+  writeFileSync(join(repository, 'db/migrations/001_a.sql'), '-- migrate:up\nselect 1;\n')
+  const tested = () => lakelet(repository, 'test', '--', 'true')
+  expect(tested().stderr).toMatch(/for dbmate, but dbmate is not installed[\s\S]*Hint: Install it/)
+  mkdirSync(join(repository, 'node_modules/.bin'), { recursive: true })
+  const mark = join(home, 'mark')
+  const tool = `#!/bin/sh\necho "$1 $PGDATABASE" >>'${mark}'\n`
+  writeFileSync(join(repository, 'node_modules/.bin/dbmate'), tool, { mode: 0o755 })
+  expect(tested()).toMatchObject({ status: 0 })
+  expect(readFileSync(mark, 'utf8')).toMatch(/^\S+ \S+\n$/)
+  writeFileSync(join(repository, 'lakelet.toml'), 'migrate = "none"\n')
+  expect(tested()).toMatchObject({ status: 0 })
+  expect(readFileSync(mark, 'utf8').split('\n').length).toBe(2)
+})
+
+test('a project that was deleted is told as that, not as a branch that has ended', async () => {
+  await server.write('POST', 'projects?project_id=brief', { spec: {} })
+  writeFileSync(join(repository, 'lakelet.toml'), 'project = "brief"\n')
+  made(repository)
+  await server.write('DELETE', 'projects/brief?purge=true')
+  for (const args of [['dev'], ['url']]) {
+    const { status, stderr } = lakelet(repository, ...args)
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/project id not found/)])
+    expect(stderr).toMatch(/Hint:|lakelet/)
+  }
+})
+
 describe('is refused, before anything is made', () => {
   const branches = async () =>
     (await server.api('GET', '/api/2.0/postgres/projects/store/branches')).body.branches.length
@@ -324,7 +393,7 @@ describe('is refused, before anything is made', () => {
     expect(dev(join(home, 'empty'), '--print-name').stdout).toMatch(/-x-[0-9a-f]{6}\n$/)
   })
 
-  test('an env file that git keeps, that is a link, a directory or closed', async () => {
+  test('an env file that git keeps, that is a link or a directory', async () => {
     const file = join(repository, '.env')
     writeFileSync(file, 'A=1\n')
     git(repository, 'add', '--force', '.env')
@@ -335,7 +404,14 @@ describe('is refused, before anything is made', () => {
     await refused(repository, /\.env is a link to \.\.\/shared\.env/)
     rmSync(file)
     mkdirSync(file)
-    await refused(repository, /\.env is not a file/)
+    expect(await refused(repository, /\.env is not a file/)).toMatch(/Hint: Name another file/)
+    // Nor is it taken for one that says nothing.
+    const run = lakelet(repository, 'url')
+    expect([run.status, run.stderr]).toEqual([
+      1,
+      expect.stringMatching(/\.env cannot be read \(EISDIR\)/),
+    ])
+    expect(run.stderr).toMatch(/Hint: Mend its rights/)
   })
 
   test('a lakelet.toml that is wrong, a project that is not there, a ttl that is none', async () => {

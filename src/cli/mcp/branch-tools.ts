@@ -1,16 +1,16 @@
 /** Branches for a coding agent: its worktree's own without asking; others only where a person allowed it. */
 import { z } from 'zod'
 import type { Branch } from '../../client/resources.ts'
-import { humanDurationForms, parseHumanDuration } from '../../lib/human-duration.ts'
-import { after, hours, type Millis, rfc3339, systemClock } from '../../lib/time.ts'
 import { labelOf } from '../../worktree/git-worktree.ts'
-import { lifeOf } from '../../worktree/project-file.ts'
 import { expirationField } from '../body-flags.ts'
 import { giveDatabase } from '../give-database.ts'
 import { awaitOperation } from '../operation-output.ts'
 import { findBranch, findProject, readTarget } from '../psql-target.ts'
 import { Refusal } from '../refusal.ts'
-import { findOrMakeBranch, findOwnBranch, findPlace } from '../worktree-branch.ts'
+import { ownRenewal, renew } from '../renew-branch.ts'
+import { findMigrations } from '../run-migrations.ts'
+import type { CliIo } from '../terminal.ts'
+import { findOrMakeBranch, findPlace, type Place, placeIfAny } from '../worktree-branch.ts'
 import { branchInput } from './sql-tools.ts'
 import { chosenBranch, refuseProtected, type Session, tool } from './tool.ts'
 
@@ -56,7 +56,7 @@ export const listBranchesTool = tool({
   effect: 'reads',
   input: z.strictObject({ project: z.string().min(1).max(63).optional().describe('Its id.') }),
   run: async ({ project: id }, { client, io }) => {
-    const place = id === undefined ? await findPlace(io).catch(() => undefined) : undefined
+    const place = id === undefined ? await placeIfAny(io) : undefined
     const project = await findProject(client, id ?? place?.file.project)
     const branches: unknown[] = []
     for await (const branch of client.branches.list(project)) {
@@ -100,7 +100,7 @@ export const devTool = tool({
         database: access.database,
         user: access.user,
         credential_expire_time: access.credential_expire_time,
-        ...(place.file.migrate === undefined ? {} : { next: `migrations: ${place.file.migrate}` }),
+        ...(await nextOf(place, io)),
       },
     }
   },
@@ -115,13 +115,11 @@ export const renewBranchTool = tool({
     ttl: ttl.optional().describe('From now on: 6h, 7d. Left out: as lakelet.toml says, else 6h.'),
   }),
   run: async ({ ttl: text }, { client, login, io }) => {
-    const { worktree, file } = await findPlace(io)
-    const { name } = await findOwnBranch(client, worktree, file, login)
-    const usual = lifeOf(file, labelOf(worktree).text) ?? hours(6)
-    const length = text === undefined ? usual : readLife(text)
-    const operation = await client.branches.update(name, 'spec.expire_time', {
-      spec: { expire_time: rfc3339(after(systemClock.now(), length)) },
-    })
+    const asked = text === undefined ? undefined : { text, field: 'ttl' }
+    const operation = await renew(
+      client,
+      await ownRenewal(client, await findPlace(io), login, asked),
+    )
     return { facts: shown((await awaitOperation(client, operation, {}, 'Renewing', io)) as Branch) }
   },
 })
@@ -181,16 +179,21 @@ export const deleteBranchTool = tool({
   },
 })
 
+/** What was found and cannot run is told, as it is by `lakelet dev`. */
+async function nextOf(place: Place, io: CliIo): Promise<{ readonly next?: string }> {
+  try {
+    const migrations = await findMigrations(place, io)
+    return migrations === undefined ? {} : { next: `migrations: ${migrations.line}` }
+  } catch (error) {
+    if (error instanceof Refusal) return { next: `${error.message}. ${error.hint ?? ''}` }
+    throw error
+  }
+}
+
 async function changeable(text: string | undefined, session: Session): Promise<Branch> {
   const branch = await chosenBranch(text, session)
   refuseProtected(branch, session.allowed)
   return branch
-}
-
-function readLife(text: string): Millis {
-  const length = parseHumanDuration(text)
-  if (length !== undefined && length > 0) return length
-  throw new Refusal(`ttl: ${JSON.stringify(text)} is not ${humanDurationForms}`)
 }
 
 const shown = ({ name, status }: Branch) => ({

@@ -1,7 +1,7 @@
 /** SQL for a coding agent: one tool that can only read, so that clients may let it run unasked, and one that changes things. */
 import { z } from 'zod'
 import { seconds } from '../../lib/time.ts'
-import { findPlace } from '../worktree-branch.ts'
+import { placeIfAny } from '../worktree-branch.ts'
 import { type Outcome, runStatement, type Statement } from './sql-session.ts'
 import { type Answer, chosenBranch, refuseProtected, type Session, tool } from './tool.ts'
 
@@ -79,7 +79,7 @@ async function run(
 
 /** Outside of a worktree there is no project file to name another one. */
 export const databaseOf = async ({ io }: Pick<Session, 'io'>): Promise<string> => {
-  const place = await findPlace(io).catch(() => undefined)
+  const place = await placeIfAny(io)
   return place?.file.database ?? defaultDatabase
 }
 
