@@ -66,8 +66,7 @@ export class TestBranches {
     const operation = await client.branches.create(project, id, { spec })
     const name = `${project}/branches/${id}`
     this.#made.add(name) // from here on it may be there
-    await client.wait(operation)
-    return client.branches.get(name)
+    return (await client.wait(operation)) as Branch
   }
 
   async remove(name: string): Promise<void> {

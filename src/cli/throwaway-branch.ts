@@ -47,8 +47,8 @@ export async function onThrowawayBranch<T>(
       throw mayHaveNoChildren(error) ? noThrowawayOf(source) : error
     })
     try {
-      await awaitOperation(client, operation, {}, `Branching off ${source}`, io)
-      const branch = await client.branches.get(name)
+      const made = await awaitOperation(client, operation, {}, `Branching off ${source}`, io)
+      const branch = made as Branch
       end = branch.status?.expire_time
       const result = signal() === undefined ? await work(branch) : undefined
       return { result, branch: name, stoppedBy: signal() }

@@ -113,8 +113,11 @@ export async function findOrMakeBranch(
       note(sayOtherSource(from), io)
       return create(undefined)
     })
-    await Promise.all([awaitOperation(client, operation, {}, `Creating ${id}`, io), bind()])
-    const branch = await client.branches.get(name)
+    const [made] = await Promise.all([
+      awaitOperation(client, operation, {}, `Creating ${id}`, io),
+      bind(),
+    ])
+    const branch = made as Branch
     const ignored = sayEndStays(end, branch)
     if (ignored !== undefined) note(ignored, io)
     return { branch, isNew: true }

@@ -75,7 +75,7 @@ export function startLoops(
   })
   const warner = startLoop({
     name: 'warn-of-ends',
-    run: () => warnOfEnds(services, warnBefore).finally(() => deliveries.poke()),
+    run: () => warnOfEnds(services, warnBefore, () => deliveries.poke()),
     slowest: seconds(30),
     giveWay,
     clock,

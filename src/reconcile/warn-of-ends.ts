@@ -15,8 +15,12 @@ import type { PostEvent } from '../ports/webhooks.ts'
 
 type Parts = Pick<Services, 'catalog' | 'clock' | 'log'>
 
-/** Answers when the next one is to be told, of those that end within the lead. */
-export async function warnOfEnds(services: Parts, lead: Millis): Promise<EpochMs | undefined> {
+/** Answers when the next one is to be told, of those that end within the lead. `told`: there may be events to send. */
+export async function warnOfEnds(
+  services: Parts,
+  lead: Millis,
+  told: () => void,
+): Promise<EpochMs | undefined> {
   const { catalog, clock, log } = services
   const now = clock.now()
   let next: EpochMs | undefined
@@ -29,6 +33,7 @@ export async function warnOfEnds(services: Parts, lead: Millis): Promise<EpochMs
     }
     try {
       await warn(services, branch, lead)
+      told()
     } catch (error) {
       log.error({ err: error, branch: branch.uid }, 'cannot tell that a branch ends soon')
     }
